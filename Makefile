@@ -1,0 +1,38 @@
+# Everything needs only Go, a C compiler and make. `make help` lists the targets.
+GO ?= go
+
+.PHONY: help build demo test lint fuzz bench same-bits generate clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## the binary, in bin/mutirao
+	$(GO) build -trimpath -ldflags "-s -w" -o bin/mutirao ./cmd/mutirao
+
+demo: build ## the main job: a whole network trains, checks, pays and answers a contract
+	./bin/mutirao demo $(ARGS)
+
+test: ## all tests
+	$(GO) test ./...
+
+lint: ## gofmt, go vet, and the rules for reproducible numerics
+	@test -z "$$(gofmt -l .)" || { gofmt -l . ; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) test ./internal/analysis/... .
+
+fuzz: ## every decoder for FUZZTIME (1m) each
+	tools/fuzz.sh $(or $(FUZZTIME),1m)
+
+bench: ## kernels and units; see bench/README.md
+	$(GO) test -run '^$$' -bench . -benchmem ./engine/... ./learn/round ./verify/trace
+
+same-bits: ## the same hashes from AVX-512, AVX2, portable Go, GOAMD64=v3 and arm64 (qemu-user)
+	tools/same-bits.sh
+
+generate: ## assembly, protobuf code, contracts
+	$(GO) generate ./engine/...
+	tools/proto.sh
+	cd contracts && npm install && npm run compile
+
+clean:
+	rm -rf bin

@@ -1,0 +1,43 @@
+// Compiles contracts/src with the pinned npm solc and writes ABI and bytecode to contracts/build, which the Go code embeds.
+// Run: npm install && npm run compile  (in contracts/)
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import solc from "solc";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const solidity = (dir) => readdirSync(join(root, dir)).filter((f) => f.endsWith(".sol")).sort().map((f) => join(dir, f));
+const paths = [...solidity("src"), ...solidity("test")];
+const names = paths.map((p) => basename(p));
+const sources = Object.fromEntries(paths.map((p) => [basename(p), { content: readFileSync(join(root, p), "utf8") }]));
+
+const output = JSON.parse(
+  solc.compile(
+    JSON.stringify({
+      language: "Solidity",
+      sources,
+      settings: {
+        evmVersion: "shanghai",
+        optimizer: { enabled: true, runs: 200 },
+        metadata: { bytecodeHash: "none" }, // the bytecode depends on the sources and the compiler alone
+        outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
+      },
+    }),
+  ),
+);
+for (const e of output.errors ?? []) console.error(e.formattedMessage);
+if ((output.errors ?? []).some((e) => e.severity === "error")) process.exit(1);
+
+mkdirSync(join(root, "build"), { recursive: true });
+for (const file of names) {
+  for (const [name, c] of Object.entries(output.contracts[file] ?? {})) {
+    if (c.abi.length === 0) continue; // internal libraries are part of their users' bytecode
+    const out = { contract: name, solc: solc.version(), abi: c.abi, bytecode: "0x" + c.evm.bytecode.object };
+    writeFileSync(join(root, "build", name + ".json"), JSON.stringify(out, null, 1) + "\n");
+  }
+}
+// The sources' digest lets a Go test notice that build/ is older than src/.
+const digest = createHash("sha256");
+for (const f of names) digest.update(f + "\0" + sources[f].content + "\0");
+writeFileSync(join(root, "build", "SOURCES.sha256"), digest.digest("hex") + "\n");

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+// The inference precompile of every Mutirão node.
+IInfer constant INFER = IInfer(0x0000000000000000000000000000000000000901);
+
+/// @title Models of the network, called as functions inside a transaction.
+/// @notice Numbers are the bit patterns of IEEE-754 binary32. Every validator computes every answer, bit for bit;
+/// gas is charged per multiply-accumulate before the work starts.
+interface IInfer {
+    /// @notice A use was paid: the fee went to the holders of the model's shares, to the last unit.
+    event Used(bytes32 indexed model, address indexed payer, uint256 fee);
+
+    /// @notice infer runs the model and moves its fee from the calling contract's balance to the share holders.
+    /// @param model id of a model whose bytes are in the state of the chain
+    /// @param input one float32 bit pattern per feature
+    /// @return output one float32 bit pattern per output; a NaN is always 0x7FC00000
+    function infer(bytes32 model, uint32[] calldata input) external returns (uint32[] memory output);
+
+    /// @notice preview computes the same answer without payment and without a trace, for eth_call.
+    function preview(bytes32 model, uint32[] calldata input) external view returns (uint32[] memory output);
+
+    /// @notice macs is the number of multiply-accumulates of one call, on which gas depends.
+    function macs(bytes32 model) external view returns (uint64);
+
+    /// @notice fee is what one use costs, in amut (18 decimals).
+    function fee(bytes32 model) external view returns (uint256);
+}
