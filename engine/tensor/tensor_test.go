@@ -1,0 +1,84 @@
+package tensor
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"testing"
+)
+
+func TestReshapeShares(t *testing.T) {
+	a := FromFloat32([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
+	b := a.Reshape(3, 2)
+	b.Float32()[5] = 7
+	if a.Float32()[5] != 7 {
+		t.Error("reshape copied the storage")
+	}
+	c := a.Clone()
+	c.Float32()[0] = 9
+	if a.Float32()[0] != 1 {
+		t.Error("clone shares the storage")
+	}
+}
+
+func TestPanics(t *testing.T) {
+	for name, f := range map[string]func(){
+		"length":   func() { FromFloat32(make([]float32, 5), 2, 3) },
+		"dtype":    func() { New(Float32, 2).Int64() },
+		"reshape":  func() { New(Float32, 2).Reshape(3) },
+		"negative": func() { New(Float32, -1) },
+		"overflow": func() { New(Float32, math.MaxInt, 2) },
+		"unknown":  func() { New(DType(4), 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			f()
+		})
+	}
+}
+
+func TestBytes(t *testing.T) {
+	nan := math.Float32frombits(0xFFC00001)
+	for _, x := range []*Tensor{
+		FromFloat32([]float32{1, -0.5, nan, float32(math.Inf(1))}, 2, 2), FromInt64([]int64{-1, math.MinInt64}, 2),
+		FromBool([]bool{true, false}, 2), From([]uint8{0, 255}, 2), From([]int8{-128, 127}, 2), From([]int32{-1, 1}, 2), Scalar(2),
+	} {
+		b := x.Bytes()
+		y, err := Decode(x.DType(), x.Shape(), b)
+		if err != nil {
+			t.Fatalf("%v: %v", x.DType(), err)
+		}
+		if !bytes.Equal(y.Bytes(), b) {
+			t.Errorf("%v: decoded bytes differ", x.DType())
+		}
+	}
+	for name, c := range map[string]struct {
+		dt    DType
+		shape []int
+		b     []byte
+	}{
+		"short": {Float32, []int{2}, make([]byte, 7)}, "long": {Float32, []int{1}, make([]byte, 8)},
+		"nan": {Float32, nil, []byte{1, 0, 0xC0, 0x7F}}, "bool": {Bool, nil, []byte{2}}, "dtype": {DType(99), nil, nil},
+		"huge": {Int64, []int{1 << 40, 1 << 40}, make([]byte, 8)}, "negative": {Int8, []int{-1}, []byte{1}},
+	} {
+		if _, err := Decode(c.dt, c.shape, c.b); !errors.Is(err, ErrEncoding) {
+			t.Errorf("%s: error %v, want ErrEncoding", name, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(uint8(1), 2, 2, make([]byte, 16))
+	f.Add(uint8(9), 1, 3, []byte{1, 0, 2})
+	f.Add(uint8(7), 1<<62, 4, []byte{})
+	f.Fuzz(func(t *testing.T, dt uint8, d0, d1 int, b []byte) {
+		x, err := Decode(DType(dt), []int{d0, d1}, b)
+		if err == nil && !bytes.Equal(x.Bytes(), b) {
+			t.Fatal("accepted bytes re-encode to others")
+		}
+	})
+}
