@@ -1,0 +1,102 @@
+package payload
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// BlockSize is the number of neighbouring elements that share a scale (profile S: 4 bits an element
+// and 8 bits a block are 4.06 bits a parameter).
+const BlockSize = 128
+
+// Largest magnitudes of a code: Int4 travels from workers, Int8 is the outer step's.
+const (
+	Int4 = 7
+	Int8 = 127
+)
+
+// Scales are powers of two with exponents in this range, wide enough for any training that has not
+// diverged and narrow enough that code times scale is always a normal binary32 number, or zero.
+const (
+	minExponent = -100
+	maxExponent = 100
+)
+
+// ErrRange reports a value that is not finite or too large for any scale: the training diverged.
+var ErrRange = errors.New("value out of range")
+
+// quantiseBlock writes codes with |code| <= limit to dst, one per element of src, and returns the
+// exponent e of the scale 2^e. Round to nearest, ties to even. e is the smallest exponent, not below
+// minExponent, with which no code exceeds the limit; so some code is above limit/2 unless e is
+// minExponent. A block that rounds to zeros has exponent 0. len(dst) must be len(src).
+func quantiseBlock(dst []int8, src []float32, limit int) (e int, err error) {
+	largest := float32(0)
+	for i, x := range src {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return 0, fmt.Errorf("%w: element %d is %v", ErrRange, i, x)
+		}
+		largest = max(largest, float32(math.Abs(float64(x))))
+	}
+	if largest == 0 {
+		clear(dst)
+		return 0, nil
+	}
+	// largest = f·2^k with f in [1/2, 1): the code lies in [limit/2, limit] for one e next to k - bits of limit.
+	_, k := math.Frexp(float64(largest))
+	e = k
+	for e > minExponent && code(largest, e-1) <= limit {
+		e--
+	}
+	e = max(e, minExponent)
+	if e > maxExponent {
+		return 0, fmt.Errorf("%w: %v needs a scale of 2^%d", ErrRange, largest, e)
+	}
+	zero := true
+	for i, x := range src {
+		c := code(x, e)
+		dst[i] = int8(c)
+		zero = zero && c == 0
+	}
+	if zero {
+		e = 0
+	}
+	return e, nil
+}
+
+// code is x / 2^e to the nearest integer, ties to even. Both steps are exact in binary64 for any
+// binary32 x and e within int8, so no rounding comes before the one meant.
+func code(x float32, e int) int {
+	return int(math.RoundToEven(math.Ldexp(float64(x), -e)))
+}
+
+// dequantise is code·2^e, exact.
+func dequantise(code int8, e int8) float32 {
+	return float32(math.Ldexp(float64(code), int(e)))
+}
+
+// checkBlock tests that a block is the one encoding of its values: codes within limit, some code
+// above limit/2 unless the exponent is the smallest (a smaller exponent would hold the same values
+// in larger codes), and exponent 0 for zeros.
+func checkBlock(e int8, codes []int8, limit int) error {
+	largest := 0
+	for i, c := range codes {
+		m := int(c)
+		if m < 0 {
+			m = -m
+		}
+		if m > limit {
+			return fmt.Errorf("element %d: code %d is outside -%d to %d", i, c, limit, limit)
+		}
+		largest = max(largest, m)
+	}
+	switch {
+	case largest == 0 && e != 0:
+		return fmt.Errorf("a block of zeros has exponent %d, not 0", e)
+	case e < minExponent || e > maxExponent:
+		return fmt.Errorf("exponent %d is outside %d to %d", e, minExponent, maxExponent)
+	case largest != 0 && largest <= limit/2 && e != minExponent:
+		return fmt.Errorf("exponent %d is not the smallest that holds codes up to %d", e, largest)
+	}
+	return nil
+}
