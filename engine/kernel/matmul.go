@@ -1,0 +1,80 @@
+package kernel
+
+// blockK is the length of the fma chains that k is cut into.
+const blockK = 256
+
+// MatMul sets c[i,j] = Σ_k a[i,k]·b[k,j]. k is cut in blocks of 256 from k = 0; each block is one chain of fma with k
+// ascending from +0, and the blocks are added in ascending order to +0. An element depends on its row of a and its
+// column of b only, never on m, n, the tiling or the number of threads.
+//
+// Shapes: a is stored [m,k], or [k,m] if transA; b is stored [k,n], or [n,k] if transB; c is [m,n]; all row-major. c
+// must not overlap a or b. It panics if a length does not fit. Source: ONNX MatMul-13; order: spec/numerics.md §3.
+func MatMul(c, a, b []float32, m, k, n int, transA, transB bool) {
+	checkLen("a", len(a), m*k)
+	checkLen("b", len(b), k*n)
+	checkLen("c", len(c), m*n)
+	if k == 0 {
+		clear(c)
+	}
+	if m == 0 || n == 0 || k == 0 {
+		return
+	}
+	p := product{c: c, a: a, b: b, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: n, bCol: 1}
+	if transA {
+		p.aRow, p.aCol = 1, m
+	}
+	if transB {
+		p.bRow, p.bCol = 1, k
+	}
+	p.run()
+}
+
+// product is one matrix product with strides: a[i,k] is a[i·aRow + k·aCol], b[k,j] is b[k·bRow + j·bCol] and c is
+// contiguous.
+type product struct {
+	c, a, b                []float32
+	m, k, n                int
+	aRow, aCol, bRow, bCol int
+}
+
+// runGeneric is the definition of MatMul, for the rows lo to hi of c.
+func (p *product) runGeneric(lo, hi int) {
+	var partial [64]float32 // a row of P_b for 64 columns: independent chains keep the processor busy
+	for i := lo; i < hi; i++ {
+		for j0 := 0; j0 < p.n; j0 += len(partial) {
+			width := min(len(partial), p.n-j0)
+			out := p.c[i*p.n+j0:][:width]
+			clear(out)
+			for k0 := 0; k0 < p.k; k0 += blockK {
+				chain := partial[:width]
+				clear(chain)
+				for k := k0; k < min(k0+blockK, p.k); k++ {
+					a := p.a[i*p.aRow+k*p.aCol]
+					if p.bCol == 1 {
+						for j, b := range p.b[k*p.bRow+j0:][:width] {
+							chain[j] = FMA(a, b, chain[j])
+						}
+						continue
+					}
+					for j := range chain {
+						chain[j] = FMA(a, p.b[k*p.bRow+(j0+j)*p.bCol], chain[j])
+					}
+				}
+				for j, v := range chain {
+					out[j] += v
+				}
+			}
+		}
+	}
+}
+
+// runPortable computes the product with the definition, on several goroutines if it is large.
+func (p *product) runPortable() {
+	const macsPerTask = 1 << 15 // about 100 µs
+	grain := max(1, macsPerTask/(p.k*p.n))
+	if p.m <= grain {
+		p.runGeneric(0, p.m)
+		return
+	}
+	parallel(p.m, grain, p.runGeneric)
+}

@@ -1,0 +1,12 @@
+package kernel
+
+// Without assembly the definitions are the implementation.
+
+func (p *product) run()                                             { p.runPortable() }
+func unaryActive(op unaryOp, dst, src []float32)                    { unaryPortable(op, dst, src) }
+func binaryActive(op binaryOp, dst, a, b []float32)                 { binaryPortable(op, dst, a, b) }
+func scalarActive(op binaryOp, dst, a []float32, s float32)         { scalarPortable(op, dst, a, s) }
+func lanesActive(r reduction, lane *[lanes]float32, x, y []float32) { lanesGeneric(r, lane, x, y) }
+func extremeLanesActive(op binaryOp, lane *[lanes]float32, x []float32) {
+	extremeLanesGeneric(op, lane, x)
+}
