@@ -1,0 +1,240 @@
+// Package app wires the ledger by hand: accounts, bank, staking, consensus parameters, the fee market, the EVM and
+// our own modules, and nothing else. It owns the order of modules within a block and the app-side mempool. It starts
+// no network; package validator does.
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	dbm "github.com/cosmos/cosmos-db"
+	"github.com/ethereum/go-ethereum/common"
+
+	corestore "cosmossdk.io/core/store"
+	"cosmossdk.io/log/v2"
+	"github.com/cosmos/cosmos-sdk/baseapp"
+	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/client/grpc/cmtservice"
+	nodeservice "github.com/cosmos/cosmos-sdk/client/grpc/node"
+	"github.com/cosmos/cosmos-sdk/codec"
+	"github.com/cosmos/cosmos-sdk/codec/types"
+	"github.com/cosmos/cosmos-sdk/runtime"
+	"github.com/cosmos/cosmos-sdk/server"
+	"github.com/cosmos/cosmos-sdk/server/api"
+	"github.com/cosmos/cosmos-sdk/server/config"
+	servertypes "github.com/cosmos/cosmos-sdk/server/types"
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/types/module"
+	"github.com/cosmos/cosmos-sdk/x/auth"
+	authkeeper "github.com/cosmos/cosmos-sdk/x/auth/keeper"
+	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	"github.com/cosmos/cosmos-sdk/x/bank"
+	bankkeeper "github.com/cosmos/cosmos-sdk/x/bank/keeper"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	"github.com/cosmos/cosmos-sdk/x/consensus"
+	consensuskeeper "github.com/cosmos/cosmos-sdk/x/consensus/keeper"
+	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
+	"github.com/cosmos/cosmos-sdk/x/staking"
+	stakingkeeper "github.com/cosmos/cosmos-sdk/x/staking/keeper"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+	evmante "github.com/cosmos/evm/ante"
+	evmaddress "github.com/cosmos/evm/encoding/address"
+	evmmempool "github.com/cosmos/evm/mempool"
+	"github.com/cosmos/evm/x/feemarket"
+	feemarketkeeper "github.com/cosmos/evm/x/feemarket/keeper"
+	feemarkettypes "github.com/cosmos/evm/x/feemarket/types"
+	"github.com/cosmos/evm/x/vm"
+	evmkeeper "github.com/cosmos/evm/x/vm/keeper"
+	evmtypes "github.com/cosmos/evm/x/vm/types"
+
+	"github.com/mutirao/mutirao/chain/encoding"
+	"github.com/mutirao/mutirao/chain/network"
+)
+
+// Name is the name of the application in CometBFT's handshake.
+const Name = "mutirao"
+
+// permissions lists the module accounts and what each may do. Fees stay in the fee collector: nothing distributes
+// them yet.
+var permissions = map[string][]string{
+	authtypes.FeeCollectorName:     nil,
+	stakingtypes.BondedPoolName:    {authtypes.Burner, authtypes.Staking},
+	stakingtypes.NotBondedPoolName: {authtypes.Burner, authtypes.Staking},
+	evmtypes.ModuleName:            {authtypes.Minter, authtypes.Burner},
+	feemarkettypes.ModuleName:      nil,
+}
+
+// App is the replicated state machine of one node.
+type App struct {
+	*baseapp.BaseApp
+
+	codec    codec.Codec
+	txConfig client.TxConfig
+	registry types.InterfaceRegistry
+	mempool  *evmmempool.Mempool
+	manager  *module.Manager
+	pending  []evmante.PendingTxListener
+
+	Account   authkeeper.AccountKeeper
+	Bank      bankkeeper.Keeper
+	Staking   *stakingkeeper.Keeper
+	Consensus consensuskeeper.Keeper
+	FeeMarket feemarketkeeper.Keeper
+	EVM       *evmkeeper.Keeper
+}
+
+var _ servertypes.Application = (*App)(nil)
+
+// New builds the app over db and loads its latest state. Apps of one process must be built one after the other,
+// because the EVM writes globals while it is built.
+func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App, error) {
+	enc := encoding.New()
+	base := baseapp.NewBaseApp(Name, logger, db, enc.TxConfig.TxDecoder(),
+		append([]func(*baseapp.BaseApp){baseapp.SetChainID(network.ChainID)}, options...)...)
+	base.SetInterfaceRegistry(enc.InterfaceRegistry)
+	base.SetTxEncoder(enc.TxConfig.TxEncoder())
+	a := &App{BaseApp: base, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
+
+	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, consensustypes.StoreKey,
+		feemarkettypes.StoreKey, evmtypes.StoreKey}
+	keys := storetypes.NewKVStoreKeys(names...)
+	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
+	// The EVM snapshots these stores around calls to precompiles; names keeps their order fixed.
+	snapshotted := make([]storetypes.StoreKey, 0, len(names)+2)
+	for _, name := range names {
+		snapshotted = append(snapshotted, keys[name])
+	}
+	snapshotted = append(snapshotted, objects[banktypes.ObjectStoreKey], objects[evmtypes.ObjectKey])
+
+	a.addKeepers(logger, keys, objects, snapshotted)
+	if err := a.addModules(); err != nil {
+		return nil, err
+	}
+
+	a.MountKVStores(keys)
+	a.MountObjectStores(objects)
+	a.SetInitChainer(a.initChain)
+	a.SetPreBlocker(func(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
+		return a.manager.PreBlock(ctx)
+	})
+	a.SetBeginBlocker(a.manager.BeginBlock)
+	a.SetEndBlocker(a.manager.EndBlock)
+	a.SetAnteHandler(a.anteHandler)
+	a.mempool = newMempool(a, logger)
+	if err := a.LoadLatestVersion(); err != nil {
+		return nil, fmt.Errorf("load state: %w", err)
+	}
+	return a, nil
+}
+
+func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreKey,
+	objects map[string]*storetypes.ObjectStoreKey, snapshotted []storetypes.StoreKey) {
+	store := func(name string) corestore.KVStoreService { return runtime.NewKVStoreService(keys[name]) }
+	// Nobody holds the key of this address: parameters change only with an upgrade until governance arrives.
+	authority := authtypes.NewModuleAddress("gov")
+
+	a.Consensus = consensuskeeper.NewKeeper(a.codec, store(consensustypes.StoreKey), authority.String(), runtime.EventService{})
+	a.SetParamStore(a.Consensus.ParamsStore)
+
+	prefix := sdk.GetConfig()
+	a.Account = authkeeper.NewAccountKeeper(a.codec, store(authtypes.StoreKey), authtypes.ProtoBaseAccount, permissions,
+		evmaddress.NewEvmCodec(prefix.GetBech32AccountAddrPrefix()), prefix.GetBech32AccountAddrPrefix(), authority.String())
+	bankKeeper := bankkeeper.NewBaseKeeper(a.codec, store(banktypes.StoreKey), a.Account, blocked(), authority.String(), logger)
+	a.Bank = bankKeeper.WithObjStoreKey(objects[banktypes.ObjectStoreKey])
+	a.Staking = stakingkeeper.NewKeeper(a.codec, store(stakingtypes.StoreKey), a.Account, a.Bank, authority.String(),
+		evmaddress.NewEvmCodec(prefix.GetBech32ValidatorAddrPrefix()), evmaddress.NewEvmCodec(prefix.GetBech32ConsensusAddrPrefix()))
+	a.FeeMarket = feemarketkeeper.NewKeeper(a.codec, authority, keys[feemarkettypes.StoreKey])
+	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
+		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, network.EVMChainID, "")
+	setGlobals()
+}
+
+// blocked lists the module accounts, to which nobody may send coins directly.
+func blocked() map[string]bool {
+	out := make(map[string]bool, len(permissions))
+	for name := range permissions {
+		out[authtypes.NewModuleAddress(name).String()] = true
+	}
+	return out
+}
+
+func (a *App) addModules() error {
+	a.manager = module.NewManager(
+		auth.NewAppModule(a.codec, a.Account, nil, nil),
+		bank.NewAppModule(a.codec, a.Bank, a.Account, nil),
+		staking.NewAppModule(a.codec, a.Staking, a.Account, a.Bank, nil),
+		consensus.NewAppModule(a.codec, a.Consensus),
+		feemarket.NewAppModule(a.FeeMarket),
+		vm.NewAppModule(a.EVM, a.Account, a.Bank, a.Account.AddressCodec()),
+	)
+	a.manager.SetOrderPreBlockers(evmtypes.ModuleName, authtypes.ModuleName)
+	// The base fee must be known before the EVM begins its block.
+	a.manager.SetOrderBeginBlockers(stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
+	// The fee market comes last to see all gas of the block.
+	a.manager.SetOrderEndBlockers(banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName, feemarkettypes.ModuleName)
+	// The EVM reads the coin's metadata from the bank; staking checks its pools against balances.
+	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
+		feemarkettypes.ModuleName, consensustypes.ModuleName}
+	a.manager.SetOrderInitGenesis(order...)
+	a.manager.SetOrderExportGenesis(order...)
+	return a.manager.RegisterServices(module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter()))
+}
+
+func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.ResponseInitChain, error) {
+	var state map[string]json.RawMessage
+	if err := json.Unmarshal(req.AppStateBytes, &state); err != nil {
+		return nil, fmt.Errorf("genesis app state: %w", err)
+	}
+	return a.manager.InitGenesis(ctx, a.codec, state)
+}
+
+func (a *App) onPendingTx(hash common.Hash) {
+	for _, listen := range a.pending {
+		listen(hash)
+	}
+}
+
+// RegisterPendingTxListener lets the JSON-RPC server see transactions that enter the mempool. Call it before the
+// node starts.
+func (a *App) RegisterPendingTxListener(listen func(common.Hash)) {
+	a.pending = append(a.pending, listen)
+}
+
+// Mempool is the app-side pool.
+func (a *App) Mempool() *evmmempool.Mempool { return a.mempool }
+
+// TxConfig says how transactions are encoded and signed.
+func (a *App) TxConfig() client.TxConfig { return a.txConfig }
+
+// Codec encodes the messages of all modules.
+func (a *App) Codec() codec.Codec { return a.codec }
+
+// Registry knows the message types of all modules.
+func (a *App) Registry() types.InterfaceRegistry { return a.registry }
+
+// RegisterAPIRoutes does nothing: the SDK's REST gateway is not offered.
+func (a *App) RegisterAPIRoutes(*api.Server, config.APIConfig) {}
+
+// RegisterTxService answers queries about transactions through c.
+func (a *App) RegisterTxService(c client.Context) {
+	authtx.RegisterTxService(a.GRPCQueryRouter(), c, a.Simulate, a.registry)
+}
+
+// RegisterTendermintService answers queries about blocks through c.
+func (a *App) RegisterTendermintService(c client.Context) {
+	cmtservice.RegisterTendermintService(c, a.GRPCQueryRouter(), a.registry, server.NewCometABCIWrapper(a).Query)
+}
+
+// RegisterNodeService answers queries about the node's configuration.
+func (a *App) RegisterNodeService(c client.Context, cfg config.Config) {
+	nodeservice.RegisterNodeService(c, a.GRPCQueryRouter(), cfg, a.LastBlockHeight)
+}
+
+// Close stops the mempool's goroutines and closes the database. The consensus node must have stopped before.
+func (a *App) Close() error {
+	return errors.Join(a.mempool.Close(), a.BaseApp.Close())
+}

@@ -1,0 +1,36 @@
+// Package encoding knows how transactions and messages of this chain are written: the registry of message types and
+// the transaction configuration, the same for the app, the genesis and the client. It must not import the app.
+package encoding
+
+import (
+	"sync"
+
+	"github.com/cosmos/cosmos-sdk/x/auth"
+	"github.com/cosmos/cosmos-sdk/x/bank"
+	"github.com/cosmos/cosmos-sdk/x/consensus"
+	"github.com/cosmos/cosmos-sdk/x/staking"
+	evmencoding "github.com/cosmos/evm/encoding"
+	"github.com/cosmos/evm/x/feemarket"
+	"github.com/cosmos/evm/x/vm"
+
+	"github.com/mutirao/mutirao/chain/network"
+)
+
+// making serialises New: cosmos/evm keeps the last codec in globals for EIP-712 signatures.
+var making sync.Mutex
+
+// New makes a fresh encoding configuration with the types of every module of the app. A fresh one per app, because
+// apps seal and extend theirs.
+func New() evmencoding.Config {
+	network.Configure()
+	making.Lock()
+	defer making.Unlock()
+	c := evmencoding.MakeConfig(network.EVMChainID)
+	auth.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	bank.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	staking.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	consensus.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	feemarket.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	vm.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	return c
+}

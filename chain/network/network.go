@@ -1,0 +1,74 @@
+// Package network holds what every part of the ledger must agree on before it can speak with another: the coin, the
+// address prefix, the chain ids and the price of gas. It keeps no state apart from the SDK's process-wide
+// configuration, which Configure sets once; it must not import the app.
+package network
+
+import (
+	"math/big"
+	"sync"
+
+	"cosmossdk.io/math"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	evmtypes "github.com/cosmos/evm/x/vm/types"
+
+	"github.com/mutirao/mutirao/protocol/money"
+)
+
+const (
+	// ChainID names the chain to CometBFT and is part of every signature.
+	ChainID = "mutirao-1"
+
+	// EVMChainID is the EIP-155 id. It is cosmos/evm's default because that is the only id with which several apps can
+	// live in one process.
+	EVMChainID = 262144
+
+	// Denom is the base coin; DisplayDenom is 10^Decimals of it.
+	Denom        = "amut"
+	DisplayDenom = "MUT"
+	Decimals     = 18
+
+	// AddressPrefix is the bech32 prefix of accounts. Ours are shown in hex; the SDK's own modules print this form.
+	AddressPrefix = "mut"
+
+	// MinGasPrice is the floor of the base fee, in amut per gas. A million gas costs 10^-9 MUT at this price, so a
+	// newcomer can work with almost nothing; blocks fuller than half raise the base fee by an eighth each (EIP-1559),
+	// which is what makes spam expensive.
+	MinGasPrice = 1000
+
+	// BlockGas bounds the work of one block.
+	BlockGas = 100_000_000
+
+	// MaxTxBytes bounds one transaction. It leaves room for the largest model artifact (256 KiB) with its envelope.
+	MaxTxBytes = 1 << 20
+)
+
+// PowerReduction is the stake that counts as one unit of voting power: one MUT.
+var PowerReduction = math.NewIntWithDecimal(1, Decimals)
+
+var configured sync.Once
+
+// Configure sets the process-wide globals of the SDK and the EVM: address prefixes, power reduction, and no extra
+// opcodes (the activators must be empty before the first of several apps in a process). Calls after the first do
+// nothing.
+func Configure() {
+	configured.Do(func() {
+		c := sdk.GetConfig()
+		c.SetBech32PrefixForAccount(AddressPrefix, AddressPrefix+"pub")
+		c.SetBech32PrefixForValidator(AddressPrefix+"valoper", AddressPrefix+"valoperpub")
+		c.SetBech32PrefixForConsensusNode(AddressPrefix+"valcons", AddressPrefix+"valconspub")
+		c.Seal()
+		sdk.DefaultPowerReduction = PowerReduction
+		sdk.DefaultBondDenom = Denom
+		evmtypes.DefaultCosmosEVMActivators = nil
+	})
+}
+
+// Coins writes an amount for the bank.
+func Coins(a money.Amount) sdk.Coins {
+	b := a.Bytes()
+	return sdk.NewCoins(sdk.NewCoin(Denom, math.NewIntFromBigInt(new(big.Int).SetBytes(b[:]))))
+}
+
+// Amount reads a quantity of the native coin from the bank. The bank keeps it within 256 bits and never negative, which
+// is also the range of money.Amount.
+func Amount(i math.Int) (money.Amount, error) { return money.Parse(i.String()) }

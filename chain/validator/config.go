@@ -1,0 +1,84 @@
+package validator
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	cmtcfg "github.com/cometbft/cometbft/config"
+	"github.com/cometbft/cometbft/p2p"
+	cmttypes "github.com/cometbft/cometbft/types"
+
+	"github.com/mutirao/mutirao/chain/genesis"
+	"github.com/mutirao/mutirao/chain/network"
+)
+
+// Config is what one validator needs to run. Addresses are host:port of TCP; port 0 is refused, because peers and
+// clients must know the port beforehand (FreeAddresses finds some).
+type Config struct {
+	Home    string               // its folder: keys, blocks and state; created when missing
+	Genesis *cmttypes.GenesisDoc // nil: the one that an earlier Start kept in Home
+	Keys    genesis.Keys
+	P2P     string   // where it listens for other validators
+	RPC     string   // where it answers CometBFT's RPC
+	JSONRPC string   // where it answers Ethereum's JSON-RPC; empty for none
+	Peers   []string // the other validators, as PeerAddress writes them
+
+	// TimeoutCommit is the pause after each block; the interval between blocks is a little longer.
+	TimeoutCommit time.Duration
+
+	// Log receives warnings and one line per block; nil discards them. It must allow concurrent writes.
+	Log io.Writer
+}
+
+// PeerAddress is how other validators reach the one with these keys that listens at address.
+func PeerAddress(keys genesis.Keys, address string) string {
+	return p2p.IDAddressString(p2p.PubKeyToID(keys.Node.PubKey()), address)
+}
+
+// Timeouts of consensus other than the pause after a block. A proposer that has stopped costs its turn a
+// proposeTimeout; on a machine that is busy training, a shorter one would count slow proposers as absent.
+const (
+	proposeTimeout = 1500 * time.Millisecond
+	voteTimeout    = 700 * time.Millisecond
+	timeoutDelta   = 300 * time.Millisecond
+	// gossipPause is how long a gossip routine sleeps when it has nothing to send; the default of 100 ms would
+	// dominate the time of a block on loopback.
+	gossipPause = 20 * time.Millisecond
+	// maxBodyBytes bounds a request to the RPC: the largest transaction in base64 with its envelope.
+	maxBodyBytes = 2 * network.MaxTxBytes
+)
+
+// comet translates c for CometBFT: no peer exchange, because the validators are known; several nodes may share an
+// address; and the mempool is the app's.
+func (c Config) comet() (*cmtcfg.Config, error) {
+	cfg := cmtcfg.DefaultConfig()
+	cfg.SetRoot(c.Home)
+	cfg.DBBackend = "goleveldb"
+	cfg.RPC.ListenAddress = "tcp://" + c.RPC
+	cfg.RPC.MaxBodyBytes = maxBodyBytes
+	cfg.P2P.ListenAddress = "tcp://" + c.P2P
+	cfg.P2P.PexReactor = false
+	cfg.P2P.AddrBookStrict = false
+	cfg.P2P.AllowDuplicateIP = true
+	for i, peer := range c.Peers {
+		if i > 0 {
+			cfg.P2P.PersistentPeers += ","
+		}
+		cfg.P2P.PersistentPeers += peer
+	}
+	cfg.Mempool.Type = cmtcfg.MempoolTypeApp
+	cfg.Mempool.MaxTxBytes = network.MaxTxBytes
+	cfg.Consensus.TimeoutPropose = proposeTimeout
+	cfg.Consensus.TimeoutProposeDelta = timeoutDelta
+	cfg.Consensus.TimeoutPrevote = voteTimeout
+	cfg.Consensus.TimeoutPrevoteDelta = timeoutDelta
+	cfg.Consensus.TimeoutPrecommit = voteTimeout
+	cfg.Consensus.TimeoutPrecommitDelta = timeoutDelta
+	cfg.Consensus.TimeoutCommit = c.TimeoutCommit
+	cfg.Consensus.PeerGossipSleepDuration = gossipPause
+	if err := cfg.ValidateBasic(); err != nil {
+		return nil, fmt.Errorf("validator configuration: %w", err)
+	}
+	return cfg, nil
+}
