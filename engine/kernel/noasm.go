@@ -1,6 +1,10 @@
+//go:build !amd64 || purego
+
 package kernel
 
-// Without assembly the definitions are the implementation.
+// Without assembly the definitions are the only implementation.
+
+func supported(implementation) bool { return false }
 
 func (p *product) run()                                             { p.runPortable() }
 func unaryActive(op unaryOp, dst, src []float32)                    { unaryPortable(op, dst, src) }

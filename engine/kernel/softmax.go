@@ -9,17 +9,18 @@ func Softmax(dst, src []float32, rows, cols int) {
 	if cols == 0 {
 		return
 	}
-	softmax := func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			in, out := src[r*cols:(r+1)*cols], dst[r*cols:(r+1)*cols]
-			scalarActive(opSub, out, in, Max(in))
-			unaryActive(opExp, out, out)
-			scalarActive(opDiv, out, out, Sum(out))
-		}
-	}
 	if rows*cols < 2*elementGrain {
-		softmax(0, rows)
+		softmaxRows(dst, src, cols)
 		return
 	}
-	parallel(rows, max(1, elementGrain/cols), softmax)
+	parallel(rows, max(1, elementGrain/cols), func(lo, hi int) { softmaxRows(dst[lo*cols:hi*cols], src[lo*cols:hi*cols], cols) })
+}
+
+func softmaxRows(dst, src []float32, cols int) {
+	for ; len(src) > 0; dst, src = dst[cols:], src[cols:] {
+		in, out := src[:cols], dst[:cols]
+		scalarActive(opSub, out, in, Max(in))
+		unaryActive(opExp, out, out)
+		scalarActive(opDiv, out, out, Sum(out))
+	}
 }

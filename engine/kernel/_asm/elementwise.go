@@ -1,0 +1,180 @@
+package main
+
+import "fmt"
+
+// The programs below follow the Go definitions of engine/kernel line by line; constants have the names they have
+// there.
+
+const signBit = 1 << 31
+
+func (p *program) abs(x value) value  { return p.and(x, p.word(signBit-1)) }
+func (p *program) sign(x value) value { return p.and(x, p.word(signBit)) }
+
+func (p *program) exp(x value) value {
+	const toInt = 0x1.8p23
+	// MINPS returns its second operand if one is NaN, so NaN passes.
+	x = p.apply("VMINPS", p.number(89), x)
+	x = p.apply("VMAXPS", p.number(-104), x)
+	t := p.fma(x, p.number(0x1.715476p0), p.number(toInt))
+	n := p.minus(t, p.number(toInt))
+	r := p.fma(n, p.number(-0x1.62e43p-1), x)
+	r = p.fma(n, p.number(0x1.05c61p-29), r)
+	y := p.horner(r, 0x1.694c9cp-10, 0x1.12398p-7, 0x1.555a26p-5, 0x1.555492p-3, 0x1.fffffap-2, 1, 1)
+	i := p.minusInt(t, p.number(toInt))
+	half := p.shiftRight(i, 1)
+	rest := p.minusInt(i, half)
+	bias := p.word(127)
+	y = p.times(y, p.shiftLeft(p.plusInt(rest, bias), 23))
+	return p.times(y, p.shiftLeft(p.plusInt(half, bias), 23))
+}
+
+func (p *program) log(x value) value {
+	const sqrtHalfBits = 0x3f3504f3
+	subnormal := p.compare(less, x, p.number(0x1p-126))
+	scaled := p.and(p.number(-23), p.pick(subnormal, p.word(0xffffffff), p.number(0)))
+	z := p.pick(subnormal, p.times(x, p.number(0x1p23)), x)
+	exponent := p.shiftRight(p.minusInt(z, p.word(sqrtHalfBits)), 23)
+	f := p.minus(p.minusInt(z, p.shiftLeft(exponent, 23)), p.number(1))
+	e := p.plus(p.toFloat(exponent), scaled)
+	s := p.times(f, f)
+	q := p.horner(f, 0x1.13c81cp-4, -0x1.dda44cp-4, 0x1.e6def4p-4, -0x1.fc3ccp-4, 0x1.233ac2p-3, -0x1.555b92p-3,
+		0x1.99a47ap-3, -0x1.000008p-2, 0x1.555548p-2)
+	y := p.times(p.times(s, f), q)
+	y = p.fma(e, p.number(-0x1.05c61p-29), y)
+	y = p.fma(s, p.number(-0.5), y)
+	y = p.fma(e, p.number(0x1.62e43p-1), p.plus(f, y))
+	zero := p.number(0)
+	y = p.pick(p.compare(equal, x, zero), p.word(0xff800000), y)
+	y = p.pick(p.compare(less, x, zero), p.word(0x7fc00000), y)
+	return p.pick(p.compare(notLessEq, x, p.word(0x7f7fffff)), x, y)
+}
+
+func (p *program) tanh(x value) value {
+	a, one := p.abs(x), p.number(1)
+	s := p.times(a, a)
+	q := p.horner(s, 0x1.225e3ap-9, -0x1.0e50e2p-7, 0x1.63f936p-6, -0x1.b9f766p-5, 0x1.11108cp-3, -0x1.555554p-2)
+	small := p.fma(p.times(a, s), q, a)
+	e := p.exp(p.plus(a, a))
+	large := p.minus(one, p.over(p.number(2), p.plus(e, one)))
+	return p.or(p.pick(p.compare(less, a, p.number(0.6)), small, large), p.sign(x))
+}
+
+func (p *program) erf(x value) value {
+	a := p.abs(x)
+	s := p.times(a, a)
+	q := p.horner(s, 0x1.5bd58cp-14, -0x1.a9e392p-11, 0x1.54bb3ap-8, -0x1.b80cdap-6, 0x1.ce2decp-4, -0x1.812742p-2, 0x1.06eba8p-3)
+	small := p.fma(a, q, a)
+	b := p.apply("VMINPS", p.number(4), a)
+	q = p.horner(b, 0x1.ae39b6p-20, -0x1.7c8044p-15, 0x1.35ba0cp-11, -0x1.36046ep-8, 0x1.af7dep-6, -0x1.c24222p-4,
+		-0x1.4394b8p-1, -0x1.21505ap0, 0x1.34cb9ap-12)
+	large := p.minus(p.number(1), p.exp(q))
+	return p.or(p.pick(p.compare(less, a, p.number(0.925)), small, large), p.sign(x))
+}
+
+func (p *program) sigmoid(x value) value {
+	one := p.number(1)
+	e := p.exp(p.or(x, p.word(signBit)))
+	return p.over(p.pick(p.compare(greaterOrEq, x, p.number(0)), one, e), p.plus(one, e))
+}
+
+// extreme is the maximum ("VMAXPS", with "VPAND" for equal operands) or minimum ("VMINPS", "VPOR") of rule 4.
+func (p *program) extreme(op, ifEqual string, a, b value) value {
+	y := p.pick(p.compare(equal, a, b), p.apply(ifEqual, a, b), p.apply(op, a, b))
+	return p.pick(p.compare(unordered, a, b), p.plus(a, b), y)
+}
+
+func (p *program) maximum(a, b value) value { return p.extreme("VMAXPS", "VPAND", a, b) }
+func (p *program) minimum(a, b value) value { return p.extreme("VMINPS", "VPOR", a, b) }
+
+var unaries = []struct {
+	name  string
+	build func(p *program, x value) value
+}{
+	{"exp", (*program).exp},
+	{"log", (*program).log},
+	{"tanh", (*program).tanh},
+	{"erf", (*program).erf},
+	{"sigmoid", (*program).sigmoid},
+	{"sqrt", func(p *program, x value) value { return p.apply("VSQRTPS", x) }},
+	{"reciprocal", func(p *program, x value) value { return p.over(p.number(1), x) }},
+	{"neg", func(p *program, x value) value { return p.xor(x, p.word(signBit)) }},
+	{"abs", (*program).abs},
+	{"relu", func(p *program, x value) value { return p.maximum(x, p.number(0)) }},
+}
+
+var binaries = []struct {
+	name  string
+	build func(p *program, a, b value) value
+}{
+	{"add", (*program).plus},
+	{"sub", (*program).minus},
+	{"mul", (*program).times},
+	{"div", (*program).over},
+	{"maximum", (*program).maximum},
+	{"minimum", (*program).minimum},
+}
+
+func elementwise(f *file) {
+	for _, s := range isas {
+		for _, u := range unaries {
+			p := &program{}
+			p.result = u.build(p, p.input(0))
+			f.function(u.name+s.name, "dst, src *float32, n int", 24,
+				fmt.Sprintf("sets dst[i] = %s(src[i]) for i < n.", u.name))
+			f.p("MOVQ dst+0(FP), DI")
+			f.p("MOVQ src+8(FP), SI")
+			f.p("MOVQ n+16(FP), CX")
+			loop(f, allocate(f, s, p, nil), "SI")
+		}
+		for _, b := range binaries {
+			p := &program{}
+			p.result = b.build(p, p.input(0), p.input(1))
+			f.function(b.name+s.name, "dst, a, b *float32, n int", 32,
+				fmt.Sprintf("sets dst[i] = %s(a[i], b[i]) for i < n.", b.name))
+			f.p("MOVQ dst+0(FP), DI")
+			f.p("MOVQ a+8(FP), SI")
+			f.p("MOVQ b+16(FP), DX")
+			f.p("MOVQ n+24(FP), CX")
+			loop(f, allocate(f, s, p, nil), "SI", "DX")
+
+			p = &program{}
+			p.result = b.build(p, p.input(0), p.bound(0))
+			f.function(b.name+"Scalar"+s.name, "dst, a *float32, s float32, n int", 32,
+				fmt.Sprintf("sets dst[i] = %s(a[i], s) for i < n.", b.name))
+			f.p("MOVQ dst+0(FP), DI")
+			f.p("MOVQ a+8(FP), SI")
+			f.p("VBROADCASTSS s+16(FP), %s", s.reg(0))
+			f.p("MOVQ n+24(FP), CX")
+			loop(f, allocate(f, s, p, []string{s.reg(0)}), "SI")
+		}
+	}
+}
+
+// loop applies a program to CX elements at the given pointers and stores at DI, the tail under a mask.
+func loop(f *file, a *allocation, pointers ...string) {
+	s := a.isa
+	var inputs []string
+	for _, r := range pointers {
+		inputs = append(inputs, "("+r+")")
+	}
+	a.prologue()
+	f.p("SUBQ $%d, CX", s.lanes)
+	f.p("JLT tail")
+	f.p("PCALIGN $32")
+	f.l("vectors")
+	s.store(f, a.step(inputs, false), "(DI)", false)
+	for _, r := range pointers {
+		f.p("ADDQ $%d, %s", s.bytes(), r)
+	}
+	f.p("ADDQ $%d, DI", s.bytes())
+	f.p("SUBQ $%d, CX", s.lanes)
+	f.p("JGE vectors")
+	f.l("tail")
+	f.p("ADDQ $%d, CX", s.lanes)
+	f.p("JEQ done")
+	s.tailMask(f)
+	s.store(f, a.step(inputs, true), "(DI)", true)
+	f.l("done")
+	f.p("VZEROUPPER")
+	f.p("RET")
+}

@@ -1,0 +1,179 @@
+package main
+
+import "fmt"
+
+// matmul emits the tiles of the matrix product: for each number of rows and of vectors per row, and for AVX2 with and
+// without a mask on the last vector.
+func matmul(f *file) {
+	for _, s := range isas {
+		rows := 14
+		if s.name == "AVX2" {
+			rows = 6
+		}
+		for r := 1; r <= rows; r++ {
+			for vectors := 1; vectors <= 2; vectors++ {
+				if s.kMasks {
+					matmulTile(f, s, r, vectors, true)
+					continue
+				}
+				matmulTile(f, s, r, vectors, false)
+				matmulTile(f, s, r, vectors, true)
+			}
+		}
+		table(f, s, rows)
+	}
+	transpose(f)
+}
+
+func tileName(s isa, rows, vectors int, masked bool) string {
+	name := fmt.Sprintf("tile%dx%d", rows, vectors)
+	if masked && !s.kMasks {
+		name += "Masked"
+	}
+	return name + s.name
+}
+
+// matmulTile emits one block of k for a tile of rows × vectors: an fma chain per element from +0 with k ascending,
+// then c = c + chain, or c = 0 + chain for the first block. a is read by broadcasting with any strides, b by vectors.
+func matmulTile(f *file, s isa, rows, vectors int, masked bool) {
+	f.function(tileName(s, rows, vectors, masked), "t *tile", 8,
+		fmt.Sprintf("computes one block of k for %d rows and %d vectors of columns.", rows, vectors))
+	acc := func(i, j int) string { return s.reg(i*vectors + j) }
+	b := func(j int) string { return s.reg(rows*vectors + j) }
+	broadcast := s.reg(rows*vectors + vectors)
+	tail := func(j int) bool { return masked && j == vectors-1 }
+
+	f.p("MOVQ t+0(FP), R12")
+	f.p("MOVQ tile_k(R12), CX")
+	f.p("MOVQ tile_a(R12), AX")
+	f.p("MOVQ tile_aRow(R12), SI")
+	f.p("MOVQ tile_aCol(R12), DX")
+	f.p("MOVQ tile_b(R12), BX")
+	f.p("MOVQ tile_bRow(R12), R11")
+	if masked {
+		if s.kMasks {
+			f.p("KMOVW tile_mask(R12), %s", s.mask)
+		} else {
+			f.p("VMOVDQU tile_mask(R12), %s", s.mask)
+		}
+	}
+	// Rows 0 to 6 from AX and 7 to 13 from R8, at multiples of the row stride that addresses can express.
+	if rows > 3 {
+		f.p("LEAQ (SI)(SI*2), R9")
+	}
+	if rows > 5 {
+		f.p("LEAQ (SI)(SI*4), R10")
+	}
+	if rows > 7 {
+		f.p("LEAQ (R9)(SI*4), R8")
+		f.p("ADDQ AX, R8")
+	}
+	for i := range rows * vectors {
+		s.zero(f, s.reg(i))
+	}
+	f.p("PCALIGN $32")
+	f.l("loop")
+	for j := range vectors {
+		s.load(f, fmt.Sprintf("%d(BX)", j*s.bytes()), b(j), tail(j))
+	}
+	f.p("ADDQ R11, BX")
+	for i := range rows {
+		base := "AX"
+		if i >= 7 {
+			base = "R8"
+		}
+		f.p("VBROADCASTSS (%s)%s, %s", base, []string{"", "(SI*1)", "(SI*2)", "(R9*1)", "(SI*4)", "(R10*1)", "(R9*2)"}[i%7], broadcast)
+		for j := range vectors {
+			f.p("VFMADD231PS %s, %s, %s", broadcast, b(j), acc(i, j))
+		}
+	}
+	f.p("ADDQ DX, AX")
+	if rows > 7 {
+		f.p("ADDQ DX, R8")
+	}
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+
+	// T + P: the sum with +0 turns a chain that ended in -0 into +0.
+	f.p("MOVQ tile_c(R12), DI")
+	f.p("MOVQ tile_cRow(R12), SI")
+	f.p("CMPQ tile_first(R12), $0")
+	f.p("JEQ add")
+	s.zero(f, broadcast)
+	for i := range rows {
+		for j := range vectors {
+			f.p("VADDPS %s, %s, %s", broadcast, acc(i, j), acc(i, j))
+			s.store(f, acc(i, j), fmt.Sprintf("%d(DI)", j*s.bytes()), tail(j))
+		}
+		f.p("ADDQ SI, DI")
+	}
+	f.p("VZEROUPPER")
+	f.p("RET")
+	f.l("add")
+	for i := range rows {
+		for j := range vectors {
+			s.load(f, fmt.Sprintf("%d(DI)", j*s.bytes()), b(j), tail(j))
+			f.p("VADDPS %s, %s, %s", acc(i, j), b(j), acc(i, j))
+			s.store(f, acc(i, j), fmt.Sprintf("%d(DI)", j*s.bytes()), tail(j))
+		}
+		f.p("ADDQ SI, DI")
+	}
+	f.p("VZEROUPPER")
+	f.p("RET")
+}
+
+// table writes the Go table of tiles.
+func table(f *file, s isa, rows int) {
+	fmt.Fprintf(&f.stubs, "\n// tiles%s holds the tiles by rows-1, vectors-1 and whether the last vector is masked.\n", s.name)
+	fmt.Fprintf(&f.stubs, "var tiles%s = [%d][2][2]func(*tile){\n", s.name, rows)
+	for r := 1; r <= rows; r++ {
+		fmt.Fprintf(&f.stubs, "\t{{%s, %s}, {%s, %s}},\n", tileName(s, r, 1, false), tileName(s, r, 1, true),
+			tileName(s, r, 2, false), tileName(s, r, 2, true))
+	}
+	fmt.Fprintf(&f.stubs, "}\n")
+}
+
+// transpose emits the transposition of blocks of 8×8, used to pack a transposed b.
+func transpose(f *file) {
+	f.function("transpose8AVX2", "dst *float32, dstRow int, src *float32, srcRow, blocks int", 40,
+		"transposes blocks of 8×8: dst[8b+i][j] = src[j][8b+i] for b < blocks. Row strides are in bytes.")
+	f.p("MOVQ dst+0(FP), DI")
+	f.p("MOVQ dstRow+8(FP), DX")
+	f.p("MOVQ src+16(FP), SI")
+	f.p("MOVQ srcRow+24(FP), BX")
+	f.p("MOVQ blocks+32(FP), CX")
+	f.p("LEAQ (BX)(BX*2), R9")
+	f.p("LEAQ (SI)(BX*4), R8")
+	f.p("LEAQ (DX)(DX*2), R10")
+	f.l("block")
+	for i := range 8 {
+		f.p("VMOVUPS (%s)%s, Y%d", []string{"SI", "R8"}[i/4], []string{"", "(BX*1)", "(BX*2)", "(R9*1)"}[i%4], i)
+	}
+	// Interleave words of row pairs, then pairs of words, then halves.
+	for i := range 4 {
+		f.p("VUNPCKLPS Y%d, Y%d, Y%d", 2*i+1, 2*i, 8+2*i)
+		f.p("VUNPCKHPS Y%d, Y%d, Y%d", 2*i+1, 2*i, 9+2*i)
+	}
+	for half := range 2 {
+		for i := range 2 {
+			low, high := 8+4*half+i, 10+4*half+i
+			f.p("VUNPCKLPD Y%d, Y%d, Y%d", high, low, 4*half+2*i)
+			f.p("VUNPCKHPD Y%d, Y%d, Y%d", high, low, 4*half+2*i+1)
+		}
+	}
+	for i := range 4 {
+		f.p("VPERM2F128 $0x20, Y%d, Y%d, Y%d", 4+i, i, 8+i)
+		f.p("VPERM2F128 $0x31, Y%d, Y%d, Y%d", 4+i, i, 12+i)
+	}
+	f.p("LEAQ (DI)(DX*4), R11")
+	for i := range 8 {
+		f.p("VMOVUPS Y%d, (%s)%s", 8+i, []string{"DI", "R11"}[i/4], []string{"", "(DX*1)", "(DX*2)", "(R10*1)"}[i%4])
+	}
+	f.p("LEAQ (R11)(DX*4), DI")
+	f.p("ADDQ $32, SI")
+	f.p("ADDQ $32, R8")
+	f.p("DECQ CX")
+	f.p("JNZ block")
+	f.p("VZEROUPPER")
+	f.p("RET")
+}

@@ -1,0 +1,110 @@
+//go:build !purego
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+// supported reports whether the processor and the operating system offer what an implementation uses: AVX2 with FMA,
+// and for avx512 the foundation (F) alone on top of them.
+func supported(i implementation) bool {
+	vectors := cpu.X86.HasAVX2 && cpu.X86.HasFMA
+	return i == avx2 && vectors || i == avx512 && vectors && cpu.X86.HasAVX512F
+}
+
+// Assembly by implementation and operation. Sin and cos have none: they feed tables, not hot loops.
+var (
+	unaryAssembly = [implementations][unaryOps]func(dst, src *float32, n int){
+		avx2: {opExp: expAVX2, opLog: logAVX2, opTanh: tanhAVX2, opErf: erfAVX2, opSigmoid: sigmoidAVX2, opSqrt: sqrtAVX2,
+			opReciprocal: reciprocalAVX2, opNeg: negAVX2, opAbs: absAVX2, opRelu: reluAVX2},
+		avx512: {opExp: expAVX512, opLog: logAVX512, opTanh: tanhAVX512, opErf: erfAVX512, opSigmoid: sigmoidAVX512, opSqrt: sqrtAVX512,
+			opReciprocal: reciprocalAVX512, opNeg: negAVX512, opAbs: absAVX512, opRelu: reluAVX512},
+	}
+	binaryAssembly = [implementations][binaryOps]func(dst, a, b *float32, n int){
+		avx2:   {addAVX2, subAVX2, mulAVX2, divAVX2, maximumAVX2, minimumAVX2},
+		avx512: {addAVX512, subAVX512, mulAVX512, divAVX512, maximumAVX512, minimumAVX512},
+	}
+	scalarAssembly = [implementations][binaryOps]func(dst, a *float32, s float32, n int){
+		avx2:   {addScalarAVX2, subScalarAVX2, mulScalarAVX2, divScalarAVX2, maximumScalarAVX2, minimumScalarAVX2},
+		avx512: {addScalarAVX512, subScalarAVX512, mulScalarAVX512, divScalarAVX512, maximumScalarAVX512, minimumScalarAVX512},
+	}
+)
+
+func unaryActive(op unaryOp, dst, src []float32) {
+	f := unaryAssembly[current()][op]
+	if f == nil {
+		unaryPortable(op, dst, src)
+		return
+	}
+	src = src[:len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), elementCall)
+		f(&dst[0], &src[0], n)
+		dst, src = dst[n:], src[n:]
+	}
+}
+
+func binaryActive(op binaryOp, dst, a, b []float32) {
+	f := binaryAssembly[current()][op]
+	if f == nil {
+		binaryPortable(op, dst, a, b)
+		return
+	}
+	a, b = a[:len(dst)], b[:len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), elementCall)
+		f(&dst[0], &a[0], &b[0], n)
+		dst, a, b = dst[n:], a[n:], b[n:]
+	}
+}
+
+func scalarActive(op binaryOp, dst, a []float32, s float32) {
+	f := scalarAssembly[current()][op]
+	if f == nil {
+		scalarPortable(op, dst, a, s)
+		return
+	}
+	a = a[:len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), elementCall)
+		f(&dst[0], &a[0], s, n)
+		dst, a = dst[n:], a[n:]
+	}
+}
+
+// lanesActive has direct calls instead of a table, so that the lanes stay on the stack of the caller.
+func lanesActive(kind reduction, lane *[lanes]float32, x, y []float32) {
+	if len(x) == 0 {
+		return
+	}
+	switch implementation := current(); {
+	case implementation == avx512 && kind == sumLanes:
+		sumLanesAVX512(lane, &x[0], len(x))
+	case implementation == avx512 && kind == dotLanes:
+		dotLanesAVX512(lane, &x[0], &y[0], len(x))
+	case implementation == avx2 && kind == sumLanes:
+		sumLanesAVX2(lane, &x[0], len(x))
+	case implementation == avx2 && kind == dotLanes:
+		dotLanesAVX2(lane, &x[0], &y[0], len(x))
+	default:
+		lanesGeneric(kind, lane, x, y)
+	}
+}
+
+func extremeLanesActive(op binaryOp, lane *[lanes]float32, x []float32) {
+	for len(x) > 0 {
+		n := min(len(x), elementCall)
+		switch implementation := current(); {
+		case implementation == avx512 && op == opMaximum:
+			maximumLanesAVX512(lane, &x[0], n)
+		case implementation == avx512 && op == opMinimum:
+			minimumLanesAVX512(lane, &x[0], n)
+		case implementation == avx2 && op == opMaximum:
+			maximumLanesAVX2(lane, &x[0], n)
+		case implementation == avx2 && op == opMinimum:
+			minimumLanesAVX2(lane, &x[0], n)
+		default:
+			extremeLanesGeneric(op, lane, x[:n])
+		}
+		x = x[n:]
+	}
+}
