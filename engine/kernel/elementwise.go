@@ -39,40 +39,40 @@ var unaryGeneric = [unaryOps]func(float32) float32{
 // measured by TestAccuracy against float64, over all magnitudes, subnormal results included.
 
 // Exp sets dst[i] = e^src[i], within 0.90 ulp. Above 88.73 the result is +Inf, below -103.98 it is +0.
-func Exp(dst, src []float32) { unary(opExp, dst, src) }
+func Exp(dst, src []float32) { applyUnary(opExp, dst, src) }
 
 // Log sets dst[i] = ln src[i], within 1.0 ulp. ln(±0) = -Inf; a negative argument gives NaN.
-func Log(dst, src []float32) { unary(opLog, dst, src) }
+func Log(dst, src []float32) { applyUnary(opLog, dst, src) }
 
 // Tanh sets dst[i] = tanh src[i], within 1.4 ulp. It is odd: tanh(-0) = -0.
-func Tanh(dst, src []float32) { unary(opTanh, dst, src) }
+func Tanh(dst, src []float32) { applyUnary(opTanh, dst, src) }
 
 // Erf sets dst[i] = erf src[i], within 1.0 ulp. It is odd: erf(-0) = -0.
-func Erf(dst, src []float32) { unary(opErf, dst, src) }
+func Erf(dst, src []float32) { applyUnary(opErf, dst, src) }
 
 // Sigmoid sets dst[i] = 1/(1 + e^-src[i]), within 2.2 ulp.
-func Sigmoid(dst, src []float32) { unary(opSigmoid, dst, src) }
+func Sigmoid(dst, src []float32) { applyUnary(opSigmoid, dst, src) }
 
 // Sqrt sets dst[i] to the IEEE-754 square root of src[i], correctly rounded.
-func Sqrt(dst, src []float32) { unary(opSqrt, dst, src) }
+func Sqrt(dst, src []float32) { applyUnary(opSqrt, dst, src) }
 
 // Reciprocal sets dst[i] = 1/src[i], correctly rounded; never an approximation instruction.
-func Reciprocal(dst, src []float32) { unary(opReciprocal, dst, src) }
+func Reciprocal(dst, src []float32) { applyUnary(opReciprocal, dst, src) }
 
 // Neg flips the sign bit of each element.
-func Neg(dst, src []float32) { unary(opNeg, dst, src) }
+func Neg(dst, src []float32) { applyUnary(opNeg, dst, src) }
 
 // Abs clears the sign bit of each element.
-func Abs(dst, src []float32) { unary(opAbs, dst, src) }
+func Abs(dst, src []float32) { applyUnary(opAbs, dst, src) }
 
 // Relu sets dst[i] = max(src[i], +0): NaN stays NaN, and -0 becomes +0.
-func Relu(dst, src []float32) { unary(opRelu, dst, src) }
+func Relu(dst, src []float32) { applyUnary(opRelu, dst, src) }
 
 // Sin sets dst[i] = sin src[i], within 1.5 ulp for every finite argument. sin(-0) = -0, sin(±Inf) is NaN.
-func Sin(dst, src []float32) { unary(opSin, dst, src) }
+func Sin(dst, src []float32) { applyUnary(opSin, dst, src) }
 
 // Cos sets dst[i] = cos src[i], within 1.5 ulp for every finite argument. cos(±Inf) is NaN.
-func Cos(dst, src []float32) { unary(opCos, dst, src) }
+func Cos(dst, src []float32) { applyUnary(opCos, dst, src) }
 
 // binaryOp names a function of two float32. The numbers index the tables of every implementation.
 type binaryOp uint8
@@ -124,40 +124,40 @@ func minimumGeneric(a, b float32) float32 {
 }
 
 // Add sets dst[i] = a[i] + b[i]. For this and the next ones all lengths are equal, and dst may be a or b.
-func Add(dst, a, b []float32) { binary(opAdd, dst, a, b) }
+func Add(dst, a, b []float32) { applyBinary(opAdd, dst, a, b) }
 
 // Sub sets dst[i] = a[i] - b[i].
-func Sub(dst, a, b []float32) { binary(opSub, dst, a, b) }
+func Sub(dst, a, b []float32) { applyBinary(opSub, dst, a, b) }
 
 // Mul sets dst[i] = a[i]·b[i].
-func Mul(dst, a, b []float32) { binary(opMul, dst, a, b) }
+func Mul(dst, a, b []float32) { applyBinary(opMul, dst, a, b) }
 
 // Div sets dst[i] = a[i]/b[i].
-func Div(dst, a, b []float32) { binary(opDiv, dst, a, b) }
+func Div(dst, a, b []float32) { applyBinary(opDiv, dst, a, b) }
 
 // Maximum sets dst[i] to the greater of a[i] and b[i]: NaN wins and -0 < +0.
-func Maximum(dst, a, b []float32) { binary(opMaximum, dst, a, b) }
+func Maximum(dst, a, b []float32) { applyBinary(opMaximum, dst, a, b) }
 
 // Minimum sets dst[i] to the lesser of a[i] and b[i]: NaN wins and -0 < +0.
-func Minimum(dst, a, b []float32) { binary(opMinimum, dst, a, b) }
+func Minimum(dst, a, b []float32) { applyBinary(opMinimum, dst, a, b) }
 
 // AddScalar sets dst[i] = a[i] + s. For this and the next ones dst may be a.
-func AddScalar(dst, a []float32, s float32) { scalar(opAdd, dst, a, s) }
+func AddScalar(dst, a []float32, s float32) { applyScalar(opAdd, dst, a, s) }
 
 // SubScalar sets dst[i] = a[i] - s.
-func SubScalar(dst, a []float32, s float32) { scalar(opSub, dst, a, s) }
+func SubScalar(dst, a []float32, s float32) { applyScalar(opSub, dst, a, s) }
 
 // MulScalar sets dst[i] = a[i]·s.
-func MulScalar(dst, a []float32, s float32) { scalar(opMul, dst, a, s) }
+func MulScalar(dst, a []float32, s float32) { applyScalar(opMul, dst, a, s) }
 
 // DivScalar sets dst[i] = a[i]/s, a true division for each element.
-func DivScalar(dst, a []float32, s float32) { scalar(opDiv, dst, a, s) }
+func DivScalar(dst, a []float32, s float32) { applyScalar(opDiv, dst, a, s) }
 
 // MaximumScalar sets dst[i] to the greater of a[i] and s: NaN wins and -0 < +0.
-func MaximumScalar(dst, a []float32, s float32) { scalar(opMaximum, dst, a, s) }
+func MaximumScalar(dst, a []float32, s float32) { applyScalar(opMaximum, dst, a, s) }
 
 // MinimumScalar sets dst[i] to the lesser of a[i] and s: NaN wins and -0 < +0.
-func MinimumScalar(dst, a []float32, s float32) { scalar(opMinimum, dst, a, s) }
+func MinimumScalar(dst, a []float32, s float32) { applyScalar(opMinimum, dst, a, s) }
 
 const (
 	// elementGrain is how many elements one goroutine takes at least: 3 to 60 µs of work.
@@ -166,7 +166,7 @@ const (
 	elementCall = 1 << 13
 )
 
-func unary(op unaryOp, dst, src []float32) {
+func applyUnary(op unaryOp, dst, src []float32) {
 	checkLen("dst", len(dst), len(src))
 	if len(dst) < 2*elementGrain {
 		unaryActive(op, dst, src)
@@ -175,7 +175,7 @@ func unary(op unaryOp, dst, src []float32) {
 	parallel(len(dst), elementGrain, func(lo, hi int) { unaryActive(op, dst[lo:hi], src[lo:hi]) })
 }
 
-func binary(op binaryOp, dst, a, b []float32) {
+func applyBinary(op binaryOp, dst, a, b []float32) {
 	checkLen("a", len(a), len(dst))
 	checkLen("b", len(b), len(dst))
 	if len(dst) < 2*elementGrain {
@@ -185,7 +185,7 @@ func binary(op binaryOp, dst, a, b []float32) {
 	parallel(len(dst), elementGrain, func(lo, hi int) { binaryActive(op, dst[lo:hi], a[lo:hi], b[lo:hi]) })
 }
 
-func scalar(op binaryOp, dst, a []float32, s float32) {
+func applyScalar(op binaryOp, dst, a []float32, s float32) {
 	checkLen("a", len(a), len(dst))
 	if len(dst) < 2*elementGrain {
 		scalarActive(op, dst, a, s)

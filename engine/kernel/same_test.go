@@ -88,22 +88,22 @@ func TestElementwiseSame(t *testing.T) {
 				dst, unharmed := framed(t, n, off)
 				want := make([]float32, n)
 				for op := range unaryOps {
-					unary(op, dst, x)
+					applyUnary(op, dst, x)
 					unaryPortable(op, want, x)
 					sameBits(t, fmt.Sprint("unary ", op), dst, want)
 					unharmed()
 					copy(dst, x)
-					unary(op, dst, dst)
+					applyUnary(op, dst, dst)
 					sameBits(t, fmt.Sprint("in place, unary ", op), dst, want)
 				}
 				for op := range binaryOps {
-					binary(op, dst, x, y)
+					applyBinary(op, dst, x, y)
 					binaryPortable(op, want, x, y)
 					sameBits(t, fmt.Sprint("binary ", op), dst, want)
 					copy(dst, y)
-					binary(op, dst, x, dst)
+					applyBinary(op, dst, x, dst)
 					sameBits(t, fmt.Sprint("in place, binary ", op), dst, want)
-					scalar(op, dst, x, s)
+					applyScalar(op, dst, x, s)
 					scalarPortable(op, want, x, s)
 					sameBits(t, fmt.Sprint("scalar ", op), dst, want)
 					unharmed()
@@ -124,7 +124,7 @@ func TestUnarySweep(t *testing.T) {
 	for op := range unaryOps {
 		unaryPortable(op, want, x)
 		each(t, func(t *testing.T) {
-			unary(op, got, x)
+			applyUnary(op, got, x)
 			sameBits(t, fmt.Sprint("unary ", op), got, want)
 		})
 	}

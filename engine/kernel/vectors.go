@@ -1,0 +1,147 @@
+package kernel
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+)
+
+// vector is one reproducible computation: a function of numbers that Philox gives, and the hash of what comes out.
+// spec/vectors/README.md states the same for other implementations.
+type vector struct {
+	Function string `json:"function"`
+	Input    string `json:"input"` // "words", "unit" or "wide": see stream
+	Shape    []int  `json:"shape"` // n; rows and cols of Softmax; m, k and n of MatMul
+	TransA   bool   `json:"transA,omitempty"`
+	TransB   bool   `json:"transB,omitempty"`
+}
+
+// vectors covers every function: any bit patterns and everyday numbers, odd lengths, several blocks and chunks.
+var vectors = func() []vector {
+	var list []vector
+	for _, f := range []string{"Exp", "Log", "Tanh", "Erf", "Sigmoid", "Sqrt", "Reciprocal", "Neg", "Abs", "Relu", "Sin", "Cos"} {
+		list = append(list, vector{Function: f, Input: "words", Shape: []int{4099}}, vector{Function: f, Input: "wide", Shape: []int{1031}})
+	}
+	for _, f := range []string{"Add", "Sub", "Mul", "Div", "Maximum", "Minimum"} {
+		list = append(list, vector{Function: f, Input: "words", Shape: []int{4099}}, vector{Function: f, Input: "wide", Shape: []int{1031}},
+			vector{Function: f + "Scalar", Input: "wide", Shape: []int{1031}})
+	}
+	for _, f := range []string{"Sum", "SumSquares", "Dot", "Max", "Min"} {
+		for _, n := range []int{31, 1000} {
+			list = append(list, vector{Function: f, Input: "unit", Shape: []int{n}})
+		}
+	}
+	for _, f := range []string{"Sum", "Dot"} {
+		list = append(list, vector{Function: f, Input: "unit", Shape: []int{2*reduceChunk + 77}})
+	}
+	list = append(list, vector{Function: "Softmax", Input: "wide", Shape: []int{7, 130}}, vector{Function: "Softmax", Input: "wide", Shape: []int{3, 5}},
+		vector{Function: "Uniform", Input: "unit", Shape: []int{1003}})
+	for _, shape := range [][]int{{1, 1, 1}, {1, 257, 33}, {29, 300, 47}, {64, 32, 32}, {15, 513, 3}} {
+		for variant := range 4 {
+			list = append(list, vector{Function: "MatMul", Input: "unit", Shape: shape, TransA: variant&1 != 0, TransB: variant&2 != 0})
+		}
+	}
+	return append(list, vector{Function: "MatMul", Input: "words", Shape: []int{9, 70, 21}})
+}()
+
+// stream returns n numbers made from the words w of Philox with key (key, 0), word e at index e mod 4 of counter
+// e/4: "words" are the bits w themselves, "unit" is (w>>8)·2^-24 - 0.5 and "wide" is 16 times that.
+func stream(input string, key uint32, n int) []float32 {
+	x := make([]float32, n)
+	if input == "words" {
+		for i := 0; i < n; i += 4 {
+			words := Philox([2]uint32{key, 0}, [4]uint32{uint32(i / 4)})
+			for w := range min(4, n-i) {
+				x[i+w] = math.Float32frombits(words[w])
+			}
+		}
+		return x
+	}
+	Uniform(x, [2]uint32{key, 0}, 0)
+	AddScalar(x, x, -0.5)
+	if input == "wide" {
+		MulScalar(x, x, 16)
+	}
+	return x
+}
+
+const (
+	vectorScalar = 0.7109375         // the s of the functions with a scalar
+	vectorOffset = uint64(1)<<34 - 5 // of Uniform: where the counter's low word overflows
+)
+
+var unaryFunctions = map[string]func(dst, src []float32){
+	"Exp": Exp, "Log": Log, "Tanh": Tanh, "Erf": Erf, "Sigmoid": Sigmoid, "Sqrt": Sqrt, "Reciprocal": Reciprocal,
+	"Neg": Neg, "Abs": Abs, "Relu": Relu, "Sin": Sin, "Cos": Cos,
+}
+
+var binaryFunctions = map[string]func(dst, a, b []float32){
+	"Add": Add, "Sub": Sub, "Mul": Mul, "Div": Div, "Maximum": Maximum, "Minimum": Minimum,
+}
+
+var scalarFunctions = map[string]func(dst, a []float32, s float32){
+	"AddScalar": AddScalar, "SubScalar": SubScalar, "MulScalar": MulScalar, "DivScalar": DivScalar,
+	"MaximumScalar": MaximumScalar, "MinimumScalar": MinimumScalar,
+}
+
+// compute returns the result of the vector by the active implementation. Its first operand is the stream of key 1,
+// its second the one of key 2.
+func (v vector) compute() []float32 {
+	n := 1
+	for _, d := range v.Shape {
+		n *= d
+	}
+	if f, ok := unaryFunctions[v.Function]; ok {
+		x := stream(v.Input, 1, n)
+		f(x, x)
+		return x
+	}
+	if f, ok := binaryFunctions[v.Function]; ok {
+		x := stream(v.Input, 1, n)
+		f(x, x, stream(v.Input, 2, n))
+		return x
+	}
+	if f, ok := scalarFunctions[v.Function]; ok {
+		x := stream(v.Input, 1, n)
+		f(x, x, vectorScalar)
+		return x
+	}
+	switch v.Function {
+	case "Sum":
+		return []float32{Sum(stream(v.Input, 1, n))}
+	case "SumSquares":
+		return []float32{SumSquares(stream(v.Input, 1, n))}
+	case "Dot":
+		return []float32{Dot(stream(v.Input, 1, n), stream(v.Input, 2, n))}
+	case "Max":
+		return []float32{Max(stream(v.Input, 1, n))}
+	case "Min":
+		return []float32{Min(stream(v.Input, 1, n))}
+	case "Softmax":
+		x := stream(v.Input, 1, n)
+		Softmax(x, x, v.Shape[0], v.Shape[1])
+		return x
+	case "Uniform":
+		x := make([]float32, n)
+		Uniform(x, [2]uint32{1, 0}, vectorOffset)
+		return x
+	case "MatMul":
+		m, k, n := v.Shape[0], v.Shape[1], v.Shape[2]
+		c := make([]float32, m*n)
+		MatMul(c, stream(v.Input, 1, m*k), stream(v.Input, 2, k*n), m, k, n, v.TransA, v.TransB)
+		return c
+	}
+	panic("kernel: no function " + v.Function)
+}
+
+// hash is the SHA-256 of the numbers as little-endian words, after NaN is made canonical.
+func hash(x []float32) string {
+	Canonicalize(x)
+	data := make([]byte, 0, 4*len(x))
+	for _, v := range x {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
