@@ -1,0 +1,126 @@
+package work
+
+import (
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/trace"
+)
+
+// Domains of this package's hashes. Rule: spec/work.md §2.
+const (
+	domainRun      = "mutirao/work/run"
+	domainBeacon   = "mutirao/work/beacon"
+	domainAssign   = "mutirao/work/assign"
+	domainShard    = "mutirao/work/shard"
+	domainReassign = "mutirao/work/reassign"
+	domainCommit   = "mutirao/work/commit"
+	domainDraw     = "mutirao/work/draw"
+	domainAudit    = "mutirao/work/audit"
+	domainAuditor  = "mutirao/work/auditor"
+	domainJury     = "mutirao/work/jury"
+	domainReport   = "mutirao/work/report"
+	domainFindings = "mutirao/work/findings"
+	domainOpening  = "mutirao/work/opening"
+)
+
+// RunID names the run that an author creates with a Spec and a nonce.
+func RunID(author protocol.Account, m CreateRun) protocol.Hash {
+	return m.Spec.preimage(new(protocol.Preimage).Account(author).Uint64(m.Nonce)).Digest(domainRun)
+}
+
+// preimage appends every field of a Spec in the order of its declaration.
+func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
+	p.Text(s.Name).Hash(s.Dataset).Hash(s.Program).Hash(s.InferenceProgram).Uint32(uint32(len(s.Params)))
+	for _, name := range s.Params {
+		p.Text(name)
+	}
+	p.Bytes(s.Recipe).Hash(s.Initial.Model).Hash(s.Initial.Outer).Hash(s.Initial.Blob)
+	p.Uint32(s.Rounds).Uint32(s.Steps).Uint32(s.MaxUnits)
+	p.Uint32(s.MinProviders).Uint32(s.MinVerifiers).Uint32(s.LeastVerifiers).Hash(s.Seed)
+	p.Amount(s.Price.PerUnit).Uint32(s.Split.Provider).Uint32(s.Split.Verifiers).Uint32(s.Split.Burn)
+	p.Amount(s.ProviderBond).Amount(s.VerifierBond)
+	p.Uint32(s.Audit.NewcomerUnits).Uint32(s.Audit.CleanDivisor).Uint32(s.Audit.FloorPPM)
+	p.Uint32(s.Jury.Size).Uint32(s.Jury.Min)
+	w := s.Windows
+	return p.Uint32(w.Compute).Uint32(w.Reveal).Uint32(w.AuditCommit).Uint32(w.AuditReveal).Uint32(w.Aggregate).Uint32(w.Wait)
+}
+
+// FirstBeacon is the randomness of a run's first round.
+func FirstBeacon(seed protocol.Hash) protocol.Hash {
+	return new(protocol.Preimage).Hash(seed).Digest(domainBeacon)
+}
+
+// ShardSeed decides which data a worker reads in a unit, in which order, and all other randomness of the unit.
+func ShardSeed(beacon protocol.Hash, round, unit, attempt uint32, worker protocol.Account) protocol.Hash {
+	return new(protocol.Preimage).Hash(beacon).Uint32(round).Uint32(unit).Uint32(attempt).Account(worker).Digest(domainShard)
+}
+
+// CommitSeal is the seal of a result. The worker is inside, so whoever copies a seal can never open it.
+func CommitSeal(run protocol.Hash, round, unit uint32, shard protocol.Hash, worker protocol.Account, r Result, salt protocol.Hash) protocol.Hash {
+	p := new(protocol.Preimage).Hash(run).Uint32(round).Uint32(unit).Hash(shard).Account(worker)
+	p.Hash(r.Payload.Root).Hash(r.Payload.Blob).Uint64(r.Payload.Size).Hash(r.Trace).Uint64(r.Tokens)
+	return p.Hash(salt).Digest(domainCommit)
+}
+
+// DrawSeed is the randomness of audits and juries: a hash of the round's beacon and of every worker and salt that was
+// revealed, by unit index. Nobody knows it before the last reveal.
+func DrawSeed(beacon protocol.Hash, round uint32, units []Unit) protocol.Hash {
+	p := new(protocol.Preimage).Hash(beacon).Uint32(round)
+	for i := range units {
+		if u := &units[i]; u.Status != Assigned && u.Status != Committed && u.Status != Missed {
+			p.Uint32(u.Index).Account(u.Worker).Hash(u.Salt)
+		}
+	}
+	return p.Digest(domainDraw)
+}
+
+// NextBeacon is the randomness of the round after one with this DrawSeed.
+func NextBeacon(draw protocol.Hash) protocol.Hash {
+	return new(protocol.Preimage).Hash(draw).Digest(domainBeacon)
+}
+
+// ReportSeal is the seal of a verifier's report in an audit pass.
+func ReportSeal(run protocol.Hash, round, pass uint32, verifier protocol.Account, r Report, salt protocol.Hash) protocol.Hash {
+	p := new(protocol.Preimage).Hash(run).Uint32(round).Uint32(pass).Account(verifier).Uint32(uint32(len(r.Available)))
+	for _, available := range r.Available {
+		p.Bool(available)
+	}
+	return openings(p, r.Audits).Hash(salt).Digest(domainReport)
+}
+
+// FindingsSeal is the seal of a juror's openings.
+func FindingsSeal(run protocol.Hash, round uint32, juror protocol.Account, list []Opening, salt protocol.Hash) protocol.Hash {
+	p := new(protocol.Preimage).Hash(run).Uint32(round).Account(juror)
+	return openings(p, list).Hash(salt).Digest(domainFindings)
+}
+
+func openings(p *protocol.Preimage, list []Opening) *protocol.Preimage {
+	p.Uint32(uint32(len(list)))
+	for i := range list {
+		p.Uint32(list[i].Unit).Hash(list[i].Digest()).Text(list[i].Detail)
+	}
+	return p
+}
+
+// Digest is equal for two openings exactly if they found the same points, payload and tokens.
+func (o *Opening) Digest() protocol.Hash {
+	p := new(protocol.Preimage)
+	for i := range o.Points {
+		p.Hash(o.Points[i])
+	}
+	return p.Hash(o.Payload).Uint64(o.Tokens).Digest(domainOpening)
+}
+
+// Agrees reports whether the opening confirms a worker's result.
+func (o *Opening) Agrees(r Result) bool {
+	return o.Payload == r.Payload.Root && o.Tokens == r.Tokens && o.TraceRoot() == r.Trace
+}
+
+// TraceRoot is the root that a worker who found the same would have revealed.
+func (o *Opening) TraceRoot() protocol.Hash {
+	return trace.TraceRoot([trace.Points]merkle.Hash(o.Points), o.Payload)
+}
+
+func (o *Opening) finding(r Result) *Finding {
+	return &Finding{Digest: o.Digest(), Agrees: o.Agrees(r), Detail: o.Detail}
+}

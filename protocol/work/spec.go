@@ -1,0 +1,192 @@
+package work
+
+import (
+	"fmt"
+
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
+)
+
+// Spec is everything that a run's author decides. It never changes after creation. Rule: spec/work.md §1.
+type Spec struct {
+	Name             string        `json:"name"`
+	Dataset          protocol.Hash `json:"dataset"`           // id in the registry
+	Program          protocol.Hash `json:"program"`           // program hash of one training step
+	InferenceProgram protocol.Hash `json:"inference_program"` // program hash of the model without its weights
+	Params           []string      `json:"params"`            // names of the trained tensors, ascending; graph inputs of the inference program
+	Recipe           []byte        `json:"recipe"`            // canonical recipe, opaque to the rules
+	Initial          StateRef      `json:"initial"`
+	Rounds           uint32        `json:"rounds"`          // rounds that must admit something
+	Steps            uint32        `json:"steps"`           // optimizer steps of a unit
+	MaxUnits         uint32        `json:"max_units"`       // units of one round
+	MinProviders     uint32        `json:"min_providers"`   // active providers needed before the first round
+	MinVerifiers     uint32        `json:"min_verifiers"`   // active verifiers needed before the first round
+	LeastVerifiers   uint32        `json:"least_verifiers"` // verifiers without whom no round is decided; at most MinVerifiers
+	Seed             protocol.Hash `json:"seed"`            // all draws of the run start from it
+	Price            FixedPrice    `json:"price"`
+	Split            Split         `json:"split"`
+	ProviderBond     money.Amount  `json:"provider_bond"`
+	VerifierBond     money.Amount  `json:"verifier_bond"`
+	Audit            AuditPolicy   `json:"audit"`
+	Jury             JuryPolicy    `json:"jury"`
+	Windows          Windows       `json:"windows"`
+}
+
+// FixedPrice pays every unit the same. It stands in for the auction of spec/market.md: a run will name a product class
+// there and learn the price of a unit from the clearing.
+type FixedPrice struct {
+	PerUnit money.Amount `json:"per_unit"`
+}
+
+// Split divides the price of a unit, in parts of 10,000 that sum to 10,000. What rounding leaves over is burned.
+type Split struct {
+	Provider  uint32 `json:"provider"`
+	Verifiers uint32 `json:"verifiers"`
+	Burn      uint32 `json:"burn"`
+}
+
+// AuditPolicy says how often a worker's units are recomputed. Rule: spec/work.md §7.
+type AuditPolicy struct {
+	NewcomerUnits uint32 `json:"newcomer_units"` // this many admitted units are always audited
+	CleanDivisor  uint32 `json:"clean_divisor"`  // then the rate is divisor/(divisor+clean)
+	FloorPPM      uint32 `json:"floor_ppm"`      // and never below this, parts per million
+}
+
+// Rate is the probability, in parts per million, that a unit of a worker with so many clean units is audited.
+func (p AuditPolicy) Rate(clean uint32) uint32 {
+	if clean < p.NewcomerUnits {
+		return PPM
+	}
+	rate := PPM * uint64(p.CleanDivisor) / (uint64(p.CleanDivisor) + uint64(clean))
+	return max(uint32(rate), p.FloorPPM)
+}
+
+// JuryPolicy says who judges a disputed unit. Rule: spec/work.md §8.
+type JuryPolicy struct {
+	Size uint32 `json:"size"` // jurors drawn at most
+	Min  uint32 `json:"min"`  // with fewer jurors nobody is slashed and the unit is void
+}
+
+// Quorum is the number of equal votes among n drawn jurors, or n present verifiers, that decides.
+func Quorum(n int) int { return 2*n/3 + 1 }
+
+// Windows are the longest waits, in blocks.
+type Windows struct {
+	Compute     uint32 `json:"compute"`      // also of a reassigned unit, from its reassignment
+	Reveal      uint32 `json:"reveal"`       //
+	AuditCommit uint32 `json:"audit_commit"` // also of the jury's seals
+	AuditReveal uint32 `json:"audit_reveal"` // also of the jury's openings
+	Aggregate   uint32 `json:"aggregate"`    //
+	Wait        uint32 `json:"wait"`         // for members, before the run is stopped
+}
+
+// StateRef names the public state of a training run: what the next unit starts from. The zero value is no state.
+type StateRef struct {
+	Model protocol.Hash `json:"model"` // state root of the weights
+	Outer protocol.Hash `json:"outer"` // state root of the outer optimizer's momentum and residual
+	Blob  protocol.Hash `json:"blob"`  // content address of the bytes of both
+}
+
+// DefaultSpec holds the numbers of spec/work.md §1 that most runs keep. The rest of the fields is empty.
+func DefaultSpec() Spec {
+	return Spec{
+		MaxUnits: 64, MinProviders: 1, MinVerifiers: 1, LeastVerifiers: 1,
+		Split:   Split{Provider: 8500, Verifiers: 1000, Burn: 500},
+		Audit:   AuditPolicy{NewcomerUnits: 3, CleanDivisor: 20, FloorPPM: 30_000},
+		Jury:    JuryPolicy{Size: 5, Min: 2},
+		Windows: Windows{Compute: 60, Reveal: 20, AuditCommit: 60, AuditReveal: 20, Aggregate: 40, Wait: 1200},
+	}
+}
+
+// Budget is the money that a run locks: every unit of every round at its price. Exact, because Check bounds the factors.
+func (s Spec) Budget() money.Amount {
+	return s.Price.PerUnit.Times(uint64(s.Rounds) * uint64(s.MaxUnits))
+}
+
+// Bond is what a member of a role locks.
+func (s Spec) Bond(r Role) money.Amount {
+	if r == Verifier {
+		return s.VerifierBond
+	}
+	return s.ProviderBond
+}
+
+// Check validates the form of a Spec. The error wraps protocol.ErrInvalid or ErrTooLarge.
+func (s Spec) Check() error {
+	if err := protocol.CheckText("name", s.Name, 1, MaxName); err != nil {
+		return err
+	}
+	if len(s.Recipe) > MaxRecipe {
+		return fmt.Errorf("%w: recipe has %d bytes, allowed are %d", protocol.ErrTooLarge, len(s.Recipe), MaxRecipe)
+	}
+	if err := checkParams(s.Params); err != nil {
+		return err
+	}
+	for _, h := range []struct {
+		name string
+		hash protocol.Hash
+	}{
+		{"dataset", s.Dataset}, {"program", s.Program}, {"inference_program", s.InferenceProgram},
+		{"initial.model", s.Initial.Model}, {"initial.outer", s.Initial.Outer}, {"initial.blob", s.Initial.Blob},
+	} {
+		if h.hash.IsZero() {
+			return fmt.Errorf("%w: %s is missing", protocol.ErrInvalid, h.name)
+		}
+	}
+	for _, n := range []struct {
+		name          string
+		value, lo, hi uint32
+	}{
+		{"rounds", s.Rounds, 1, MaxRounds},
+		{"steps", s.Steps, 1, MaxSteps},
+		{"max_units", s.MaxUnits, 1, MaxUnits},
+		{"min_providers", s.MinProviders, 1, MaxProviders},
+		{"min_verifiers", s.MinVerifiers, 1, MaxVerifiers},
+		{"least_verifiers", s.LeastVerifiers, 1, s.MinVerifiers},
+		{"split.provider", s.Split.Provider, 0, parts},
+		{"split.verifiers", s.Split.Verifiers, 0, parts},
+		{"split.burn", s.Split.Burn, 0, parts},
+		{"audit.newcomer_units", s.Audit.NewcomerUnits, 0, 1000},
+		{"audit.clean_divisor", s.Audit.CleanDivisor, 1, 1_000_000},
+		{"audit.floor_ppm", s.Audit.FloorPPM, 1, PPM},
+		{"jury.size", s.Jury.Size, 1, MaxVerifiers},
+		{"jury.min", s.Jury.Min, 1, s.Jury.Size},
+		{"windows.compute", s.Windows.Compute, 1, MaxWindow},
+		{"windows.reveal", s.Windows.Reveal, 1, MaxWindow},
+		{"windows.audit_commit", s.Windows.AuditCommit, 1, MaxWindow},
+		{"windows.audit_reveal", s.Windows.AuditReveal, 1, MaxWindow},
+		{"windows.aggregate", s.Windows.Aggregate, 1, MaxWindow},
+		{"windows.wait", s.Windows.Wait, 1, MaxWindow},
+	} {
+		if n.value < n.lo || n.value > n.hi {
+			return fmt.Errorf("%w: %s is %d, allowed are %d to %d", protocol.ErrInvalid, n.name, n.value, n.lo, n.hi)
+		}
+	}
+	if sum := s.Split.Provider + s.Split.Verifiers + s.Split.Burn; sum != parts {
+		return fmt.Errorf("%w: split sums to %d, not %d", protocol.ErrInvalid, sum, parts)
+	}
+	for _, a := range []struct {
+		name   string
+		amount money.Amount
+	}{{"price.per_unit", s.Price.PerUnit}, {"provider_bond", s.ProviderBond}, {"verifier_bond", s.VerifierBond}} {
+		if a.amount.IsZero() || a.amount.BitLen() > amountBits {
+			return fmt.Errorf("%w: %s is %s, allowed are 1 to 2^%d-1", protocol.ErrInvalid, a.name, a.amount, amountBits)
+		}
+	}
+	return nil
+}
+
+func checkParams(names []string) error {
+	if len(names) == 0 || len(names) > MaxParams {
+		return fmt.Errorf("%w: %d parameter names, allowed are 1 to %d", protocol.ErrInvalid, len(names), MaxParams)
+	}
+	for i, name := range names {
+		if err := protocol.CheckText("parameter name", name, 1, MaxParamName); err != nil {
+			return err
+		}
+		if i > 0 && names[i-1] >= name {
+			return fmt.Errorf("%w: parameter names are not in ascending order at %q", protocol.ErrInvalid, name)
+		}
+	}
+	return nil
+}
