@@ -1,5 +1,7 @@
 package graph
 
+import "slices"
+
 // operator is a line of the operator table.
 type operator struct {
 	in, out arity
@@ -32,3 +34,13 @@ var operators = func() map[opKey]operator {
 	}
 	return table
 }()
+
+// Operators lists the names of all operators, sorted.
+func Operators() []string {
+	var names []string
+	for key := range operators {
+		names = append(names, key.name)
+	}
+	slices.Sort(names)
+	return names
+}

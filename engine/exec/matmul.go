@@ -1,0 +1,83 @@
+package exec
+
+import (
+	"github.com/mutirao/mutirao/engine/kernel"
+)
+
+var matmulOps = map[string]operation{
+	"MatMul": {emitMatMul, nil},
+	"Gemm":   {emitGemm, nil},
+}
+
+// emitMatMul runs one product per pair of matrices. If only the left factor has leading axes, its rows are one tall matrix:
+// an output row depends on its own input row alone, so the bits are the same.
+func emitMatMul(_ *compiler, in *instruction) func(*Program) error {
+	a, b, out := in.call.In[0].Shape, in.call.In[1].Shape, in.call.Out[0].Shape
+	if len(a) == 1 {
+		a = []int{1, a[0]}
+	}
+	if len(b) == 1 {
+		b = []int{b[0], 1}
+	}
+	m, k, n := a[len(a)-2], a[len(a)-1], b[len(b)-1]
+	leadA, leadB := a[:len(a)-2], b[:len(b)-2]
+	lead := out[:max(len(leadA), len(leadB))]
+	l := elementLoop(lead, leadA, leadB)
+	x, y, z, transA, transB := in.in[0], in.in[1], in.out[0], in.transA, in.transB
+	if l.step[2] == 0 && l.rows == 1 && !transA {
+		m *= l.inner
+		l = elementLoop(nil, nil, nil)
+	}
+	if l.rows == 1 && l.inner == 1 {
+		return func(p *Program) error {
+			kernel.MatMul(p.f32[z], p.f32[x], p.f32[y], m, k, n, transA, transB)
+			return nil
+		}
+	}
+	return func(p *Program) error {
+		as, bs, c := p.f32[x], p.f32[y], p.f32[z]
+		l.each(0, l.rows, func(at offsets) {
+			for i := range l.inner {
+				kernel.MatMul(c[(at[0]+i)*m*n:][:m*n], as[(at[1]+i*l.step[1])*m*k:][:m*k], bs[(at[2]+i*l.step[2])*k*n:][:k*n], m, k, n, transA, transB)
+			}
+		})
+		return nil
+	}
+}
+
+// emitGemm computes alpha·(A·B) + beta·C: the product, then each factor that is not 1, then the sum, each rounded once.
+func emitGemm(c *compiler, in *instruction) func(*Program) error {
+	out := in.call.Out[0].Shape
+	m, n := out[0], out[1]
+	k := in.call.In[0].Len() / m
+	a, b, y := in.in[0], in.in[1], in.out[0]
+	alpha, beta, transA, transB := in.call.Float("alpha"), in.call.Float("beta"), in.transA, in.transB
+	product := func(p *Program) {
+		kernel.MatMul(p.f32[y], p.f32[a], p.f32[b], m, k, n, transA, transB)
+		if alpha != 1 {
+			kernel.MulScalar(p.f32[y], p.f32[y], alpha)
+		}
+	}
+	if !in.call.Has(2) || beta == 0 {
+		return func(p *Program) error {
+			product(p)
+			return nil
+		}
+	}
+	bias := in.in[2]
+	l := elementLoop(out, out, in.call.In[2].Shape)
+	if beta != 1 {
+		c.scratch(in.call.In[2].Len())
+	}
+	return func(p *Program) error {
+		product(p)
+		d := p.f32[bias]
+		if beta != 1 {
+			scaled := p.scratch[:len(d)]
+			kernel.MulScalar(scaled, d, beta)
+			d = scaled
+		}
+		addition.run(l, p.f32[y], p.f32[y], d)
+		return nil
+	}
+}

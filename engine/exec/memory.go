@@ -1,0 +1,122 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/mutirao/mutirao/engine/tensor"
+)
+
+// slot is memory that several storages use, one after the other.
+type slot struct {
+	dtype tensor.DType
+	len   int
+	free  bool
+}
+
+// allocate gives every planned storage a slot: that of an input which the operation can overwrite, else the smallest free one
+// that is long enough, else the longest free one, made longer. A slot is free again after the last instruction that reads it.
+func (c *compiler) allocate(p *Program) {
+	last := make([]int, len(c.storages))
+	home := make([]int, len(c.storages))
+	for i, in := range c.code {
+		for _, id := range slices.Concat(in.in, in.out) {
+			if id >= 0 {
+				last[id] = i
+			}
+		}
+	}
+	var slots []slot
+	for i, in := range c.code {
+		overwritten := c.overwritten(i, last)
+		for j, id := range in.out {
+			switch {
+			case c.storages[id].place != planned:
+			case j == 0 && overwritten >= 0:
+				home[id] = home[overwritten]
+			default:
+				home[id] = take(&slots, c.storages[id])
+			}
+		}
+		for _, id := range slices.Concat(in.in, in.out) {
+			if id >= 0 && id != overwritten && last[id] == i && c.storages[id].place == planned {
+				slots[home[id]].free = true
+			}
+		}
+	}
+	memory := make([]*tensor.Tensor, len(slots))
+	for i, s := range slots {
+		memory[i] = tensor.New(s.dtype, s.len)
+	}
+	p.values = make([]*tensor.Tensor, len(c.storages))
+	p.f32 = make([][]float32, len(c.storages))
+	for _, in := range c.code {
+		for _, id := range in.out {
+			if c.storages[id].place == planned {
+				p.set(id, prefix(memory[home[id]], c.storages[id].len))
+			}
+		}
+	}
+}
+
+// overwritten is the storage whose slot the first output of instruction i takes over, or -1.
+func (c *compiler) overwritten(i int, last []int) int {
+	in := c.code[i]
+	out := c.storages[in.out[0]]
+	if out.place != planned {
+		return -1
+	}
+	for _, j := range operations[in.call.Node.Op].overwrites {
+		if j >= len(in.in) || in.in[j] < 0 {
+			continue
+		}
+		id := in.in[j]
+		s := c.storages[id]
+		once := slices.Index(in.in, id) == j && !slices.Contains(in.in[j+1:], id)
+		if s.place == planned && last[id] == i && once && s.dtype == out.dtype && s.len == out.len {
+			return id
+		}
+	}
+	return -1
+}
+
+// take finds a slot for s and marks it used.
+func take(slots *[]slot, s storage) int {
+	best := -1
+	for i, have := range *slots {
+		if !have.free || have.dtype != s.dtype {
+			continue
+		}
+		if best < 0 {
+			best = i
+			continue
+		}
+		fits, bestFits := have.len >= s.len, (*slots)[best].len >= s.len
+		if fits && (!bestFits || have.len < (*slots)[best].len) || !fits && !bestFits && have.len > (*slots)[best].len {
+			best = i
+		}
+	}
+	if best < 0 {
+		*slots = append(*slots, slot{dtype: s.dtype, len: s.len})
+		return len(*slots) - 1
+	}
+	chosen := &(*slots)[best]
+	chosen.free, chosen.len = false, max(chosen.len, s.len)
+	return best
+}
+
+// prefix is a tensor of the first n elements of t, on the same storage.
+func prefix(t *tensor.Tensor, n int) *tensor.Tensor {
+	switch t.DType() {
+	case tensor.Float32:
+		return tensor.From(t.Float32()[:n:n], n)
+	case tensor.Uint8:
+		return tensor.From(tensor.Data[uint8](t)[:n:n], n)
+	case tensor.Int8:
+		return tensor.From(tensor.Data[int8](t)[:n:n], n)
+	case tensor.Int32:
+		return tensor.From(tensor.Data[int32](t)[:n:n], n)
+	case tensor.Int64:
+		return tensor.From(t.Int64()[:n:n], n)
+	}
+	return tensor.From(t.Bool()[:n:n], n)
+}

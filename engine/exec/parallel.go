@@ -1,0 +1,40 @@
+package exec
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// elementGrain is the least number of elementwise results worth a goroutine, about 10 us of work.
+const elementGrain = 16384
+
+// parallel calls f on ranges that cover [0, n), of at most grain indices each, on up to GOMAXPROCS goroutines, which all end
+// before it returns. f must compute what belongs to an index from that index alone.
+func parallel(n, grain int, f func(lo, hi int)) {
+	ranges := (n + grain - 1) / grain
+	workers := min(runtime.GOMAXPROCS(0), ranges)
+	if workers <= 1 {
+		f(0, n)
+		return
+	}
+	var next atomic.Int64
+	work := func() {
+		for {
+			lo := int(next.Add(1)-1) * grain
+			if lo >= n {
+				return
+			}
+			f(lo, min(lo+grain, n))
+		}
+	}
+	var wait sync.WaitGroup
+	for range workers - 1 {
+		wait.Go(work)
+	}
+	work()
+	wait.Wait()
+}
+
+// workers is how many goroutines parallel uses for n tasks.
+func workers(n int) int { return min(runtime.GOMAXPROCS(0), n) }
