@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/mutirao/mutirao/engine/graph"
@@ -72,6 +73,19 @@ func TestTensorRootEqualsDefinition(t *testing.T) {
 	} {
 		if TensorRoot(x) != rootByElement(x) {
 			t.Errorf("%v differs from the definition", x.DType())
+		}
+	}
+}
+
+// TestRootIsTheSameOnAnyNumberOfCores covers the split of many tiles among goroutines.
+func TestRootIsTheSameOnAnyNumberOfCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	x := ramp(700, 300)
+	want := rootByElement(x)
+	for _, n := range []int{1, 2, 3, 8} {
+		runtime.GOMAXPROCS(n)
+		if got := TensorRoot(x); got != want {
+			t.Errorf("GOMAXPROCS %d: %s, definition gives %s", n, got, want)
 		}
 	}
 }

@@ -1,0 +1,98 @@
+// Package replay compares two executions of one unit of work: the one that a worker claims and the one that a verifier has
+// done itself. It collects the 17 points of an execution, decides whether a claim is confirmed, and says where two
+// executions part: the first point, the first payload element, the first element of a state. It executes nothing and knows no
+// payload format; it imports verify/trace and verify/merkle only. Source: spec/verify.md §6.
+package replay
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/trace"
+)
+
+// ErrIncomplete reports points that came out of order, twice, or not at all.
+var ErrIncomplete = errors.New("incomplete execution")
+
+// Execution is what a full execution of a unit yields and what nobody can know without one.
+type Execution struct {
+	Points  [trace.Points]merkle.Hash // state roots: the start, 15 inner points, the end
+	Payload merkle.Hash               // merkle.Leaf of the payload's bytes
+}
+
+// Trace returns the execution's hash on the ledger.
+func (e Execution) Trace() merkle.Hash { return trace.TraceRoot(e.Points, e.Payload) }
+
+// Claim returns what a worker with this execution reveals.
+func (e Execution) Claim() Claim { return Claim{Trace: e.Trace(), Payload: e.Payload} }
+
+// Claim is what a worker has revealed of its execution.
+type Claim struct {
+	Trace   merkle.Hash
+	Payload merkle.Hash
+}
+
+// Confirms reports whether the claim is that of this very execution.
+func (e Execution) Confirms(c Claim) bool { return e.Claim() == c }
+
+// Recorder collects an execution while it runs. The zero value is ready. It is not safe for concurrent use.
+type Recorder struct {
+	execution Execution
+	next      int
+}
+
+// Observe takes the state at a point; points come in ascending order from 0, each once. It hashes the state and keeps
+// nothing of it. The error is ErrIncomplete.
+func (r *Recorder) Observe(point int, state []trace.Entry) error {
+	if point != r.next || point >= trace.Points {
+		return fmt.Errorf("%w: point %d, expected %d of %d", ErrIncomplete, point, r.next, trace.Points)
+	}
+	r.execution.Points[point] = trace.StateRoot(state)
+	r.next++
+	return nil
+}
+
+// Finish returns the execution that ended in payload. The error is ErrIncomplete if points are missing.
+func (r *Recorder) Finish(payload []byte) (Execution, error) {
+	if r.next != trace.Points {
+		return Execution{}, fmt.Errorf("%w: %d points of %d", ErrIncomplete, r.next, trace.Points)
+	}
+	e := r.execution
+	e.Payload = merkle.Leaf(payload)
+	return e, nil
+}
+
+// NoPoint stands in Difference.Point for executions whose points are all equal.
+const NoPoint = -1
+
+// Difference says how two executions differ.
+type Difference struct {
+	Point   int  // the first differing point, or NoPoint
+	Payload bool // the payloads differ
+}
+
+// String names the first difference in words.
+func (d Difference) String() string {
+	switch {
+	case d.Point == 0:
+		return "the states differ from the start"
+	case d.Point > 0:
+		return fmt.Sprintf("the states part between points %d and %d of %d", d.Point-1, d.Point, trace.Points-1)
+	case d.Payload:
+		return "the states are equal, the payloads differ"
+	}
+	return "equal"
+}
+
+// Compare returns the first difference of two executions, and whether they are equal.
+func Compare(a, b Execution) (d Difference, equal bool) {
+	d = Difference{Point: NoPoint, Payload: a.Payload != b.Payload}
+	for i := range a.Points {
+		if a.Points[i] != b.Points[i] {
+			d.Point = i
+			break
+		}
+	}
+	return d, d.Point == NoPoint && !d.Payload
+}

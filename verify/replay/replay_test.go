@@ -1,0 +1,219 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/mutirao/mutirao/engine/tensor"
+	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/trace"
+)
+
+// execution is a small honest computation: a state of three tensors that changes at every point, and its final bytes as
+// payload. fault may change the state before a point is recorded.
+func execution(t *testing.T, fault func(point int, s []trace.Entry)) (Execution, []byte) {
+	t.Helper()
+	s := []trace.Entry{
+		{Name: "w", Role: "theta", Tensor: tensor.New(tensor.Float32, 70, 3)},
+		{Name: "w", Role: "m", Tensor: tensor.New(tensor.Float32, 70, 3)},
+		{Name: "b", Role: "theta", Tensor: tensor.New(tensor.Float32, 5)},
+	}
+	var r Recorder
+	for p := range trace.Points {
+		for _, e := range s {
+			x := e.Tensor.Float32()
+			for i := range x {
+				x[i] = x[(i+1)%len(x)] + float32(i+p)
+			}
+		}
+		if fault != nil {
+			fault(p, s)
+		}
+		if err := r.Observe(p, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	payload := s[0].Tensor.Bytes()
+	e, err := r.Finish(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, payload
+}
+
+// flipOnce flips one bit of element i of the first tensor at one point.
+func flipOnce(at, i int) func(int, []trace.Entry) {
+	return func(p int, s []trace.Entry) {
+		if p == at {
+			x := s[0].Tensor.Float32()
+			x[i] = math.Float32frombits(math.Float32bits(x[i]) ^ 1)
+		}
+	}
+}
+
+func TestHonestExecutionIsConfirmed(t *testing.T) {
+	a, own := execution(t, nil)
+	b, claimed := execution(t, nil)
+	if !a.Confirms(b.Claim()) {
+		t.Fatal("two honest executions differ")
+	}
+	if d, equal := Compare(a, b); !equal || d.String() != "equal" {
+		t.Fatalf("%v", d)
+	}
+	if s := Explain(a, own, b.Claim(), claimed, rows{}); s != "" {
+		t.Fatalf("a confirmed claim is explained: %q", s)
+	}
+}
+
+// TestFirstDifferingPoint makes one execution wrong from each point on by one bit.
+func TestFirstDifferingPoint(t *testing.T) {
+	honest, _ := execution(t, nil)
+	for at := range trace.Points {
+		wrong, _ := execution(t, flipOnce(at, 100))
+		d, equal := Compare(honest, wrong)
+		if equal || d.Point != at || honest.Confirms(wrong.Claim()) {
+			t.Errorf("wrong from point %d on: %+v", at, d)
+		}
+	}
+	lied := honest
+	lied.Payload = merkle.Leaf(nil)
+	if d, equal := Compare(honest, lied); equal || d != (Difference{NoPoint, true}) || honest.Confirms(lied.Claim()) {
+		t.Errorf("another payload: %+v", d)
+	}
+}
+
+// TestEchoIsNotConfirmed: who knows only what is on the ledger cannot produce points that lead to the trace.
+func TestEchoIsNotConfirmed(t *testing.T) {
+	honest, _ := execution(t, nil)
+	c := honest.Claim()
+	var echo Execution
+	echo.Payload = c.Payload
+	for i := range echo.Points {
+		echo.Points[i] = c.Trace
+	}
+	if echo.Confirms(c) {
+		t.Error("an echo confirms")
+	}
+}
+
+func TestRecorderWantsEveryPointInOrder(t *testing.T) {
+	var r Recorder
+	if _, err := r.Finish(nil); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("no points: %v", err)
+	}
+	for p := range trace.Points {
+		for _, wrong := range []int{p - 1, p + 1} {
+			if err := r.Observe(wrong, nil); !errors.Is(err, ErrIncomplete) {
+				t.Errorf("point %d instead of %d: %v", wrong, p, err)
+			}
+		}
+		if err := r.Observe(p, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Observe(trace.Points, nil); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("a point too many: %v", err)
+	}
+	if _, err := r.Finish(nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// rows is the format of execution's payloads: 70 rows of three float32.
+type rows struct{}
+
+func (rows) FirstDifference(own, claimed []byte) (string, bool, error) {
+	if len(claimed) != len(own) {
+		return "", false, fmt.Errorf("%d bytes%s", len(claimed), strings.Repeat(" é", 200))
+	}
+	for i := range own {
+		if own[i] != claimed[i] {
+			return fmt.Sprintf("w[%d,%d]", i/12, i/4%3), true, nil
+		}
+	}
+	return "", false, nil
+}
+
+func TestExplain(t *testing.T) {
+	e, own := execution(t, nil)
+	changed := append([]byte{}, own...)
+	changed[4*100+2] ^= 8
+	claim := func(payload []byte) Claim { return Claim{Trace: e.Trace(), Payload: merkle.Leaf(payload)} }
+	for want, got := range map[string]string{
+		"w[33,1]":                  Explain(e, own, claim(changed), changed, rows{}),
+		"not those revealed":       Explain(e, own, claim(changed), own, rows{}),
+		"trace is not":             Explain(e, own, Claim{Payload: e.Payload}, own, rows{}),
+		"not a payload: 3 bytes é": Explain(e, own, claim([]byte("abc")), []byte("abc"), rows{}),
+	} {
+		if !strings.Contains(got, want) || len(got) > MaxDetail || !utf8.ValidString(got) {
+			t.Errorf("%q does not say %q", got, want)
+		}
+	}
+}
+
+// TestAnyFlippedBitIsLocated: state roots differ exactly if LocateState finds something, and it finds the flipped element.
+func TestAnyFlippedBitIsLocated(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		a := []trace.Entry{
+			{Name: "w", Role: "theta", Tensor: tensor.New(tensor.Float32, 1+rng.IntN(130), 1+rng.IntN(130))},
+			{Name: "w", Role: "m", Tensor: tensor.New(tensor.Float32, 1+rng.IntN(9000))},
+			{Name: "step", Role: "", Tensor: tensor.New(tensor.Int64)},
+		}
+		b := make([]trace.Entry, len(a))
+		for i, e := range a {
+			if e.Tensor.DType() == tensor.Float32 {
+				for j := range e.Tensor.Float32() {
+					e.Tensor.Float32()[j] = rng.Float32()
+				}
+			}
+			b[len(a)-1-i] = trace.Entry{Name: e.Name, Role: e.Role, Tensor: e.Tensor.Clone()}
+		}
+		if d, found := LocateState(a, b); found || trace.StateRoot(a) != trace.StateRoot(b) {
+			t.Fatalf("equal states differ: %v", d)
+		}
+		k := rng.IntN(len(b))
+		i := rng.IntN(b[k].Tensor.Len())
+		if b[k].Tensor.DType() == tensor.Float32 {
+			x := b[k].Tensor.Float32()
+			x[i] = math.Float32frombits(math.Float32bits(x[i]) ^ 1<<rng.IntN(32)) // below 1: no flip makes a NaN
+		} else {
+			b[k].Tensor.Int64()[i] ^= 1 << rng.IntN(64)
+		}
+		want := StateDifference{b[k].Name, b[k].Role, DifferentElement, i, trace.TileOf(b[k].Tensor.Shape(), i)}
+		if d, found := LocateState(a, b); !found || d != want || trace.StateRoot(a) == trace.StateRoot(b) {
+			t.Fatalf("flipped %v, located %v", want, d)
+		}
+	}
+}
+
+func TestLocateStateStructure(t *testing.T) {
+	w := func(shape ...int) trace.Entry {
+		return trace.Entry{Name: "w", Role: "theta", Tensor: tensor.New(tensor.Float32, shape...)}
+	}
+	v := trace.Entry{Name: "v", Role: "theta", Tensor: tensor.New(tensor.Float32, 1)}
+	whole := trace.Entry{Name: "w", Role: "theta", Tensor: tensor.New(tensor.Int32, 2)}
+	for name, c := range map[string]struct {
+		a, b []trace.Entry
+		want StateDifference
+	}{
+		"type":          {[]trace.Entry{w(2)}, []trace.Entry{whole}, StateDifference{Name: "w", Role: "theta", Reason: DifferentType}},
+		"shape":         {[]trace.Entry{w(2)}, []trace.Entry{w(1, 2)}, StateDifference{Name: "w", Role: "theta", Reason: DifferentShape}},
+		"missing first": {[]trace.Entry{w(2), v}, []trace.Entry{w(2)}, StateDifference{Name: "v", Role: "theta", Reason: MissingEntry}},
+		"missing last":  {[]trace.Entry{v}, []trace.Entry{w(2), v}, StateDifference{Name: "w", Role: "theta", Reason: MissingEntry}},
+	} {
+		for _, pair := range [][2][]trace.Entry{{c.a, c.b}, {c.b, c.a}} {
+			if d, found := LocateState(pair[0], pair[1]); !found || d != c.want {
+				t.Errorf("%s: %v, %v", name, d, found)
+			}
+			if trace.StateRoot(pair[0]) == trace.StateRoot(pair[1]) {
+				t.Errorf("%s: equal roots", name)
+			}
+		}
+	}
+}
