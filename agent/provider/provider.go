@@ -1,0 +1,172 @@
+// Package provider owns the role that sells compute: it computes the units that the ledger assigns to it, seals and reveals
+// them, serves their payloads, and follows the aggregate so that it has the next model before it is asked to use it.
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/agent/workshop"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/work"
+)
+
+// Config is what a provider is made of.
+type Config struct {
+	Identity agent.Identity
+	Run      protocol.Hash
+	Peer     func() string // where it serves blobs now, for the ledger
+	Ledger   agent.Ledger
+	Blobs    agent.Blobs
+	Observe  agent.Observer
+	Drill    Drill // nil for an honest provider
+}
+
+// Provider is the role. One goroutine owns it.
+type Provider struct {
+	Config
+	shop    *workshop.Workshop
+	results map[key]work.Result // of units of the open round, sealed and not yet revealed
+	derived uint32              // the last round whose aggregate this machine computed
+}
+
+type key struct{ round, unit, attempt uint32 }
+
+// New makes a provider.
+func New(c Config) *Provider {
+	if c.Drill == nil {
+		c.Drill = honest{}
+	}
+	return &Provider{Config: c, results: map[key]work.Result{}}
+}
+
+// Step does what the state asks of this provider. Asking again after a restart computes a sealed unit anew, with the same
+// bytes, and reveals it.
+func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, error) {
+	p.Blobs.SetPeers(s.Peers())
+	if s.Phase.Ended() {
+		return nil, nil
+	}
+	if m, member := s.Member(p.Identity.Account); !member || m.Status == work.Left {
+		return []protocol.Msg{work.Join{Run: s.ID, Role: work.Provider, Peer: p.Peer()}}, nil
+	}
+	if p.shop == nil {
+		shop, err := workshop.Open(ctx, p.Ledger, p.Blobs, s)
+		if err != nil {
+			return nil, err
+		}
+		p.shop = shop
+	}
+	var msgs []protocol.Msg
+	for _, task := range work.Duty(s, p.Identity.Account) {
+		m, err := p.do(ctx, s, task)
+		msgs = append(msgs, m...)
+		if err != nil {
+			return msgs, err
+		}
+	}
+	return msgs, p.follow(ctx, s)
+}
+
+func (p *Provider) do(ctx context.Context, s *work.State, task work.Task) (msgs []protocol.Msg, err error) {
+	switch task.Kind {
+	case work.TaskReady:
+		return []protocol.Msg{work.Ready{Run: s.ID, Peer: p.Peer()}}, nil
+	case work.TaskCompute:
+		for _, unit := range task.Units {
+			seal, err := p.seal(ctx, s, unit)
+			if err != nil {
+				return msgs, err
+			}
+			if !seal.IsZero() {
+				msgs = append(msgs, work.Commit{Run: s.ID, Round: s.Round.Number, Unit: unit, Seal: seal})
+			}
+		}
+	case work.TaskReveal:
+		for _, unit := range task.Units {
+			result, salt, err := p.opening(ctx, s, unit)
+			if err != nil {
+				return msgs, err
+			}
+			if result.Trace.IsZero() {
+				continue // a drill has nothing to show yet
+			}
+			p.Observe.Tell(agent.News{Name: agent.Revealed, Round: s.Round.Number, Unit: unit})
+			msgs = append(msgs, work.Reveal{Run: s.ID, Round: s.Round.Number, Unit: unit, Result: result, Salt: salt})
+		}
+	}
+	return msgs, nil
+}
+
+// seal computes a unit and returns its seal; zero if a drill has nothing to seal yet.
+func (p *Provider) seal(ctx context.Context, s *work.State, unit uint32) (protocol.Hash, error) {
+	p.Observe.Tell(agent.News{Name: agent.Started, Round: s.Round.Number, Unit: unit})
+	if seal, instead := p.Drill.Seal(s, unit); instead {
+		return seal, nil
+	}
+	result, err := p.result(ctx, s, unit)
+	if err != nil {
+		return protocol.Hash{}, err
+	}
+	p.Observe.Tell(agent.News{Name: agent.Sealed, Round: s.Round.Number, Unit: unit})
+	u := &s.Round.Units[unit]
+	return work.CommitSeal(s.ID, s.Round.Number, unit, u.Shard, p.Identity.Account, result, p.salt(s, u)), nil
+}
+
+// opening returns what opens the seal of a unit.
+func (p *Provider) opening(ctx context.Context, s *work.State, unit uint32) (work.Result, protocol.Hash, error) {
+	if result, salt, instead := p.Drill.Opening(s, unit); instead {
+		return result, salt, nil
+	}
+	result, err := p.result(ctx, s, unit)
+	return result, p.salt(s, &s.Round.Units[unit]), err
+}
+
+// salt differs between attempts at one unit, which have different shards.
+func (p *Provider) salt(s *work.State, u *work.Unit) protocol.Hash {
+	return p.Identity.Salt("unit", s.ID, s.Round.Number, u.Index<<1|u.Attempt)
+}
+
+func (p *Provider) result(ctx context.Context, s *work.State, unit uint32) (work.Result, error) {
+	k := key{s.Round.Number, unit, s.Round.Units[unit].Attempt}
+	if r, done := p.results[k]; done {
+		return r, nil
+	}
+	if err := p.Drill.Before(ctx, s.Round.Number); err != nil {
+		return work.Result{}, err
+	}
+	e, err := p.shop.Execute(ctx, s, unit)
+	if err != nil {
+		return work.Result{}, err
+	}
+	bytes, err := p.Drill.Payload(s.Round.Number, e.Payload, p.shop.Trainer().Layout())
+	if err != nil {
+		return work.Result{}, err
+	}
+	r, err := p.shop.Offer(ctx, e, bytes)
+	if err != nil {
+		return work.Result{}, err
+	}
+	for old := range p.results {
+		if old.round != k.round {
+			delete(p.results, old)
+		}
+	}
+	p.results[k] = r
+	return r, nil
+}
+
+// follow computes the aggregate beside the verifiers, once a round, so that the next unit can start without a download.
+func (p *Provider) follow(ctx context.Context, s *work.State) error {
+	if s.Phase != work.PhaseAggregate || p.derived == s.Round.Number {
+		return nil
+	}
+	next, _, err := p.shop.Aggregate(ctx, s)
+	if err != nil {
+		return fmt.Errorf("follow the aggregate of round %d: %w", s.Round.Number, err)
+	}
+	p.derived = s.Round.Number
+	p.Observe.Tell(agent.News{Name: agent.Derived, Round: s.Round.Number, Detail: next.Model.String()})
+	return nil
+}

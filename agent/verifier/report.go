@@ -1,0 +1,88 @@
+package verifier
+
+import (
+	"context"
+	"sync"
+
+	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/protocol/work"
+)
+
+// report says which payloads can be had and what a recomputation of the drawn units gives.
+func (v *Verifier) report(ctx context.Context, s *work.State, audits []uint32) (work.Report, error) {
+	v.fetchAll(ctx, s)
+	report := work.Report{Available: make([]bool, len(s.Round.Units))}
+	for i := range s.Round.Units {
+		report.Available[i] = v.fetched[uint32(i)]
+	}
+	openings, err := v.recomputeAll(ctx, s, audits)
+	report.Audits = openings
+	return report, err
+}
+
+// fetchAll looks for the payloads that it has no answer about, all at once and for as long as its patience lasts.
+func (v *Verifier) fetchAll(ctx context.Context, s *work.State) {
+	ctx, cancel := context.WithTimeout(ctx, v.Patience)
+	defer cancel()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range s.Round.Units {
+		u := &s.Round.Units[i]
+		if _, known := v.fetched[u.Index]; known || u.Result.Payload.Blob.IsZero() {
+			continue
+		}
+		wg.Go(func() {
+			_, err := v.shop.Fetch(ctx, u.Result.Payload)
+			mu.Lock()
+			defer mu.Unlock()
+			v.fetched[u.Index] = err == nil
+		})
+	}
+	wg.Wait()
+}
+
+// recomputeAll executes units and compares them with their workers' claims.
+func (v *Verifier) recomputeAll(ctx context.Context, s *work.State, units []uint32) ([]work.Opening, error) {
+	var list []work.Opening
+	for _, unit := range units {
+		o, err := v.recompute(ctx, s, unit)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+func (v *Verifier) recompute(ctx context.Context, s *work.State, unit uint32) (work.Opening, error) {
+	u := &s.Round.Units[unit]
+	k := attempt{unit, u.Attempt}
+	if o, done := v.openings[k]; done {
+		return o, nil
+	}
+	e, err := v.shop.Execute(ctx, s, unit)
+	if err != nil {
+		return work.Opening{}, err
+	}
+	o := e.Opening
+	if !o.Agrees(u.Result) {
+		o.Detail = v.explain(ctx, u, e.Payload)
+		v.Observe.Tell(agent.News{Name: agent.Disagreed, Round: s.Round.Number, Unit: unit, Detail: o.Detail})
+	}
+	v.openings[k] = o
+	return o, nil
+}
+
+// explain says where a worker's result is wrong, as far as that can be told.
+func (v *Verifier) explain(ctx context.Context, u *work.Unit, own []byte) string {
+	ctx, cancel := context.WithTimeout(ctx, v.Patience)
+	defer cancel()
+	theirs, err := v.shop.Fetch(ctx, u.Result.Payload)
+	if err != nil {
+		return "payload cannot be had in valid form"
+	}
+	if words := v.shop.Compare(theirs, own); words != "" {
+		return words[:min(len(words), work.MaxDetail)]
+	}
+	return "same payload, other trace"
+}

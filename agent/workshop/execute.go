@@ -1,0 +1,112 @@
+package workshop
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mutirao/mutirao/learn/payload"
+	"github.com/mutirao/mutirao/learn/round"
+	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/trace"
+)
+
+// Execution is a unit computed on this machine.
+type Execution struct {
+	Payload []byte
+	Opening work.Opening // of the true result: points, payload root, tokens
+	Loss    float32
+}
+
+// Execute computes a unit of the open round: a pure function of the run's state.
+func (w *Workshop) Execute(ctx context.Context, s *work.State, unit uint32) (*Execution, error) {
+	u := s.Round.Units[unit]
+	public, err := w.Public(ctx, s.Current)
+	if err != nil {
+		return nil, err
+	}
+	var points work.Points
+	task := round.Task{Theta: public.Theta, Seed: u.Shard, Steps: int(s.Spec.Steps)}
+	out, err := w.trainer.Unit(ctx, task, func(point int, state []round.Entry) error {
+		list := make([]trace.Entry, len(state))
+		for i, e := range state {
+			list[i] = trace.Entry{Name: e.Name, Role: e.Role, Tensor: e.Tensor}
+		}
+		points[point] = trace.StateRoot(list)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("unit %d of round %d: %w", unit, s.Round.Number, err)
+	}
+	opening := work.Opening{Unit: unit, Points: points, Payload: merkle.Leaf(out.Payload), Tokens: out.Tokens}
+	return &Execution{Payload: out.Payload, Opening: opening, Loss: out.Loss}, nil
+}
+
+// Offer serves a payload to peers and returns the result that a worker claims by it. The trace is the execution's states
+// with this payload, which is how a worker that alters its payload would have to claim it.
+func (w *Workshop) Offer(ctx context.Context, e *Execution, bytes []byte) (work.Result, error) {
+	blob, err := w.blobs.Put(ctx, bytes)
+	if err != nil {
+		return work.Result{}, err
+	}
+	claimed := e.Opening
+	claimed.Payload = merkle.Leaf(bytes)
+	ref := work.PayloadRef{Root: claimed.Payload, Blob: blob, Size: uint64(len(bytes))}
+	return work.Result{Payload: ref, Trace: claimed.TraceRoot(), Tokens: e.Opening.Tokens}, nil
+}
+
+// Fetch returns a revealed payload from peers, checked against its root and in canonical form.
+func (w *Workshop) Fetch(ctx context.Context, ref work.PayloadRef) ([]byte, error) {
+	bytes, err := w.blobs.Get(ctx, ref.Blob)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(len(bytes)) != ref.Size || merkle.Leaf(bytes) != ref.Root {
+		return nil, fmt.Errorf("payload: %w: other size or root", ErrMismatch)
+	}
+	if _, err := payload.Decode(bytes, w.trainer.Layout()); err != nil {
+		return nil, fmt.Errorf("payload: %w", err)
+	}
+	return bytes, nil
+}
+
+// Compare says in words where a worker's payload differs from the true one; "" if it does not.
+func (w *Workshop) Compare(worker, own []byte) string {
+	d, differs, err := payload.FirstDifference(worker, own, w.trainer.Layout())
+	switch {
+	case err != nil:
+		return "payload is not canonical"
+	case differs:
+		return "first difference in " + d.String()
+	}
+	return ""
+}
+
+// Aggregate fetches the admitted payloads and folds them, in unit order, into the next public state.
+func (w *Workshop) Aggregate(ctx context.Context, s *work.State) (next work.StateRef, rejected []uint32, err error) {
+	public, err := w.Public(ctx, s.Current)
+	if err != nil {
+		return work.StateRef{}, nil, err
+	}
+	admitted := s.Admitted()
+	contributions := make([]round.Contribution, len(admitted))
+	for i, unit := range admitted {
+		result := s.Round.Units[unit].Result
+		bytes, err := w.Fetch(ctx, result.Payload)
+		if err != nil {
+			return work.StateRef{}, nil, fmt.Errorf("unit %d: %w", unit, err)
+		}
+		contributions[i] = round.Contribution{Payload: bytes, Tokens: result.Tokens}
+	}
+	state, flags, err := w.trainer.Aggregate(public, contributions)
+	if err != nil {
+		return work.StateRef{}, nil, err
+	}
+	for i, out := range flags {
+		if out {
+			rejected = append(rejected, admitted[i])
+		}
+	}
+	next, err = w.Keep(ctx, state)
+	return next, rejected, err
+}

@@ -1,0 +1,94 @@
+// Package workshop owns what it takes to compute for one run: it fetches recipe, data and states by content address,
+// checks each against the ledger, and executes units and aggregates on the engine. Provider, verifier and trainer share it,
+// so that a unit is computed and recomputed by the same code. It sends nothing to the ledger.
+package workshop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/learn/data"
+	"github.com/mutirao/mutirao/learn/recipe"
+	"github.com/mutirao/mutirao/learn/round"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/trace"
+)
+
+// ErrMismatch reports bytes that are not what the ledger names.
+var ErrMismatch = errors.New("does not match the ledger")
+
+// Workshop computes for one run. One goroutine owns it.
+type Workshop struct {
+	blobs   agent.Blobs
+	trainer *round.Trainer
+	program protocol.Hash
+
+	ref    work.StateRef // of public
+	public round.Public
+}
+
+// New makes a workshop from a recipe and its data, for who has both at hand.
+func New(blobs agent.Blobs, r *recipe.Recipe, set *data.Set) (*Workshop, error) {
+	t, err := round.NewTrainer(r, set)
+	if err != nil {
+		return nil, err
+	}
+	return &Workshop{blobs: blobs, trainer: t, program: trace.ProgramHash(t.StepGraph())}, nil
+}
+
+// Open fetches what the run names and checks it: the data against the dataset's root, the program that follows from
+// recipe and data against the run's program hashes. Errors wrap ErrMismatch where content differs.
+func Open(ctx context.Context, ledger agent.Ledger, blobs agent.Blobs, s *work.State) (*Workshop, error) {
+	blobs.SetPeers(s.Peers())
+	r, err := recipe.Decode(s.Spec.Recipe)
+	if err != nil {
+		return nil, fmt.Errorf("recipe of the run: %w", err)
+	}
+	dataset, err := ledger.Dataset(ctx, s.Spec.Dataset)
+	if err != nil {
+		return nil, fmt.Errorf("dataset of the run: %w", err)
+	}
+	encoded, err := blobs.Get(ctx, dataset.Blob)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the data: %w", err)
+	}
+	set, err := data.Decode(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("data of the run: %w", err)
+	}
+	if RecordsRoot(set) != dataset.Root {
+		return nil, fmt.Errorf("data of the run: %w: its records have another root", ErrMismatch)
+	}
+	w, err := New(blobs, r, set)
+	if err != nil {
+		return nil, err
+	}
+	if w.program != s.Spec.Program || w.InferenceProgram() != s.Spec.InferenceProgram {
+		return nil, fmt.Errorf("program of the run: %w: this version builds another step from its recipe", ErrMismatch)
+	}
+	return w, nil
+}
+
+// RecordsRoot is the Merkle root over the records of a data set.
+func RecordsRoot(set *data.Set) protocol.Hash {
+	leaves := make([]merkle.Hash, 0, set.Count)
+	for _, record := range set.Leaves() {
+		leaves = append(leaves, merkle.Leaf(record))
+	}
+	return merkle.Root(leaves)
+}
+
+// Trainer returns the trainer, which the workshop goes on owning.
+func (w *Workshop) Trainer() *round.Trainer { return w.trainer }
+
+// Program is the hash of one training step.
+func (w *Workshop) Program() protocol.Hash { return w.program }
+
+// InferenceProgram is the hash of the model without its weights.
+func (w *Workshop) InferenceProgram() protocol.Hash {
+	return trace.ProgramHash(w.trainer.InferenceGraph())
+}
