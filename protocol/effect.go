@@ -36,7 +36,7 @@ type Attribute struct{ Name, Value string }
 
 // Recorded is a value that leaves the state when it is final. Its JSON form is deterministic.
 type Recorded interface {
-	// RecordKind is "receipt" or "summary".
+	// RecordKind is "receipt" or "summary" (package work) or "use" (package registry).
 	RecordKind() string
 	// RecordKey is unique within the kind and sorts in the order of time within one run or model.
 	RecordKey() string
