@@ -91,7 +91,7 @@ const (
 var binaryGeneric = [binaryOps]func(a, b float32) float32{
 	opAdd:     func(a, b float32) float32 { return a + b },
 	opSub:     func(a, b float32) float32 { return a - b },
-	opMul:     func(a, b float32) float32 { return a * b },
+	opMul:     func(a, b float32) float32 { return float32(a * b) },
 	opDiv:     func(a, b float32) float32 { return a / b },
 	opMaximum: maximumGeneric,
 	opMinimum: minimumGeneric,

@@ -8,4 +8,6 @@
 //
 // Slices belong to the caller; nothing is kept after a call and no goroutine outlives one. Wrong lengths are bugs of
 // this program and panic. The package imports nothing of the project. Source: spec/numerics.md.
+//
+//go:generate go run -C _asm . -out ..
 package kernel

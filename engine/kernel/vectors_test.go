@@ -213,3 +213,11 @@ func BenchmarkSelfTest(b *testing.B) {
 		}
 	}
 }
+
+// TestActiveIsWanted: the implementation that MUTIRAO_KERNEL names is the one in use.
+func TestActiveIsWanted(t *testing.T) {
+	wanted := os.Getenv("MUTIRAO_KERNEL")
+	if wanted != "" && (Active() != wanted || errChoice != nil) {
+		t.Errorf("%s is active, not %s: %v", Active(), wanted, errChoice)
+	}
+}
