@@ -113,6 +113,40 @@ func TestGetWaits(t *testing.T) {
 	wantGet(t, b, Address(data), data)
 }
 
+// TestSourceComesBackElsewhere waits for a source that is down when asked first and then listens at another address.
+func TestSourceComesBackElsewhere(t *testing.T) {
+	data := testBytes(2 * PieceSize)
+	dir := t.TempDir()
+	at := func(c *Config) { c.Dir = dir }
+	a, b := start(t, 1, at), start(t, 2)
+	id := put(t, a, data)
+	b.SetPeers(addrs(a))
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error)
+	go func() {
+		_, err := b.Get(soon(t), id)
+		got <- err
+	}()
+	time.Sleep(100 * time.Millisecond)
+	b.SetPeers(addrs(start(t, 1, at)))
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDialOnlyHostServes: a host behind a home router gives what it has on the connection that it made.
+func TestDialOnlyHostServes(t *testing.T) {
+	a, b := start(t, 1), start(t, 2, func(c *Config) { c.Listen = nil })
+	data := testBytes(PieceSize + 1)
+	id := put(t, b, data)
+	if err := b.Connect(soon(t), addrs(a)); err != nil {
+		t.Fatal(err)
+	}
+	wantGet(t, a, id, data)
+}
+
 func TestGetNamesTheReasons(t *testing.T) {
 	a, b := start(t, 1), start(t, 2)
 	id := Address([]byte("nowhere"))
@@ -556,5 +590,34 @@ func TestCloseEndsGet(t *testing.T) {
 	}
 	if err := <-end; !errors.Is(err, ErrClosed) {
 		t.Fatal(err)
+	}
+}
+
+// BenchmarkGet moves 32 MiB over loopback, store to store.
+func BenchmarkGet(b *testing.B) {
+	data := testBytes(32 << 20)
+	b.SetBytes(int64(len(data)))
+	open := func(n uint64) *Host {
+		h, err := Open(b.Context(), Config{Dir: b.TempDir(), Key: testKey(n), Listen: loopback})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return h
+	}
+	from, to := open(1), open(2)
+	defer from.Close()
+	defer to.Close()
+	id, err := from.Put(b.Context(), data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	to.SetPeers(from.Addrs())
+	for b.Loop() {
+		if _, err := to.Get(b.Context(), id); err != nil {
+			b.Fatal(err)
+		}
+		if err := to.Remove(id); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
