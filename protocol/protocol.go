@@ -20,6 +20,7 @@ type Env struct {
 }
 
 // Msg is a signed request to change the ledger. The host authenticates the sender and passes it beside the message.
+// Messages are values, never pointers.
 type Msg interface {
 	// Kind is the stable name of the message on the wire, such as "work/commit".
 	Kind() string

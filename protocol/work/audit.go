@@ -199,10 +199,10 @@ func exactly(due []uint32, list []Opening) error {
 	return nil
 }
 
-// endAuditReveal sends away who opened nothing and starts another pass if audits are missing.
+// endAuditReveal sends away and benches who sealed and opened nothing and starts another pass if audits are missing.
 func (t *turn) endAuditReveal() {
 	for _, who := range t.awaited() {
-		t.miss(who, false)
+		t.miss(who, true)
 	}
 	t.audit()
 }

@@ -139,10 +139,10 @@ func (t *turn) juryReveal(m JuryReveal, from protocol.Account) error {
 	return nil
 }
 
-// endJuryReveal sends away who opened nothing and judges.
+// endJuryReveal sends away and benches who sealed and opened nothing and judges.
 func (t *turn) endJuryReveal() {
 	for _, who := range t.awaited() {
-		t.miss(who, false)
+		t.miss(who, true)
 	}
 	t.verdicts()
 }

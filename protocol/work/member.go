@@ -63,9 +63,11 @@ func (t *turn) ready(m Ready, from protocol.Account) error {
 	return nil
 }
 
-// benched reports whether m must still sit out. The bench is lifted while no round is open: a run does not stand still
+// benched reports whether m must still sit out. The bench is lifted while the run waits for members: it does not stand still
 // to punish. Rule: spec/work.md §3.
-func (s *State) benched(m *Member) bool { return s.Phase != PhaseGather && m.Benched > s.Opened }
+func (s *State) benched(m *Member) bool {
+	return s.Phase != PhaseGather && s.Phase != PhasePaused && m.Benched > s.Opened
+}
 
 // leave ends a membership, at once or when the open round closes. Effect: the bond is paid back then. Errors: ErrNotMember,
 // ErrExpelled, ErrDuplicate. Rule: spec/work.md §3.

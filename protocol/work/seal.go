@@ -67,7 +67,7 @@ func CommitSeal(run protocol.Hash, round, unit uint32, shard protocol.Hash, work
 func DrawSeed(beacon protocol.Hash, round uint32, units []Unit) protocol.Hash {
 	p := new(protocol.Preimage).Hash(beacon).Uint32(round)
 	for i := range units {
-		if u := &units[i]; u.Status != Assigned && u.Status != Committed && u.Status != Missed {
+		if u := &units[i]; u.Opened() {
 			p.Uint32(u.Index).Account(u.Worker).Hash(u.Salt)
 		}
 	}

@@ -73,7 +73,7 @@ func (t *turn) unitReceipt(u *Unit) Receipt {
 	return r
 }
 
-// payUnits takes the price of every admitted unit from the budget and pays the worker's part.
+// payUnits takes the price of every admitted unit from the budget and pays the worker's part. The unit forgives one miss.
 func (t *turn) payUnits(sum *totals) {
 	for i := range t.Round.Units {
 		u := &t.Round.Units[i]
@@ -91,13 +91,13 @@ func (t *turn) payUnits(sum *totals) {
 		if m := t.member(u.Worker); m != nil {
 			m.Clean++
 			m.Units++
-			m.Misses -= min(m.Misses, 1) // an admitted unit forgives one miss
+			m.Misses -= min(m.Misses, 1)
 		}
 	}
 }
 
 // payDuties shares the verifiers' part by duties done; what division leaves over is burned with the rest. Expelled
-// verifiers get nothing.
+// verifiers get nothing. Like an admitted unit, a paid round forgives one miss.
 func (t *turn) payDuties(sum *totals) {
 	all := uint32(0)
 	for i := range t.Round.Seats {
@@ -112,7 +112,9 @@ func (t *turn) payDuties(sum *totals) {
 		}
 		amount := sum.pool.Part(uint64(n), uint64(all))
 		left = left.Minus(amount)
-		t.member(s.Account).Duties += n
+		m := t.member(s.Account)
+		m.Duties += n
+		m.Misses -= min(m.Misses, 1)
 		t.record(Receipt{
 			ID: fmt.Sprintf("r%d-v%d", t.Round.Number, i), Kind: ForDuties, To: s.Account, Round: t.Round.Number,
 			Duties: n, AllDuties: all, Gross: sum.pool, Split: t.Spec.Split, Amount: amount,

@@ -57,7 +57,7 @@ type Member struct {
 	Status  Status           `json:"status"`
 	Leaving bool             `json:"leaving"` // gets its bond back when the open round closes
 	Joined  protocol.Height  `json:"joined"`
-	Misses  uint32           `json:"misses"`  // duties missed and not yet forgiven by admitted units
+	Misses  uint32           `json:"misses"`  // duties missed and not yet forgiven
 	Benched uint32           `json:"benched"` // number of the last round that it must sit out
 	Clean   uint32           `json:"clean"`   // admitted units since the last doubt
 	Units   uint32           `json:"units"`   // admitted units in all: the measure of its share
@@ -232,6 +232,11 @@ func (s *State) Admitted() []uint32 {
 
 func (r *Round) aggregating(p Phase) bool {
 	return p == PhaseAggregate || (p == PhasePaused && r.Resume == PhaseAggregate)
+}
+
+// Opened reports whether the worker has opened its seal: then Result and Salt are known.
+func (u *Unit) Opened() bool {
+	return u.Status != Assigned && u.Status != Committed && u.Status != Missed
 }
 
 func (u *Unit) admissible() bool { return u.Status == Revealed || u.Status == Verified }
