@@ -25,6 +25,7 @@ func BenchmarkMatMul(b *testing.B) {
 		}
 		b.Run(name, func(b *testing.B) {
 			x, y, c := normal(s.m*s.k), normal(s.k*s.n), make([]float32, s.m*s.n)
+			b.ReportAllocs()
 			for b.Loop() {
 				MatMul(c, x, y, s.m, s.k, s.n, s.transA, s.transB)
 			}

@@ -10,12 +10,33 @@ import "math"
 func FMA(a, b, c float32) float32 {
 	p := float64(float64(a) * float64(b))
 	s := p + float64(c)
-	// Half-way for a normal float32: of the 29 bits that float32 lacks, exactly the top one is set. Subnormal
-	// results have their half-way points elsewhere, so all of them take the careful path.
-	if u := math.Float64bits(s); u&(1<<29-1) == 1<<28 || u&(1<<63-1) < 0x381<<52 {
+	if roundsTwice(s) {
 		return fmaOdd(p, float64(c), s)
 	}
 	return float32(s)
+}
+
+// roundsTwice reports whether rounding s again may be wrong. Half-way for a normal float32 means that of the 29 bits
+// which float32 lacks, exactly the top one is set; subnormal results have their half-way points elsewhere, so all of
+// them count.
+func roundsTwice(s float64) bool {
+	u := math.Float64bits(s)
+	return u&(1<<29-1) == 1<<28 || u&(1<<63-1) < 0x381<<52
+}
+
+// fmaRow sets chain[j] = FMA(a, row[j], chain[j]): FMA with its common case in line. The lengths are equal.
+func fmaRow(chain, row []float32, a float32) {
+	wide := float64(a)
+	row = row[:len(chain)]
+	for j, c := range chain {
+		p := float64(wide * float64(row[j]))
+		s := p + float64(c)
+		if roundsTwice(s) {
+			chain[j] = fmaOdd(p, float64(c), s)
+			continue
+		}
+		chain[j] = float32(s)
+	}
 }
 
 // fmaOdd rounds p + c to float32 given s, the same sum rounded to float64: s is moved to round-to-odd (an inexact

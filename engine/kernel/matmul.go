@@ -51,9 +51,7 @@ func (p *product) runGeneric(lo, hi int) {
 				for k := k0; k < min(k0+blockK, p.k); k++ {
 					a := p.a[i*p.aRow+k*p.aCol]
 					if p.bCol == 1 {
-						for j, b := range p.b[k*p.bRow+j0:][:width] {
-							chain[j] = FMA(a, b, chain[j])
-						}
+						fmaRow(chain, p.b[k*p.bRow+j0:], a)
 						continue
 					}
 					for j := range chain {
@@ -76,5 +74,7 @@ func (p *product) runPortable() {
 		p.runGeneric(0, p.m)
 		return
 	}
-	parallel(p.m, grain, p.runGeneric)
+	// A copy, so that p itself stays on the stack in the serial case.
+	q := *p
+	parallel(p.m, grain, q.runGeneric)
 }

@@ -1,7 +1,5 @@
 package kernel
 
-import "math/bits"
-
 // Philox is the counter-based generator Philox4x32-10: ten rounds over a 128-bit counter with a 64-bit key.
 // Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; spec/numerics.md §9.
 func Philox(key [2]uint32, ctr [4]uint32) [4]uint32 {
@@ -11,14 +9,15 @@ func Philox(key [2]uint32, ctr [4]uint32) [4]uint32 {
 		weyl0       = 0x9e3779b9 // golden ratio
 		weyl1       = 0xbb67ae85 // sqrt(3) - 1
 	)
+	c0, c1, c2, c3 := ctr[0], ctr[1], ctr[2], ctr[3]
+	k0, k1 := key[0], key[1]
 	for range 10 {
-		hi0, lo0 := bits.Mul32(multiplier0, ctr[0])
-		hi1, lo1 := bits.Mul32(multiplier1, ctr[2])
-		ctr = [4]uint32{hi1 ^ ctr[1] ^ key[0], lo1, hi0 ^ ctr[3] ^ key[1], lo0}
-		key[0] += weyl0
-		key[1] += weyl1
+		p0, p1 := multiplier0*uint64(c0), multiplier1*uint64(c2)
+		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
+		k0 += weyl0
+		k1 += weyl1
 	}
-	return ctr
+	return [4]uint32{c0, c1, c2, c3}
 }
 
 // Uniform fills dst with numbers from [0, 1): dst[i] is element e = offset + i of the stream of key, which is

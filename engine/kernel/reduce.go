@@ -37,7 +37,7 @@ const (
 	dotLanes                  // fma(x, y, lane)
 )
 
-// reduceChunks folds the sums of chunks as a binary counter does: a slot of level l holds the sum of 2^l chunks.
+// reduceChunks sums each chunk, then the sums pairwise.
 func reduceChunks(kind reduction, x, y []float32) float32 {
 	if len(x) <= reduceChunk {
 		return reduceChunk1(kind, x, y)
@@ -108,19 +108,26 @@ func lanesGeneric(kind reduction, lane *[lanes]float32, x, y []float32) {
 // extreme folds x with a maximum or minimum. Those are associative and commutative, so any order gives these bits
 // (a NaN counts as one value).
 func extreme(op binaryOp, x []float32, start float32) float32 {
-	f := binaryGeneric[op]
 	if len(x) >= 2*lanes {
 		var lane [lanes]float32
 		copy(lane[:], x)
 		done := len(x) &^ (lanes - 1)
 		extremeLanesActive(op, &lane, x[lanes:done])
-		for _, v := range lane {
-			start = f(start, v)
-		}
+		start = fold(op, lane[:], start)
 		x = x[done:]
 	}
+	return fold(op, x, start)
+}
+
+func fold(op binaryOp, x []float32, start float32) float32 {
+	if op == opMaximum {
+		for _, v := range x {
+			start = maximumGeneric(start, v)
+		}
+		return start
+	}
 	for _, v := range x {
-		start = f(start, v)
+		start = minimumGeneric(start, v)
 	}
 	return start
 }
