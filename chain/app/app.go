@@ -4,6 +4,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/ethereum/go-ethereum/common"
+	corevm "github.com/ethereum/go-ethereum/core/vm"
 
 	corestore "cosmossdk.io/core/store"
 	"cosmossdk.io/log/v2"
@@ -53,6 +55,11 @@ import (
 
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/precompile/infer"
+	"github.com/mutirao/mutirao/chain/x/registry"
+	"github.com/mutirao/mutirao/chain/x/work"
+	"github.com/mutirao/mutirao/protocol"
+	workrules "github.com/mutirao/mutirao/protocol/work"
 )
 
 // Name is the name of the application in CometBFT's handshake.
@@ -66,6 +73,8 @@ var permissions = map[string][]string{
 	stakingtypes.NotBondedPoolName: {authtypes.Burner, authtypes.Staking},
 	evmtypes.ModuleName:            {authtypes.Minter, authtypes.Burner},
 	feemarkettypes.ModuleName:      nil,
+	work.ModuleName:                {authtypes.Burner},
+	registry.ModuleName:            {authtypes.Burner},
 }
 
 // App is the replicated state machine of one node.
@@ -85,6 +94,8 @@ type App struct {
 	Consensus consensuskeeper.Keeper
 	FeeMarket feemarketkeeper.Keeper
 	EVM       *evmkeeper.Keeper
+	Work      *work.Keeper
+	Registry  *registry.Keeper
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -100,7 +111,7 @@ func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App,
 	a := &App{BaseApp: base, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
 
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, consensustypes.StoreKey,
-		feemarkettypes.StoreKey, evmtypes.StoreKey}
+		feemarkettypes.StoreKey, evmtypes.StoreKey, work.ModuleName, registry.ModuleName}
 	keys := storetypes.NewKVStoreKeys(names...)
 	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
 	// The EVM snapshots these stores around calls to precompiles; names keeps their order fixed.
@@ -110,7 +121,9 @@ func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App,
 	}
 	snapshotted = append(snapshotted, objects[banktypes.ObjectStoreKey], objects[evmtypes.ObjectKey])
 
-	a.addKeepers(logger, keys, objects, snapshotted)
+	if err := a.addKeepers(logger, keys, objects, snapshotted); err != nil {
+		return nil, err
+	}
 	if err := a.addModules(); err != nil {
 		return nil, err
 	}
@@ -132,7 +145,7 @@ func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App,
 }
 
 func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreKey,
-	objects map[string]*storetypes.ObjectStoreKey, snapshotted []storetypes.StoreKey) {
+	objects map[string]*storetypes.ObjectStoreKey, snapshotted []storetypes.StoreKey) error {
 	store := func(name string) corestore.KVStoreService { return runtime.NewKVStoreService(keys[name]) }
 	// Nobody holds the key of this address: parameters change only with an upgrade until governance arrives.
 	authority := authtypes.NewModuleAddress("gov")
@@ -148,17 +161,33 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	a.Staking = stakingkeeper.NewKeeper(a.codec, store(stakingtypes.StoreKey), a.Account, a.Bank, authority.String(),
 		evmaddress.NewEvmCodec(prefix.GetBech32ValidatorAddrPrefix()), evmaddress.NewEvmCodec(prefix.GetBech32ConsensusAddrPrefix()))
 	a.FeeMarket = feemarketkeeper.NewKeeper(a.codec, authority, keys[feemarkettypes.StoreKey])
+
+	var err error
+	a.Registry, err = registry.NewKeeper(store(registry.ModuleName), a.Bank,
+		func(ctx context.Context, id protocol.Hash) (*workrules.State, int, error) { return a.Work.Run(ctx, id) })
+	if err != nil {
+		return err
+	}
+	if a.Work, err = work.NewKeeper(store(work.ModuleName), a.Bank, a.Registry); err != nil {
+		return err
+	}
+
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
-		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, network.EVMChainID, "")
+		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, network.EVMChainID, "").
+		WithStaticPrecompiles(map[common.Address]corevm.PrecompiledContract{
+			infer.Address: infer.New(a.Registry, a.Bank),
+		})
 	setGlobals()
+	return nil
 }
 
-// blocked lists the module accounts, to which nobody may send coins directly.
+// blocked lists the module accounts and the precompile, to which nobody may send coins directly.
 func blocked() map[string]bool {
 	out := make(map[string]bool, len(permissions))
 	for name := range permissions {
 		out[authtypes.NewModuleAddress(name).String()] = true
 	}
+	out[sdk.AccAddress(infer.Address[:]).String()] = true
 	return out
 }
 
@@ -170,15 +199,18 @@ func (a *App) addModules() error {
 		consensus.NewAppModule(a.codec, a.Consensus),
 		feemarket.NewAppModule(a.FeeMarket),
 		vm.NewAppModule(a.EVM, a.Account, a.Bank, a.Account.AddressCodec()),
+		registry.NewModule(a.Registry, a.Account.AddressCodec()),
+		work.NewModule(a.Work, a.Account.AddressCodec()),
 	)
 	a.manager.SetOrderPreBlockers(evmtypes.ModuleName, authtypes.ModuleName)
 	// The base fee must be known before the EVM begins its block.
 	a.manager.SetOrderBeginBlockers(stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
 	// The fee market comes last to see all gas of the block.
-	a.manager.SetOrderEndBlockers(banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName, feemarkettypes.ModuleName)
+	a.manager.SetOrderEndBlockers(work.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
+		feemarkettypes.ModuleName)
 	// The EVM reads the coin's metadata from the bank; staking checks its pools against balances.
 	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
-		feemarkettypes.ModuleName, consensustypes.ModuleName}
+		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName}
 	a.manager.SetOrderInitGenesis(order...)
 	a.manager.SetOrderExportGenesis(order...)
 	return a.manager.RegisterServices(module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter()))
@@ -213,8 +245,8 @@ func (a *App) TxConfig() client.TxConfig { return a.txConfig }
 // Codec encodes the messages of all modules.
 func (a *App) Codec() codec.Codec { return a.codec }
 
-// Registry knows the message types of all modules.
-func (a *App) Registry() types.InterfaceRegistry { return a.registry }
+// InterfaceRegistry knows the message types of all modules.
+func (a *App) InterfaceRegistry() types.InterfaceRegistry { return a.registry }
 
 // RegisterAPIRoutes does nothing: the SDK's REST gateway is not offered.
 func (a *App) RegisterAPIRoutes(*api.Server, config.APIConfig) {}

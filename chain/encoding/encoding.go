@@ -14,6 +14,8 @@ import (
 	"github.com/cosmos/evm/x/vm"
 
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/registry"
+	"github.com/mutirao/mutirao/chain/x/work"
 )
 
 // making serialises New: cosmos/evm keeps the last codec in globals for EIP-712 signatures.
@@ -32,5 +34,7 @@ func New() evmencoding.Config {
 	consensus.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	feemarket.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	vm.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	registry.RegisterInterfaces(c.InterfaceRegistry)
+	work.RegisterInterfaces(c.InterfaceRegistry)
 	return c
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/precompile/infer"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 )
@@ -180,6 +181,7 @@ func evm() *evmtypes.GenesisState {
 	state := evmtypes.DefaultGenesisState()
 	state.Params.EvmDenom = network.Denom
 	state.Params.ExtendedDenomOptions = &evmtypes.ExtendedDenomOptions{ExtendedDenom: network.Denom}
+	state.Params.ActiveStaticPrecompiles = []string{infer.Address.Hex()}
 	// Contracts that Ethereum's tools expect at fixed addresses (CREATE2 deployer, Multicall3).
 	state.Preinstalls = evmtypes.DefaultPreinstalls
 	return state

@@ -43,7 +43,7 @@ type jsonRPC struct {
 // opens a websocket port and reports a busy port to a log only.
 func serveJSONRPC(address string, a *app.App, local *rpclocal.Local, logger log.Logger) (*jsonRPC, error) {
 	c := client.Context{}.
-		WithClient(local).WithCodec(a.Codec()).WithInterfaceRegistry(a.Registry()).WithTxConfig(a.TxConfig()).
+		WithClient(local).WithCodec(a.Codec()).WithInterfaceRegistry(a.InterfaceRegistry()).WithTxConfig(a.TxConfig()).
 		WithChainID(network.ChainID).WithKeyring(keyring.NewInMemory(a.Codec()))
 	a.RegisterTxService(c)
 	a.RegisterTendermintService(c)

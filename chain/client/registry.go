@@ -1,0 +1,81 @@
+package client
+
+import (
+	"context"
+
+	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/registry"
+)
+
+// Dataset returns one dataset, or protocol.ErrNotFound.
+func (c *Client) Dataset(ctx context.Context, id protocol.Hash) (registry.Dataset, error) {
+	var answer registrypb.DatasetResponse
+	if err := c.query(ctx, "/mutirao.registry.v1.Query/Dataset", &registrypb.DatasetRequest{Id: id[:]}, &answer); err != nil {
+		return registry.Dataset{}, err
+	}
+	var d registry.Dataset
+	return d, decode(answer.Json, &d)
+}
+
+// Model returns one model, or protocol.ErrNotFound.
+func (c *Client) Model(ctx context.Context, id protocol.Hash) (registry.Model, error) {
+	var answer registrypb.ModelResponse
+	if err := c.query(ctx, "/mutirao.registry.v1.Query/Model", &registrypb.ModelRequest{Id: id[:]}, &answer); err != nil {
+		return registry.Model{}, err
+	}
+	var m registry.Model
+	return m, decode(answer.Json, &m)
+}
+
+// Artifact returns the bytes of a callable model: graph.Encode of its graph with the weights.
+func (c *Client) Artifact(ctx context.Context, id protocol.Hash) ([]byte, error) {
+	var answer registrypb.ArtifactResponse
+	err := c.query(ctx, "/mutirao.registry.v1.Query/Artifact", &registrypb.ArtifactRequest{Id: id[:]}, &answer)
+	return answer.Graph, err
+}
+
+// Models lists the ids of all models in ascending order.
+func (c *Client) Models(ctx context.Context) ([]protocol.Hash, error) {
+	var ids []protocol.Hash
+	var after []byte
+	for {
+		var page registrypb.ModelsResponse
+		if err := c.query(ctx, "/mutirao.registry.v1.Query/Models", &registrypb.ModelsRequest{After: after}, &page); err != nil {
+			return nil, err
+		}
+		if len(page.Ids) == 0 {
+			return ids, nil
+		}
+		for _, raw := range page.Ids {
+			id, err := hash(raw)
+			if err != nil {
+				return nil, err
+			}
+			ids, after = append(ids, id), raw
+		}
+	}
+}
+
+// Uses lists the receipts of all uses of a model in their order.
+func (c *Client) Uses(ctx context.Context, model protocol.Hash) ([]registry.UseReceipt, error) {
+	var out []registry.UseReceipt
+	after := ""
+	for {
+		var page registrypb.RecordsResponse
+		request := &registrypb.RecordsRequest{Model: model[:], Kind: registry.UseReceipt{}.RecordKind(), After: after}
+		if err := c.query(ctx, "/mutirao.registry.v1.Query/Records", request, &page); err != nil {
+			return nil, err
+		}
+		if len(page.Records) == 0 {
+			return out, nil
+		}
+		for _, r := range page.Records {
+			var value registry.UseReceipt
+			if err := decode(r.Json, &value); err != nil {
+				return nil, err
+			}
+			out, after = append(out, value), r.Key
+		}
+	}
+}

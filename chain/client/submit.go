@@ -1,0 +1,243 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"cosmossdk.io/math"
+	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
+	coretypes "github.com/cometbft/cometbft/rpc/core/types"
+	cmttypes "github.com/cometbft/cometbft/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	feemarkettypes "github.com/cosmos/evm/x/feemarket/types"
+
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
+)
+
+// ErrNotIncluded reports a transaction that no block took before it expired.
+var ErrNotIncluded = errors.New("transaction was not included")
+
+const (
+	// attempts bounds how often a transaction is signed anew, after a stale sequence, too little gas or an expiry.
+	attempts = 8
+	// lifetime is for how many blocks a transaction stays valid. A transaction that was lost on the way is certainly
+	// dead afterwards, so that signing it again cannot execute it twice.
+	lifetime = 40
+	// resendAfter is how many blocks a client waits before it sends the same bytes again, to the next endpoint.
+	resendAfter = 6
+
+	// Gas of what surrounds the messages, and of the transaction per byte.
+	envelopeGas   = 150_000
+	envelopeBytes = 10
+	// stateGas allows for reading a run of 100 kB; a larger one runs out of gas and is sent again with more.
+	stateGas = 100_000 * escrow.GasPerStateByte
+	// sendGas is what a transfer takes beyond the envelope.
+	sendGas = 150_000
+)
+
+// Submit executes messages in one transaction, all or none, and returns when a block has taken it. An error of a rule
+// wraps its sentinel. It panics for a message of no known module: that is a fault of the caller.
+func (c *Client) Submit(ctx context.Context, msgs ...protocol.Msg) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	list := make([]sdk.Msg, len(msgs))
+	gas := uint64(0)
+	for i, m := range msgs {
+		wrapped, size, err := Wrap(c.Account(), m)
+		if err != nil {
+			return err
+		}
+		list[i] = wrapped
+		gas += escrow.GasPerMessage + (escrow.GasPerByte+envelopeBytes)*uint64(size) + stateGas
+	}
+	return c.execute(ctx, gas, list...)
+}
+
+// Send transfers coins.
+func (c *Client) Send(ctx context.Context, to protocol.Account, amount money.Amount) error {
+	from := c.Account()
+	return c.execute(ctx, sendGas, banktypes.NewMsgSend(from[:], to[:], network.Coins(amount)))
+}
+
+// execute signs, sends and waits, again while the reason for a failure lies in the envelope and not in the messages.
+func (c *Client) execute(ctx context.Context, gas uint64, msgs ...sdk.Msg) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var last error
+	for attempt := range attempts {
+		if err := c.account(ctx); err != nil {
+			return err
+		}
+		raw, expires, err := c.sign(ctx, attempt, gas, msgs)
+		if err != nil {
+			return err
+		}
+		result, err := c.broadcast(ctx, raw, expires)
+		if err != nil {
+			c.known = false
+			if errors.Is(err, ErrNotIncluded) {
+				last = err
+				continue
+			}
+			return err
+		}
+		if last = result.err(); last == nil {
+			c.sequence++
+			return nil
+		}
+		c.known = false // a message that failed has taken its sequence, one that was refused has not
+		switch {
+		case result.is(sdkerrors.ErrWrongSequence):
+			// Another process signs for this account, or the endpoint is a block behind.
+			if err := pause(ctx, pollInterval); err != nil {
+				return err
+			}
+		case result.is(sdkerrors.ErrOutOfGas):
+			gas = min(4*gas, network.BlockGas/2)
+		case result.is(sdkerrors.ErrInsufficientFee):
+			// The base fee rose meanwhile; the next signature reads it again.
+		default:
+			return last
+		}
+	}
+	return last
+}
+
+// account reads number and sequence unless they are known.
+func (c *Client) account(ctx context.Context) error {
+	if c.known {
+		return nil
+	}
+	who := c.Account()
+	var answer authtypes.QueryAccountInfoResponse
+	request := &authtypes.QueryAccountInfoRequest{Address: sdk.AccAddress(who[:]).String()}
+	if err := c.query(ctx, "/cosmos.auth.v1beta1.Query/AccountInfo", request, &answer); err != nil {
+		return fmt.Errorf("account %s: %w", who, err)
+	}
+	c.number, c.sequence, c.known = answer.Info.AccountNumber, answer.Info.Sequence, true
+	return nil
+}
+
+// sign returns the bytes of a transaction and the height after which it is void.
+func (c *Client) sign(ctx context.Context, attempt int, gas uint64, msgs []sdk.Msg) ([]byte, protocol.Height, error) {
+	price, err := c.gasPrice(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	height, err := c.Height(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	e := Envelope{
+		Number: c.number, Sequence: c.sequence, Gas: gas + envelopeGas, Price: price, Expires: height + lifetime,
+		Memo: strconv.Itoa(attempt), // pools refuse bytes that they have seen
+	}
+	raw, err := Sign(ctx, c.txConfig, c.key, e, msgs...)
+	return raw, e.Expires, err
+}
+
+// gasPrice is twice the current base fee, so that it still suffices a few full blocks later.
+func (c *Client) gasPrice(ctx context.Context) (math.Int, error) {
+	var answer feemarkettypes.QueryBaseFeeResponse
+	if err := c.query(ctx, "/cosmos.evm.feemarket.v1.Query/BaseFee", &feemarkettypes.QueryBaseFeeRequest{}, &answer); err != nil {
+		return math.Int{}, err
+	}
+	price := math.LegacyNewDec(network.MinGasPrice)
+	if answer.BaseFee != nil && answer.BaseFee.GT(price) {
+		price = *answer.BaseFee
+	}
+	return price.MulInt64(2).Ceil().TruncateInt(), nil
+}
+
+// outcome is what the ledger said about a transaction.
+type outcome struct {
+	codespace string
+	code      uint32
+	log       string
+}
+
+func (o outcome) err() error { return fault.FromABCI(o.codespace, o.code, o.log) }
+
+func (o outcome) is(e interface {
+	Codespace() string
+	ABCICode() uint32
+}) bool {
+	return o.codespace == e.Codespace() && o.code == e.ABCICode()
+}
+
+// broadcast sends raw and waits until a block has it or it has expired.
+func (c *Client) broadcast(ctx context.Context, raw []byte, expires protocol.Height) (outcome, error) {
+	refused, err := c.offer(ctx, raw)
+	if err != nil || refused.code != 0 {
+		return refused, err
+	}
+	sent, err := c.Height(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	for {
+		result, found, err := c.find(ctx, raw)
+		if err != nil || found {
+			return result, err
+		}
+		now, err := c.Height(ctx)
+		if err != nil {
+			return outcome{}, err
+		}
+		switch {
+		case now > expires+1: // the index may be a block behind
+			return outcome{}, fmt.Errorf("%w: expired after block %d", ErrNotIncluded, expires)
+		case now > sent+resendAfter:
+			// A pool may have dropped it, or the validator may be cut off. An endpoint that has it says so with an
+			// error, which is no news.
+			c.endpoints.rotate()
+			if _, err := c.offer(ctx, raw); errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
+				return outcome{}, err
+			}
+			sent = now
+		}
+		if err := pause(ctx, pollInterval/2); err != nil {
+			return outcome{}, err
+		}
+	}
+}
+
+// offer hands raw to an endpoint's pool.
+func (c *Client) offer(ctx context.Context, raw []byte) (outcome, error) {
+	var refused outcome
+	err := c.endpoints.do(ctx, func(rpc *rpchttp.HTTP) error {
+		r, err := rpc.BroadcastTxSync(ctx, raw)
+		if err == nil {
+			refused = outcome{codespace: r.Codespace, code: r.Code, log: r.Log}
+		}
+		return err
+	})
+	return refused, err
+}
+
+// find looks for raw among the executed transactions.
+func (c *Client) find(ctx context.Context, raw []byte) (outcome, bool, error) {
+	var result *coretypes.ResultTx
+	err := c.endpoints.do(ctx, func(rpc *rpchttp.HTTP) (err error) {
+		result, err = rpc.Tx(ctx, cmttypes.Tx(raw).Hash(), false)
+		return err
+	})
+	if errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
+		return outcome{}, false, err
+	}
+	if err != nil {
+		return outcome{}, false, nil // the endpoint answered: not found
+	}
+	r := result.TxResult
+	return outcome{codespace: r.Codespace, code: r.Code, log: r.Log}, true, nil
+}

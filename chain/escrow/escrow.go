@@ -1,0 +1,96 @@
+// Package escrow carries out what the rules ask for: it moves coins between accounts and a module's escrow, burns them,
+// keeps records and emits events. It has no arithmetic of its own and must not import a module.
+package escrow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+
+	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/protocol"
+)
+
+// Bank is what an escrow needs of the bank.
+type Bank interface {
+	SendCoinsFromAccountToModule(ctx context.Context, from sdk.AccAddress, module string, amount sdk.Coins) error
+	SendCoinsFromModuleToAccount(ctx context.Context, module string, to sdk.AccAddress, amount sdk.Coins) error
+	BurnCoins(ctx context.Context, module string, amount sdk.Coins) error
+}
+
+// Escrow is the money of one module.
+type Escrow struct {
+	bank   Bank
+	module string
+}
+
+// New returns the escrow in the account of module, which must be allowed to burn.
+func New(bank Bank, module string) Escrow { return Escrow{bank, module} }
+
+// Execute carries out effects in their order and hands each record to keep. After an error the caller must drop all
+// changes of ctx; a Lock that finds too little money is protocol.ErrInsufficient.
+func (e Escrow) Execute(ctx sdk.Context, effects []protocol.Effect, keep func(protocol.Recorded) error) error {
+	for _, effect := range effects {
+		if err := e.execute(ctx, effect, keep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e Escrow) execute(ctx sdk.Context, effect protocol.Effect, keep func(protocol.Recorded) error) error {
+	switch f := effect.(type) {
+	case protocol.Lock:
+		err := e.bank.SendCoinsFromAccountToModule(ctx, f.From[:], e.module, network.Coins(f.Amount))
+		if errors.Is(err, sdkerrors.ErrInsufficientFunds) {
+			return fmt.Errorf("%w: %s needs %s", protocol.ErrInsufficient, f.From, f.Amount.Coins())
+		}
+		return err
+	case protocol.Pay:
+		return e.bank.SendCoinsFromModuleToAccount(ctx, e.module, f.To[:], network.Coins(f.Amount))
+	case protocol.Burn:
+		return e.bank.BurnCoins(ctx, e.module, network.Coins(f.Amount))
+	case protocol.Record:
+		return keep(f.Value)
+	case protocol.Event:
+		attributes := make([]sdk.Attribute, len(f.Attributes))
+		for i, a := range f.Attributes {
+			attributes[i] = sdk.NewAttribute(a.Name, a.Value)
+		}
+		ctx.EventManager().EmitEvent(sdk.NewEvent(f.Type, attributes...))
+		return nil
+	}
+	return fmt.Errorf("effect %T is unknown to this host", effect)
+}
+
+// Env is what a rule may know about the block that ctx executes.
+func Env(ctx sdk.Context) protocol.Env {
+	return protocol.Env{Height: protocol.Height(ctx.BlockHeight()), Time: ctx.BlockTime().Unix()}
+}
+
+// The gas of a rule is a function of the size of its message and of the state that it reads, charged before the work.
+// What the stores charge on top would make it depend on the layout of keys, so a rule runs Unmetered.
+const (
+	GasPerMessage   = 150_000
+	GasPerByte      = 20 // of the message
+	GasPerStateByte = 5  // read, decoded, and written back
+)
+
+// Unmetered is ctx without the gas of its stores.
+func Unmetered(ctx sdk.Context) sdk.Context {
+	return ctx.WithGasMeter(storetypes.NewInfiniteGasMeter())
+}
+
+// ChargeMessage takes the gas of one message of so many bytes.
+func ChargeMessage(ctx sdk.Context, bytes int) {
+	ctx.GasMeter().ConsumeGas(GasPerMessage+GasPerByte*uint64(bytes), "rule")
+}
+
+// ChargeState takes the gas of reading a state of so many bytes.
+func ChargeState(ctx sdk.Context, bytes int) {
+	ctx.GasMeter().ConsumeGas(GasPerStateByte*uint64(bytes), "state of the rule")
+}

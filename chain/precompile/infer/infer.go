@@ -1,0 +1,204 @@
+// Package infer is the precompiled contract through which Solidity calls a model of the registry as a function. It owns
+// the gas of such calls and the compiled models; the bits come from engine/exec, the payment from the registry's rules.
+// It must not import the app. The interface is contracts/src/IInfer.sol.
+//
+// Who pays: infer takes the fee from the balance of its direct caller, never from msg.value (value is refused) and never
+// from whoever called that contract. The node runs precompiles read-only under STATICCALL, DELEGATECALL and CALLCODE, so
+// code that is merely borrowed cannot spend its borrower's money. The bank moves the coins; cosmos/evm's balance handler
+// repeats the moves in the EVM's view of balances, so that both agree and a revert undoes both.
+package infer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/common"
+	ethtypes "github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
+
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	precompile "github.com/cosmos/evm/precompiles/common"
+
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/contracts"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/registry"
+)
+
+// Address is where the precompile lives on every chain of the network.
+var Address = common.HexToAddress("0x0000000000000000000000000000000000000901")
+
+// Gas of a call: all of it is charged before the work that it pays for. A unit of gas stands for about 10 ns of a slow
+// machine's time; the portable kernels take 1 to 2 ns for a multiply-accumulate.
+const (
+	gasBase            = 20_000 // decoding the call and finding the model
+	gasPerInputByte    = 16     // of call data, like Ethereum's own
+	gasPerMAC          = 1
+	gasPerArtifactByte = 3      // reading and compiling a model; charged also when it is kept, or gas would depend on memory
+	gasPerShare        = 20_000 // paying one holder
+)
+
+var (
+	errNotCallable = errors.New("model has no artifact on the ledger")
+	errInputLength = errors.New("input has the wrong length")
+	errValue       = errors.New("infer takes no value: the fee comes from the caller's balance")
+	errFreeRide    = errors.New("preview answers eth_call only: a transaction pays with infer")
+)
+
+// Models is the registry as the precompile needs it.
+type Models interface {
+	// Model returns a model and the size of its stored form in bytes, or protocol.ErrNotFound.
+	Model(ctx context.Context, id protocol.Hash) (registry.Model, int, error)
+	// Artifact returns the encoded graph of a callable model.
+	Artifact(ctx context.Context, id protocol.Hash) ([]byte, error)
+	// ArtifactSize is the length of Artifact in bytes.
+	ArtifactSize(ctx context.Context, id protocol.Hash) (int, error)
+	// Use pays the holders of a model.
+	Use(ctx sdk.Context, m registry.Use, from protocol.Account) error
+}
+
+// Precompile is the contract. It has no state besides the compiled models.
+type Precompile struct {
+	precompile.Precompile
+	abi      abi.ABI
+	models   Models
+	programs *programs
+}
+
+var _ vm.PrecompiledContract = (*Precompile)(nil)
+
+// New returns the contract over a registry; bank tells which addresses it keeps from receiving coins.
+func New(models Models, bank precompile.BankKeeper) *Precompile {
+	parsed, err := abi.JSON(bytes.NewReader(contracts.Load("IInfer").ABI))
+	if err != nil {
+		panic("infer: the embedded ABI is damaged: " + err.Error())
+	}
+	return &Precompile{
+		Precompile: precompile.Precompile{
+			// The stores' own gas is zero: what a call costs must not depend on the layout of keys.
+			KvGasConfig:           storetypes.GasConfig{},
+			TransientKVGasConfig:  storetypes.GasConfig{},
+			ContractAddress:       Address,
+			BalanceHandlerFactory: precompile.NewBalanceHandlerFactory(bank),
+		},
+		abi:      parsed,
+		models:   models,
+		programs: &programs{byID: map[protocol.Hash]*program{}},
+	}
+}
+
+// Name is "infer".
+func (*Precompile) Name() string { return "infer" }
+
+// RequiredGas is what any call costs. The EVM charges it before Run.
+func (*Precompile) RequiredGas(input []byte) uint64 {
+	return gasBase + gasPerInputByte*uint64(len(input))
+}
+
+// Run executes one call. Every error but running out of gas is a revert with the error's text as its reason.
+func (p *Precompile) Run(evm *vm.EVM, contract *vm.Contract, readOnly bool) ([]byte, error) {
+	return p.RunNativeAction(evm, contract, func(ctx sdk.Context) ([]byte, error) {
+		method, args, err := precompile.SetupABI(p.abi, contract, readOnly, isTransaction)
+		if err != nil {
+			return nil, err
+		}
+		if !contract.Value().IsZero() {
+			return nil, errValue
+		}
+		switch method.Name {
+		case "infer":
+			return p.infer(ctx, evm, contract.Caller(), method, args)
+		case "preview":
+			// Otherwise a contract could take the answer and leave the holders unpaid.
+			if ctx.ExecMode() == sdk.ExecModeFinalize {
+				return nil, errFreeRide
+			}
+			m, err := p.callable(ctx, args)
+			if err != nil {
+				return nil, err
+			}
+			return p.answer(ctx, m, method, args)
+		case "macs":
+			m, err := p.callable(ctx, args)
+			if err != nil {
+				return nil, err
+			}
+			return method.Outputs.Pack(m.Callable.MACs)
+		case "fee":
+			m, err := p.callable(ctx, args)
+			if err != nil {
+				return nil, err
+			}
+			amount := fee.Of(*m.Callable).Bytes()
+			return amount[:], nil // a uint256 is encoded as its 32 bytes
+		}
+		return nil, fmt.Errorf("method %s has no implementation", method.Name)
+	})
+}
+
+func isTransaction(method *abi.Method) bool { return method.Name == "infer" }
+
+// callable reads the model that the first argument names, charging for its size.
+func (p *Precompile) callable(ctx sdk.Context, args []any) (registry.Model, error) {
+	m, size, err := p.models.Model(ctx, protocol.Hash(args[0].([32]byte)))
+	if err != nil {
+		return m, err
+	}
+	ctx.GasMeter().ConsumeGas(escrow.GasPerStateByte*uint64(size), "model record")
+	if m.Callable == nil {
+		return m, errNotCallable
+	}
+	return m, nil
+}
+
+// answer charges for the work, does it, and encodes the output.
+func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Method, args []any) ([]byte, error) {
+	input := args[1].([]uint32)
+	if len(input) != m.Callable.Inputs {
+		return nil, fmt.Errorf("%w: %d numbers, the model takes %d", errInputLength, len(input), m.Callable.Inputs)
+	}
+	size, err := p.models.ArtifactSize(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	ctx.GasMeter().ConsumeGas(gasPerArtifactByte*uint64(size), "model artifact")
+	ctx.GasMeter().ConsumeGas(gasPerMAC*m.Callable.MACs, "multiply-accumulates")
+	program, err := p.programs.get(m.ID, func() ([]byte, error) { return p.models.Artifact(ctx, m.ID) })
+	if err != nil {
+		return nil, err
+	}
+	output, err := program.run(*m.Callable, input)
+	if err != nil {
+		return nil, err
+	}
+	return method.Outputs.Pack(output)
+}
+
+// infer computes, takes the fee from caller, and logs the use.
+func (p *Precompile) infer(ctx sdk.Context, evm *vm.EVM, caller common.Address, method *abi.Method, args []any) ([]byte, error) {
+	m, err := p.callable(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	ctx.GasMeter().ConsumeGas(gasPerShare*uint64(len(m.Shares)), "shares")
+	output, err := p.answer(ctx, m, method, args)
+	if err != nil {
+		return nil, err
+	}
+	use := registry.Use{Model: m.ID, Fee: fee.Of(*m.Callable)}
+	if err := p.models.Use(ctx, use, protocol.Account(caller)); err != nil {
+		return nil, err
+	}
+	amount := use.Fee.Bytes()
+	evm.StateDB.AddLog(&ethtypes.Log{
+		Address:     Address,
+		Topics:      []common.Hash{p.abi.Events["Used"].ID, common.Hash(m.ID), common.BytesToHash(caller[:])},
+		Data:        amount[:],
+		BlockNumber: evm.Context.BlockNumber.Uint64(),
+	})
+	return output, nil
+}

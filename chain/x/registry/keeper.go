@@ -1,0 +1,130 @@
+// Package registry hosts the rules of protocol/registry on the chain: datasets, models with their artifacts, and the
+// payment of uses. It owns the keys under which they are stored, and no rule. Source: spec/registry.md.
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"cosmossdk.io/collections"
+	"cosmossdk.io/core/store"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/record"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/registry"
+)
+
+// ModuleName names the module, its store and the account that fees pass through.
+const ModuleName = "registry"
+
+// Keeper stores datasets and models.
+type Keeper struct {
+	escrow escrow.Escrow
+	runs   Runs
+	schema collections.Schema
+
+	datasets  collections.Map[[]byte, []byte] // id -> registry.Dataset in JSON
+	models    collections.Map[[]byte, []byte] // id -> registry.Model in JSON
+	artifacts collections.Map[[]byte, []byte] // id of a model -> its graph
+	sizes     collections.Map[[]byte, uint64] // id of a model -> bytes of its graph
+	records   record.Book                     // of each model
+}
+
+// NewKeeper returns a keeper over the module's store.
+func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs) (*Keeper, error) {
+	b := collections.NewSchemaBuilder(service)
+	k := &Keeper{
+		escrow:    escrow.New(bank, ModuleName),
+		runs:      runs,
+		datasets:  collections.NewMap(b, collections.NewPrefix(0), "datasets", collections.BytesKey, collections.BytesValue),
+		models:    collections.NewMap(b, collections.NewPrefix(1), "models", collections.BytesKey, collections.BytesValue),
+		artifacts: collections.NewMap(b, collections.NewPrefix(2), "artifacts", collections.BytesKey, collections.BytesValue),
+		sizes:     collections.NewMap(b, collections.NewPrefix(3), "sizes", collections.BytesKey, collections.Uint64Value),
+		records:   record.NewBook(b, collections.NewPrefix(4)),
+	}
+	var err error
+	k.schema, err = b.Build()
+	return k, err
+}
+
+// HasDataset reports whether id is registered.
+func (k *Keeper) HasDataset(ctx context.Context, id protocol.Hash) (bool, error) {
+	return k.datasets.Has(ctx, id[:])
+}
+
+// Dataset returns one dataset, or protocol.ErrNotFound.
+func (k *Keeper) Dataset(ctx context.Context, id protocol.Hash) (registry.Dataset, error) {
+	d, _, err := load[registry.Dataset](ctx, k.datasets, "dataset", id)
+	return d, err
+}
+
+// Model returns one model and the size of its stored form in bytes, or protocol.ErrNotFound.
+func (k *Keeper) Model(ctx context.Context, id protocol.Hash) (registry.Model, int, error) {
+	return load[registry.Model](ctx, k.models, "model", id)
+}
+
+// Artifact returns the graph of a model in its encoded form, or protocol.ErrNotFound if the ledger does not hold it.
+func (k *Keeper) Artifact(ctx context.Context, id protocol.Hash) ([]byte, error) {
+	raw, err := k.artifacts.Get(ctx, id[:])
+	if errors.Is(err, collections.ErrNotFound) {
+		return nil, fmt.Errorf("%w: artifact of model %s", protocol.ErrNotFound, id)
+	}
+	return raw, err
+}
+
+// ArtifactSize is the length of Artifact in bytes, without reading it.
+func (k *Keeper) ArtifactSize(ctx context.Context, id protocol.Hash) (int, error) {
+	n, err := k.sizes.Get(ctx, id[:])
+	if errors.Is(err, collections.ErrNotFound) {
+		return 0, fmt.Errorf("%w: artifact of model %s", protocol.ErrNotFound, id)
+	}
+	return int(n), err
+}
+
+// Use hosts registry.Charge: from pays the holders of the model's shares. The caller has charged gas. After an error the
+// caller must drop all changes of ctx.
+func (k *Keeper) Use(ctx sdk.Context, m registry.Use, from protocol.Account) error {
+	model, _, err := k.Model(ctx, m.Model)
+	if err != nil {
+		return err
+	}
+	next, effects, err := registry.Charge(m, model, from, escrow.Env(ctx))
+	if err != nil {
+		return err
+	}
+	return k.putModel(ctx, next, effects)
+}
+
+func (k *Keeper) putModel(ctx sdk.Context, m registry.Model, effects []protocol.Effect) error {
+	if err := put(ctx, k.models, m.ID, m); err != nil {
+		return err
+	}
+	return k.escrow.Execute(ctx, effects, k.records.Keep(ctx, m.ID))
+}
+
+// load reads a value and the size of its stored form.
+func load[T any](ctx context.Context, from collections.Map[[]byte, []byte], what string, id protocol.Hash) (value T, size int, err error) {
+	raw, err := from.Get(ctx, id[:])
+	if errors.Is(err, collections.ErrNotFound) {
+		return value, 0, fmt.Errorf("%w: %s %s", protocol.ErrNotFound, what, id)
+	}
+	if err != nil {
+		return value, 0, err
+	}
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return value, 0, fmt.Errorf("stored %s %s: %w", what, id, err)
+	}
+	return value, len(raw), nil
+}
+
+func put(ctx context.Context, to collections.Map[[]byte, []byte], id protocol.Hash, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return to.Set(ctx, id[:], raw)
+}

@@ -1,0 +1,109 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cosmossdk.io/core/address"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/registry"
+)
+
+type msgServer struct {
+	*Keeper
+	addresses address.Codec
+}
+
+// Execute hosts the rules of package registry: load, apply, store. Gas grows with the message and with what it reads.
+func (s msgServer) Execute(ctx context.Context, m *registrypb.MsgExecute) (*registrypb.MsgExecuteResponse, error) {
+	sdkCtx := sdk.UnwrapSDKContext(ctx)
+	escrow.ChargeMessage(sdkCtx, len(m.Body))
+	from, err := s.addresses.StringToBytes(m.From)
+	if err != nil {
+		return nil, err
+	}
+	if len(from) != len(protocol.Account{}) {
+		return nil, fault.ABCI(fmt.Errorf("%w: sender of %d bytes", protocol.ErrInvalid, len(from)))
+	}
+	msg, err := registry.DecodeMsg(m.Kind, m.Body)
+	if err != nil {
+		return nil, fault.ABCI(err)
+	}
+	if err := s.apply(sdkCtx, msg, protocol.Account(from)); err != nil {
+		return nil, fault.ABCI(err)
+	}
+	return &registrypb.MsgExecuteResponse{}, nil
+}
+
+func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Account) error {
+	ctx := escrow.Unmetered(metered)
+	switch m := msg.(type) {
+	case registry.RegisterDataset:
+		return s.register(ctx, m, from)
+	case registry.PublishModel:
+		return s.publish(metered, ctx, m, from)
+	case registry.Use:
+		_, size, err := s.Model(ctx, m.Model)
+		if err != nil {
+			return err
+		}
+		escrow.ChargeState(metered, size)
+		return s.Use(ctx, m, from)
+	}
+	return fmt.Errorf("%w: %s", protocol.ErrInvalid, msg.Kind())
+}
+
+func (s msgServer) register(ctx sdk.Context, m registry.RegisterDataset, from protocol.Account) error {
+	d, effects, err := registry.Register(m, from, escrow.Env(ctx))
+	if err != nil {
+		return err
+	}
+	switch exists, err := s.HasDataset(ctx, d.ID); {
+	case err != nil:
+		return err
+	case exists:
+		return fmt.Errorf("%w: dataset %s", protocol.ErrExists, d.ID)
+	}
+	if err := put(ctx, s.datasets, d.ID, d); err != nil {
+		return err
+	}
+	return s.escrow.Execute(ctx, effects, s.records.Keep(ctx, d.ID))
+}
+
+func (s msgServer) publish(metered, ctx sdk.Context, m registry.PublishModel, from protocol.Account) error {
+	run, size, err := s.runs(ctx, m.Run)
+	if err != nil {
+		return err
+	}
+	escrow.ChargeState(metered, size)
+	data, err := s.Dataset(ctx, run.Spec.Dataset)
+	if err != nil {
+		return err
+	}
+	var known *registry.Model
+	switch model, _, err := s.Model(ctx, registry.ModelID(run.Spec.InferenceProgram, run.Current.Model, run.ID)); {
+	case err == nil:
+		known = &model
+	case !errors.Is(err, protocol.ErrNotFound):
+		return err
+	}
+	model, effects, err := registry.Publish(m, run, data, known, from, escrow.Env(ctx))
+	if err != nil {
+		return err
+	}
+	if len(m.Artifact) > 0 {
+		if err := s.artifacts.Set(ctx, model.ID[:], m.Artifact); err != nil {
+			return err
+		}
+		if err := s.sizes.Set(ctx, model.ID[:], uint64(len(m.Artifact))); err != nil {
+			return err
+		}
+	}
+	return s.putModel(ctx, model, effects)
+}

@@ -1,0 +1,93 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"cosmossdk.io/collections"
+
+	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
+	"github.com/mutirao/mutirao/protocol"
+)
+
+// maxListed bounds the ids in one answer.
+const maxListed = 1000
+
+type queryServer struct{ *Keeper }
+
+// Dataset returns one dataset.
+func (q queryServer) Dataset(ctx context.Context, r *registrypb.DatasetRequest) (*registrypb.DatasetResponse, error) {
+	id, err := hash(r.Id)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	d, err := q.Keeper.Dataset(ctx, id)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	raw, err := json.Marshal(d)
+	return &registrypb.DatasetResponse{Json: raw}, err
+}
+
+// Model returns one model without its artifact.
+func (q queryServer) Model(ctx context.Context, r *registrypb.ModelRequest) (*registrypb.ModelResponse, error) {
+	id, err := hash(r.Id)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	m, _, err := q.Keeper.Model(ctx, id)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	raw, err := json.Marshal(m)
+	return &registrypb.ModelResponse{Json: raw}, err
+}
+
+// Models lists ids in ascending order.
+func (q queryServer) Models(ctx context.Context, r *registrypb.ModelsRequest) (*registrypb.ModelsResponse, error) {
+	after := new(collections.Range[[]byte])
+	if len(r.After) > 0 {
+		after = after.StartExclusive(r.After)
+	}
+	answer := &registrypb.ModelsResponse{}
+	err := q.models.Walk(ctx, after, func(id, _ []byte) (bool, error) {
+		answer.Ids = append(answer.Ids, id)
+		return len(answer.Ids) == maxListed, nil
+	})
+	return answer, err
+}
+
+// Artifact returns the bytes of one model.
+func (q queryServer) Artifact(ctx context.Context, r *registrypb.ArtifactRequest) (*registrypb.ArtifactResponse, error) {
+	id, err := hash(r.Id)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	raw, err := q.Keeper.Artifact(ctx, id)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	return &registrypb.ArtifactResponse{Graph: raw}, nil
+}
+
+// Records lists what the uses of a model have recorded, in the order of keys.
+func (q queryServer) Records(ctx context.Context, r *registrypb.RecordsRequest) (*registrypb.RecordsResponse, error) {
+	model, err := hash(r.Model)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	answer := &registrypb.RecordsResponse{}
+	err = q.records.List(ctx, model, r.Kind, r.After, func(key string, raw []byte) {
+		answer.Records = append(answer.Records, &registrypb.Record{Key: key, Json: raw})
+	})
+	return answer, err
+}
+
+func hash(b []byte) (protocol.Hash, error) {
+	if len(b) != len(protocol.Hash{}) {
+		return protocol.Hash{}, fmt.Errorf("%w: id of %d bytes", protocol.ErrInvalid, len(b))
+	}
+	return protocol.Hash(b), nil
+}

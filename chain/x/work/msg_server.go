@@ -1,0 +1,128 @@
+package work
+
+import (
+	"context"
+	"fmt"
+
+	"cosmossdk.io/collections"
+	"cosmossdk.io/core/address"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/x/work/workpb"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/work"
+)
+
+type msgServer struct {
+	*Keeper
+	addresses address.Codec
+}
+
+// Execute hosts work.Apply: load, apply, store. Gas grows with the message and with the state of the run.
+func (s msgServer) Execute(ctx context.Context, m *workpb.MsgExecute) (*workpb.MsgExecuteResponse, error) {
+	sdkCtx := sdk.UnwrapSDKContext(ctx)
+	escrow.ChargeMessage(sdkCtx, len(m.Body))
+	from, err := s.addresses.StringToBytes(m.From)
+	if err != nil {
+		return nil, err
+	}
+	if len(from) != len(protocol.Account{}) {
+		return nil, fault.ABCI(fmt.Errorf("%w: sender of %d bytes", protocol.ErrInvalid, len(from)))
+	}
+	msg, err := work.DecodeMsg(m.Kind, m.Body)
+	if err != nil {
+		return nil, fault.ABCI(err)
+	}
+	if err := s.apply(sdkCtx, msg, protocol.Account(from)); err != nil {
+		return nil, fault.ABCI(err)
+	}
+	return &workpb.MsgExecuteResponse{}, nil
+}
+
+func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Account) error {
+	ctx := escrow.Unmetered(metered)
+	env := escrow.Env(ctx)
+	if create, ok := msg.(work.CreateRun); ok {
+		return s.create(ctx, create, from, env)
+	}
+	state, size, err := s.Run(ctx, msg.Target())
+	if err != nil {
+		return err
+	}
+	escrow.ChargeState(metered, size)
+	next, effects, err := work.Apply(state, msg, from, env)
+	if err != nil {
+		return err
+	}
+	// A message may complete a phase: look again at the end of this block.
+	return s.put(ctx, next, env.Height, effects)
+}
+
+func (s msgServer) create(ctx sdk.Context, msg work.CreateRun, from protocol.Account, env protocol.Env) error {
+	id := work.RunID(from, msg)
+	switch exists, err := s.runs.Has(ctx, id[:]); {
+	case err != nil:
+		return err
+	case exists:
+		return fmt.Errorf("%w: run %s", protocol.ErrExists, id)
+	}
+	switch known, err := s.datasets.HasDataset(ctx, msg.Spec.Dataset); {
+	case err != nil:
+		return err
+	case !known:
+		return fmt.Errorf("%w: dataset %s", protocol.ErrNotFound, msg.Spec.Dataset)
+	}
+	next, effects, err := work.Apply(nil, msg, from, env)
+	if err != nil {
+		return err
+	}
+	n, err := s.count.Next(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.ids.Set(ctx, n, next.ID[:]); err != nil {
+		return err
+	}
+	return s.put(ctx, next, env.Height, effects)
+}
+
+// endBlock hosts work.Tick for every run that is due: those that a message changed in this block, and those whose phase
+// reaches its deadline. Tick leaves every other run as it is, so they cost nothing.
+func (k *Keeper) endBlock(metered sdk.Context) error {
+	ctx := escrow.Unmetered(metered)
+	env := escrow.Env(ctx)
+	var ids []protocol.Hash
+	until := collections.NewPrefixUntilPairRange[uint64, []byte](uint64(env.Height))
+	if err := k.queue.Walk(ctx, until, func(key collections.Pair[uint64, []byte]) (bool, error) {
+		ids = append(ids, protocol.Hash(key.K2()))
+		return false, nil
+	}); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		// A fault in one run must not stop the chain: its changes are dropped and it is tried again in the next block.
+		branch, write := ctx.CacheContext()
+		if err := k.tick(branch, id, env); err != nil {
+			ctx.Logger().Error("run cannot tick", "module", ModuleName, "run", id.String(), "err", err)
+			continue
+		}
+		write()
+	}
+	return nil
+}
+
+func (k *Keeper) tick(ctx sdk.Context, id protocol.Hash, env protocol.Env) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	state, _, err := k.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	next, effects := work.Tick(state, env)
+	return k.put(ctx, next, max(next.Deadline, env.Height+1), effects)
+}
