@@ -66,7 +66,7 @@ func unary(f func(n *node, dy graph.Ref) graph.Ref) rule {
 	return func(n *node) ([]graph.Ref, error) { return []graph.Ref{f(n, n.dy[0])}, nil }
 }
 
-// extreme: the gradient goes to the first input that is equal to the result (spec/numerics.md, rule 4: ties go to the lower
+// extreme: the gradient goes to the first input that is equal to the result (spec/numerics.md §1: ties go to the lower
 // index). The last input takes what is left.
 func extreme(n *node) ([]graph.Ref, error) {
 	dx := make([]graph.Ref, len(n.call.In))

@@ -65,7 +65,7 @@ func split(n *node) ([]graph.Ref, error) {
 	return n.each(func(int) graph.Ref { return n.Op("Concat", graph.Attrs{"axis": n.call.Axis()}, parts...) }), nil
 }
 
-// gather: the gradient of a row is the sum over the places that it went to, in index order (spec/numerics.md, rule 15).
+// gather: the gradient of a row is the sum over the places that it went to, in index order (spec/numerics.md §8).
 func gather(n *node) ([]graph.Ref, error) {
 	indices := n.x(1)
 	if n.call.Node.Op == "Gather" {

@@ -5,7 +5,7 @@ import "github.com/mutirao/mutirao/engine/graph"
 var productRules = map[string]rule{"MatMul": matmul, "Gemm": gemm}
 
 // matmul: for y = A·B, dA = dy·Bᵀ and dB = Aᵀ·dy, summed over leading axes that were broadcast. If B is one matrix for all
-// leading axes of A, the rows of A are one tall matrix, so that dB is one product over all of them (spec/numerics.md, rule 9).
+// leading axes of A, the rows of A are one tall matrix, so that dB is one product over all of them (spec/numerics.md §3).
 // The transposes cost nothing: execution folds them into the product.
 func matmul(n *node) ([]graph.Ref, error) {
 	a, b, dy := n.x(0), n.x(1), n.dy[0]

@@ -1,7 +1,9 @@
 package autodiff
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"runtime"
@@ -120,6 +122,9 @@ func TestMLPAgainstJAX(t *testing.T) {
 	r.check(t, b, loss, map[string]*tensor.Tensor{"x": r.Data["x"].float32(), "y": r.Data["y"].float32()})
 }
 
+// goldenTransformer is the hash of loss and gradients, the same on every processor.
+const goldenTransformer = "6e672acd14be70c742bb304e078ccaa159d7ba09a647a8b39aece4fdaaf9d3c2"
+
 // TestTransformerAgainstJAX also checks that the number of processors does not show in the bits.
 func TestTransformerAgainstJAX(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
@@ -144,6 +149,9 @@ func TestTransformerAgainstJAX(t *testing.T) {
 		logits := op("Reshape", op("MatMul", x, op("Transpose", p["embedding"])), b.Ints(batch*length, -1))
 		loss := op("SoftmaxCrossEntropyLoss", logits, b.Input("labels", tensor.Int64, batch*length))
 		results = append(results, r.check(t, b, loss, map[string]*tensor.Tensor{"tokens": r.Data["tokens"].int64(), "labels": r.Data["labels"].int64()}))
+	}
+	if hash := fmt.Sprintf("%x", sha256.Sum256([]byte(results[0]))); hash != goldenTransformer {
+		t.Errorf("loss and gradients have hash %s, want %s", hash, goldenTransformer)
 	}
 	if results[0] != results[1] {
 		t.Error("GOMAXPROCS 1 and 2 give different bits")

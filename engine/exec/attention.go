@@ -16,13 +16,13 @@ const (
 	// compute more scores in vain above the diagonal of a causal mask.
 	queryBlock = 64
 	// foldBlock is the same for the derivative, where sums over queries must be cut as one product over all of them would be
-	// (spec/numerics.md, rule 6).
+	// (spec/numerics.md §3).
 	foldBlock = 256
 )
 
 // attention is what forward and derivative share. Per head and query i, over the keys j that it sees (all, or j <= i):
 //
-//	s_j = (q_i·k_j)·scale,  p = softmax(s) by rule 13,  y_i = Σ_j p_j·v_j by rule 6 anchored at key 0
+//	s_j = (q_i·k_j)·scale,  p = softmax(s) by §7,  y_i = Σ_j p_j·v_j by §3 anchored at key 0 (spec/numerics.md)
 //
 // A causal mask skips: scores are computed in blocks of queries for speed, and what a query does not see is replaced by
 // weight +0 after the softmax, which adds exactly nothing to a fold from +0 as long as v is finite. If v is not, queries are
@@ -136,7 +136,7 @@ func emitAttention(c *compiler, in *instruction) func(*Program) error {
 //
 //	dV = pᵀ·dY,  dp = dY·Vᵀ,  ds = p·(dp - Σ_j dp_j·p_j)·scale,  dQ = ds·K,  dK = dsᵀ·Q
 //
-// dV and dK add over queries by rule 6, and over the query heads that share a key head in their order.
+// dV and dK add over queries by §3, and over the query heads that share a key head in their order.
 func emitAttentionGrad(c *compiler, in *instruction) func(*Program) error {
 	a := newAttention(in, 1)
 	dy, dq, dk, dv := in.in[0], in.out[0], in.out[1], in.out[2]

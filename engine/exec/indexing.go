@@ -83,7 +83,7 @@ func gather[T tensor.Element](in *instruction, rows rowIndex) func(*Program) err
 	}
 }
 
-// emitScatterND adds updates to a copy of data, one tuple after the other in index order (spec/numerics.md, rule 15).
+// emitScatterND adds updates to a copy of data, one tuple after the other in index order (spec/numerics.md §8).
 func emitScatterND(_ *compiler, in *instruction) func(*Program) error {
 	indices := in.call.In[1]
 	rows := newRowIndex(in.call.In[0], indices.Shape[len(indices.Shape)-1], fmt.Sprintf("input 1 %q", indices.Name))

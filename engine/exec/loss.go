@@ -43,7 +43,7 @@ func (l *labels) count(list []int64) (int, error) {
 }
 
 // emitCrossEntropy computes log-probabilities row by row; a row's loss is minus that of its label, +0 if it is ignored. "sum"
-// adds the rows by rule 11, "mean" divides that by the number of rows not ignored.
+// adds the rows as spec/numerics.md §4 says, "mean" divides that by the number of rows not ignored.
 func emitCrossEntropy(c *compiler, in *instruction) func(*Program) error {
 	rows, classes := in.call.In[0].Shape[0], in.call.In[0].Shape[1]
 	l := newLabels(in.call, in.in[1], classes)

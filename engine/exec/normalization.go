@@ -59,7 +59,7 @@ func logSoftmax(dst, src []float32, rows, cols int) {
 	})
 }
 
-// layerNormalize sets y = (x - mean)/std for one row and returns std = √(variance + epsilon) (spec/numerics.md, rule 14).
+// layerNormalize sets y = (x - mean)/std for one row and returns std = √(variance + epsilon) (spec/numerics.md §8).
 func layerNormalize(y, x []float32, epsilon float32) float32 {
 	n := float32(len(x))
 	kernel.SubScalar(y, x, kernel.Sum(x)/n)
@@ -146,10 +146,10 @@ func emitNormGrad(normalize func(y, x []float32, epsilon float32) float32) func(
 	}
 }
 
-// columnSum sums the columns of a [rows, cols] matrix by rule 11, with scratch from the given offset on.
+// columnSum sums the columns of a [rows, cols] matrix as spec/numerics.md §4 says, with scratch from the given offset on.
 func columnSum(c *compiler, rows, cols, offset int) func(dst, x, scratch []float32) {
 	if rows <= chunk {
-		c.scratch(offset + lanes*cols)
+		c.scratch(offset + lanesUsed(rows)*cols)
 		return func(dst, x, scratch []float32) { sumColumns(dst, x, scratch, rows, cols) }
 	}
 	c.scratch(offset + rows)

@@ -16,15 +16,15 @@ var reduceOps = map[string]operation{
 }
 
 const (
-	lanes = 32 // of a sum, spec/numerics.md rule 11
-	// chunk is the longest sum with one set of lanes (rule 11). Longer columns are transposed and left to kernel.Sum.
+	lanes = 32 // of a sum, spec/numerics.md §4
+	// chunk is the longest sum with one set of lanes (§4). Longer columns are transposed and left to kernel.Sum.
 	chunk = 65536
 )
 
 // reducer reduces rows of contiguous elements, and if it can, columns of a matrix without moving them.
 type reducer struct {
 	row    func(x []float32) float32
-	column func(dst, x, scratch []float32, rows, cols int) // x is [rows, cols], scratch has lanes*cols elements
+	column func(dst, x, scratch []float32, rows, cols int) // x is [rows, cols], scratch has lanesUsed(rows)*cols elements
 	mean   bool                                            // divide by the number of elements
 }
 
@@ -51,7 +51,7 @@ func emitReduce(r reducer) func(*compiler, *instruction) func(*Program) error {
 				return nil
 			}
 		case neighbours && r.column != nil && n <= chunk:
-			c.scratch(lanes * inner)
+			c.scratch(lanesUsed(n) * inner)
 			return func(p *Program) error {
 				out, data := p.f32[y], p.f32[x]
 				for o := range outer {
@@ -128,19 +128,30 @@ func lastAxes(shape, axes []int) *loop {
 }
 
 // sumColumns sets dst[j] to the sum of column j in the order of kernel.Sum, for at most 65536 rows: lane l of all columns is a
-// row of scratch, so 32 rows of x are added at a time and the columns stay independent.
+// row of scratch, so that whole blocks of rows are added at a time and the columns stay independent. Lanes that a short column
+// leaves at +0 are not kept: a sum from +0 is never -0, so adding them changes nothing.
 func sumColumns(dst, x, scratch []float32, rows, cols int) {
-	width := lanes * cols
+	used := lanesUsed(rows)
+	width := used * cols
 	lane := scratch[:width]
 	clear(lane)
 	for ; len(x) >= width; x = x[width:] {
 		kernel.Add(lane, lane, x[:width])
 	}
 	kernel.Add(lane[:len(x)], lane[:len(x)], x)
-	for h := lanes / 2; h > 1; h /= 2 {
+	for h := used / 2; h > 0; h /= 2 {
 		kernel.Add(lane[:h*cols], lane[:h*cols], lane[h*cols:2*h*cols])
 	}
-	kernel.Add(dst, lane[:cols], lane[cols:2*cols])
+	copy(dst, lane)
+}
+
+// lanesUsed is the number of lanes that matter for a sum of n elements: the next power of two, at most 32.
+func lanesUsed(n int) int {
+	used := 1
+	for used < min(n, lanes) {
+		used *= 2
+	}
+	return used
 }
 
 // foldColumns reduces columns with a function that is associative and commutative, so that the order of rows is free.

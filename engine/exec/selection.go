@@ -8,45 +8,59 @@ import (
 
 // selectionOps compare, select and convert.
 var selectionOps = map[string]operation{
-	"Equal":          comparison(equal[float32], equal[int64]),
-	"Greater":        comparison(greater[float32], greater[int64]),
-	"Less":           comparison(less[float32], less[int64]),
-	"GreaterOrEqual": comparison(greaterOrEqual[float32], greaterOrEqual[int64]),
-	"LessOrEqual":    comparison(lessOrEqual[float32], lessOrEqual[int64]),
+	"Equal":          comparison(equalRow[float32], equalRow[int64], false),
+	"Greater":        comparison(greaterRow[float32], greaterRow[int64], false),
+	"Less":           comparison(greaterRow[float32], greaterRow[int64], true),
+	"GreaterOrEqual": comparison(atLeastRow[float32], atLeastRow[int64], false),
+	"LessOrEqual":    comparison(atLeastRow[float32], atLeastRow[int64], true),
 	"Where":          {emitWhere, []int{1, 2}},
 	"Cast":           {emitCast, nil},
 }
 
 type ordered interface{ float32 | int64 }
 
-// The rules for one pair. Every comparison with NaN is false.
-func equal[T ordered](a, b T) bool          { return a == b }
-func greater[T ordered](a, b T) bool        { return a > b }
-func less[T ordered](a, b T) bool           { return a < b }
-func greaterOrEqual[T ordered](a, b T) bool { return a >= b }
-func lessOrEqual[T ordered](a, b T) bool    { return a <= b }
+// compareRow sets out[i] to whether a and b compare, where a and b are read at every aStep-th and bStep-th element. Every
+// comparison with NaN is false.
+type compareRow[T ordered] func(out []bool, a []T, aStep int, b []T, bStep int)
 
-func comparison(floats func(a, b float32) bool, ints func(a, b int64) bool) operation {
+func equalRow[T ordered](out []bool, a []T, aStep int, b []T, bStep int) {
+	for i := range out {
+		out[i] = a[i*aStep] == b[i*bStep]
+	}
+}
+
+func greaterRow[T ordered](out []bool, a []T, aStep int, b []T, bStep int) {
+	for i := range out {
+		out[i] = a[i*aStep] > b[i*bStep]
+	}
+}
+
+func atLeastRow[T ordered](out []bool, a []T, aStep int, b []T, bStep int) {
+	for i := range out {
+		out[i] = a[i*aStep] >= b[i*bStep]
+	}
+}
+
+// comparison compares floats or integers. With exchanged, the second input is the left side: a < b is b > a.
+func comparison(floats compareRow[float32], ints compareRow[int64], exchanged bool) operation {
 	return operation{func(_ *compiler, in *instruction) func(*Program) error {
-		l := elementLoop(in.call.Out[0].Shape, in.call.In[0].Shape, in.call.In[1].Shape)
-		if in.call.In[0].DType == tensor.Int64 {
-			return compare(l, in, ints)
+		a, b := 0, 1
+		if exchanged {
+			a, b = b, a
 		}
-		return compare(l, in, floats)
+		l := elementLoop(in.call.Out[0].Shape, in.call.In[a].Shape, in.call.In[b].Shape)
+		if in.call.In[0].DType == tensor.Int64 {
+			return compare(l, in.in[a], in.in[b], in.out[0], ints)
+		}
+		return compare(l, in.in[a], in.in[b], in.out[0], floats)
 	}, nil}
 }
 
-func compare[T tensor.Element](l *loop, in *instruction, f func(a, b T) bool) func(*Program) error {
-	a, b, y := in.in[0], in.in[1], in.out[0]
+func compare[T ordered](l *loop, a, b, y int, row compareRow[T]) func(*Program) error {
 	return func(p *Program) error {
 		as, bs, out := tensor.Data[T](p.values[a]), tensor.Data[T](p.values[b]), p.values[y].Bool()
 		l.all(func(at offsets) {
-			i, j := at[1], at[2]
-			for k := range l.inner {
-				out[at[0]+k] = f(as[i], bs[j])
-				i += l.step[1]
-				j += l.step[2]
-			}
+			row(out[at[0]:at[0]+l.inner], as[at[1]:], l.step[1], bs[at[2]:], l.step[2])
 		})
 		return nil
 	}
@@ -88,23 +102,47 @@ func where[T tensor.Element](l *loop, in *instruction) func(*Program) error {
 	}
 }
 
-// whereFloat selects among bits, which compiles to a conditional move: masks are unpredictable, so a branch would stall.
+// whereFloat is where for float32, the common case: one condition for a whole row copies a row.
 func whereFloat(l *loop, in *instruction) func(*Program) error {
 	cond, x, y, out := in.in[0], in.in[1], in.in[2], in.out[0]
 	return func(p *Program) error {
 		c, xs, ys, dst := p.values[cond].Bool(), p.f32[x], p.f32[y], p.f32[out]
 		l.all(func(at offsets) {
-			i, j, k := at[1], at[2], at[3]
-			for n := range l.inner {
-				v, other := math.Float32bits(ys[k]), math.Float32bits(xs[j])
-				if c[i] {
-					v = other
-				}
-				dst[at[0]+n] = math.Float32frombits(v)
-				i, j, k = i+l.step[1], j+l.step[2], k+l.step[3]
+			row := dst[at[0] : at[0]+l.inner]
+			switch {
+			case l.step[1] != 0:
+				selectRow(row, c[at[1]:at[1]+l.inner], xs[at[2]:], l.step[2], ys[at[3]:], l.step[3])
+			case c[at[1]]:
+				spread(row, xs[at[2]:], l.step[2])
+			default:
+				spread(row, ys[at[3]:], l.step[3])
 			}
 		})
 		return nil
+	}
+}
+
+// selectRow sets out[i] to x or y as c[i] says, where x and y are read at every xStep-th and yStep-th element. It selects among
+// bits with a mask, because a branch on data stalls where it is mispredicted.
+func selectRow(out []float32, c []bool, x []float32, xStep int, y []float32, yStep int) {
+	for i, first := range c {
+		bit := uint32(0)
+		if first {
+			bit = 1
+		}
+		a, b := math.Float32bits(x[i*xStep]), math.Float32bits(y[i*yStep])
+		out[i] = math.Float32frombits(b ^ (a^b)&-bit)
+	}
+}
+
+// spread copies x, or its first element everywhere if step is 0.
+func spread(out, x []float32, step int) {
+	if step != 0 {
+		copy(out, x)
+		return
+	}
+	for i := range out {
+		out[i] = x[0]
 	}
 }
 

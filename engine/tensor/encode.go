@@ -10,7 +10,7 @@ import (
 // ErrEncoding is wrapped by every error of Decode.
 var ErrEncoding = errors.New("invalid tensor bytes")
 
-// canonicalNaN is the only NaN that bytes may hold (spec/numerics.md, rule 3).
+// canonicalNaN is the only NaN that bytes may hold (spec/numerics.md §1).
 const canonicalNaN = 0x7FC00000
 
 // Append appends the elements from lo to hi in little-endian order: the only encoding of their values. Every NaN becomes
