@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -144,6 +145,9 @@ func byWork(members []work.Member, role ShareRole, ppm uint32, of func(work.Memb
 			sum += w
 		}
 	}
+	if len(list) == 0 {
+		return nil
+	}
 	left := ppm
 	for i := range list {
 		product := list[i].remainder * uint64(ppm)
@@ -151,13 +155,7 @@ func byWork(members []work.Member, role ShareRole, ppm uint32, of func(work.Memb
 		left -= list[i].PPM
 	}
 	slices.SortFunc(list, func(a, b claim) int {
-		if a.remainder != b.remainder {
-			if a.remainder > b.remainder {
-				return -1
-			}
-			return 1
-		}
-		return a.Holder.Compare(b.Holder)
+		return cmp.Or(cmp.Compare(b.remainder, a.remainder), a.Holder.Compare(b.Holder))
 	})
 	for i := range left { // fewer than there are members
 		list[i].PPM++

@@ -18,17 +18,17 @@ const Version = 1
 
 // Bounds. Rule: spec/registry.md §1 and §3.
 const (
-	MaxName       = 64        // bytes
-	MaxLicence    = 64        // bytes; an SPDX expression as a rule
-	MaxRecords    = 1 << 40   //
-	MaxRecordSize = 1 << 20   // bytes
-	MaxArtifact   = 256 << 10 // bytes of a callable model: it lies in every node's state
-	MaxMACs       = 50 << 20  // multiply-accumulates of one call
-	MaxElements   = 4 << 20   // elements of all values of a callable model: 16 MiB
-	MaxInputs     = 4096      // numbers of one call's input
-	MaxOutputs    = 256       // numbers of one call's output
-	MaxMessage    = 512 << 10 // bytes of one message in JSON, in which an artifact takes a third more
-	feeBits       = 128       // of the fee of a use
+	MaxName       = 64         // bytes
+	MaxLicence    = 64         // bytes; an SPDX expression as a rule
+	MaxRecords    = 1 << 40    //
+	MaxRecordSize = 1 << 20    // bytes
+	MaxArtifact   = 256 << 10  // bytes of a callable model: it lies in every node's state
+	MaxMACs       = 50_000_000 // multiply-accumulates of one call
+	MaxElements   = 4 << 20    // elements of all values of a callable model: 16 MiB
+	MaxInputs     = 4096       // numbers of one call's input
+	MaxOutputs    = 256        // numbers of one call's output
+	MaxMessage    = 512 << 10  // bytes of one message in JSON, in which an artifact takes a third more
+	feeBits       = 128        // of the fee of a use
 )
 
 // domains of this package's hashes.

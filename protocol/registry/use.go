@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,10 +100,7 @@ func Divide(fee money.Amount, shares []Share) []Part {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int {
-		if c := remainder[b].Compare(remainder[a]); c != 0 {
-			return c
-		}
-		return list[a].Holder.Compare(list[b].Holder)
+		return cmp.Or(remainder[b].Compare(remainder[a]), list[a].Holder.Compare(list[b].Holder))
 	})
 	one := money.New(1)
 	for _, i := range order {
