@@ -56,7 +56,7 @@ func (r *Recipe) fields() []field {
 		{key: "train.beta1", ptr: &t.Beta1, low: 0, top: 0.999},
 		{key: "train.beta2", ptr: &t.Beta2, low: 0, top: 0.9999},
 		{key: "train.eps", ptr: &t.Eps, low: 1e-12, top: 1e-2},
-		{key: "train.weight_decay", ptr: &t.WeightDecay, low: 0, top: 1},
+		{key: "train.weight_decay", ptr: &t.WeightDecay, low: 0, top: 10},
 		{key: "train.clip", ptr: &t.Clip, low: 1e-3, top: 1e3},
 		{key: "train.outer_lr", ptr: &t.OuterLR, low: 1e-3, top: 2},
 		{key: "train.outer_momentum", ptr: &t.OuterMomentum, low: 0, top: 0.999},

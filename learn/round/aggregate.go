@@ -1,0 +1,109 @@
+package round
+
+import (
+	"slices"
+
+	"github.com/mutirao/mutirao/engine/kernel"
+	"github.com/mutirao/mutirao/engine/tensor"
+	"github.com/mutirao/mutirao/learn/optim"
+	"github.com/mutirao/mutirao/learn/payload"
+)
+
+// Contribution is an admitted unit's part in an aggregate.
+type Contribution struct {
+	Payload []byte
+	Tokens  uint64
+}
+
+// maxNorm is how many times the median norm a contribution's may be (profile S).
+const maxNorm = 3
+
+// Aggregate folds contributions, in ledger order, into the next public state:
+//
+//	d = Σ_i w_i·decode_i, w_i = tokens_i / Σ tokens, summed in the order given
+//	momentum, y = optim.Nesterov with the residual
+//	q = int8 codes of y; residual = y - decode(q); theta = theta - decode(q)
+//
+// each operation rounded once. A contribution is rejected, and counts for nothing, if its payload is
+// not canonical, if its tokens are not those of a unit of 1 to the recipe's steps, or if the norm of
+// its change is more than three times the median norm (the lower of two middle ones) of those left.
+// If all are rejected the state stays as it is. p is not changed. It returns ErrState if p is not the
+// model's and ErrDiverged if the step is not finite.
+func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public, rejected []bool, err error) {
+	if err := t.checkPublic(p); err != nil {
+		return Public{}, nil, err
+	}
+	rejected = make([]bool, len(contributions))
+	changes := make([][]tensor.Named, len(contributions))
+	for i, c := range contributions {
+		codes, err := payload.Decode(c.Payload, t.layout)
+		if err != nil || c.Tokens == 0 || c.Tokens > t.UnitTokens(t.recipe.Train.Steps) || c.Tokens%t.UnitTokens(1) != 0 {
+			rejected[i] = true
+			continue
+		}
+		changes[i] = payload.Dequantise(codes)
+	}
+	rejectLarge(changes, rejected)
+
+	var total uint64
+	for i, c := range contributions {
+		if !rejected[i] {
+			total += c.Tokens
+		}
+	}
+	next = Public{Theta: clone(p.Theta), Momentum: clone(p.Momentum), Residual: clone(p.Residual)}
+	if total == 0 {
+		return next, rejected, nil
+	}
+	y := zeros(t.layout)
+	outer := optim.Nesterov{LR: t.recipe.Train.OuterLR, Momentum: t.recipe.Train.OuterMomentum}
+	for j := range y {
+		d := y[j].Tensor.Float32()
+		term := make([]float32, len(d))
+		for i, c := range contributions {
+			if !rejected[i] {
+				kernel.MulScalar(term, changes[i][j].Tensor.Float32(), float32(c.Tokens)/float32(total))
+				kernel.Add(d, d, term)
+			}
+		}
+		copy(d, outer.Step(next.Momentum[j].Tensor.Float32(), d, next.Residual[j].Tensor.Float32()))
+	}
+	codes, err := payload.Quantise(y, payload.Int8)
+	if err != nil {
+		return Public{}, nil, diverged(err)
+	}
+	for j, q := range payload.Dequantise(codes) {
+		step := q.Tensor.Float32()
+		kernel.Sub(next.Residual[j].Tensor.Float32(), y[j].Tensor.Float32(), step)
+		kernel.Sub(next.Theta[j].Tensor.Float32(), next.Theta[j].Tensor.Float32(), step)
+	}
+	if err := t.checkPublic(next); err != nil {
+		return Public{}, nil, diverged(err)
+	}
+	return next, rejected, nil
+}
+
+// rejectLarge compares the norms of the changes that are not rejected yet.
+func rejectLarge(changes [][]tensor.Named, rejected []bool) {
+	norms := make([]float32, len(changes))
+	var counted []float32
+	for i, change := range changes {
+		if rejected[i] {
+			continue
+		}
+		for _, x := range change {
+			norms[i] += kernel.SumSquares(x.Tensor.Float32())
+		}
+		counted = append(counted, norms[i])
+	}
+	kernel.Sqrt(norms, norms)
+	kernel.Sqrt(counted, counted)
+	slices.Sort(counted)
+	for i := range norms {
+		if !rejected[i] {
+			// An overflowed norm is +Inf and above any finite limit; the second test is for a median that overflowed too.
+			limit := maxNorm * counted[(len(counted)-1)/2]
+			rejected[i] = norms[i] > limit || !kernel.Finite(norms[i:i+1])
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package round
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/mutirao/mutirao/engine/kernel"
+	"github.com/mutirao/mutirao/engine/tensor"
+	"github.com/mutirao/mutirao/learn/model"
+	"github.com/mutirao/mutirao/learn/optim"
+	"github.com/mutirao/mutirao/learn/payload"
+)
+
+// Points is the number of states of a unit that are observed: the start, 15 between, the end.
+const Points = 17
+
+// Roles of an observed tensor.
+const (
+	RoleTheta  = "theta"
+	RoleFirst  = "m"
+	RoleSecond = "v"
+)
+
+// Task says what a unit computes.
+type Task struct {
+	Theta []tensor.Named // the round's weights; read only
+	Seed  [32]byte       // drawn by the beacon; picks the order of the training records
+	Steps int            // inner steps, 1 to the recipe's
+}
+
+// Output is what a unit sends and reports.
+type Output struct {
+	Payload []byte  // package payload's encoding of old minus new weights
+	Tokens  uint64  // predictions learned from, UnitTokens
+	Skips   int     // steps left out because their gradient was not finite
+	Loss    float32 // mean over the steps taken, in nats; informative
+}
+
+// Entry is a tensor of an observed state.
+type Entry struct {
+	Name, Role string
+	Tensor     *tensor.Tensor
+}
+
+// PointStep returns the number of steps after which point p, 0 to 16, of a unit is observed:
+// p·steps/16 rounded down. With fewer than 16 steps some points show the same state.
+func PointStep(p, steps int) int { return p * steps / (Points - 1) }
+
+// Unit computes a task. observe, unless nil, is called 17 times, in order, with the weights and both
+// moments in name order; the tensors are never written again and may be kept, not changed. An error
+// of observe or the end of ctx, looked at before each step, stops the unit.
+//
+// With x the weights and zero moments, each step takes the next batch of the task's order, and
+//
+//	skip if the sum of squares of the gradient is not finite
+//	x, m, v = AdamW(x, m, v) as in optim.AppendAdamW, rate as in optim.Rate
+//
+// A skipped step changes nothing but consumes its batch and its place in the rate's climb. The result
+// depends on the task, the recipe and the data alone. It returns ErrState for weights that are not the
+// model's and ErrDiverged for a change that cannot be sent.
+func (t *Trainer) Unit(ctx context.Context, task Task, observe func(point int, state []Entry) error) (Output, error) {
+	if err := t.check("weights", task.Theta); err != nil {
+		return Output{}, err
+	}
+	if task.Steps < 1 || task.Steps > t.recipe.Train.Steps {
+		return Output{}, fmt.Errorf("%w: %d steps; 1 to %d are possible", ErrState, task.Steps, t.recipe.Train.Steps)
+	}
+	in := t.begin(task.Theta, task.Seed)
+	point := 0
+	show := func() error {
+		for ; observe != nil && point < Points && PointStep(point, task.Steps) == in.taken; point++ {
+			if err := observe(point, in.entries()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := show(); err != nil {
+		return Output{}, err
+	}
+	for range task.Steps {
+		if err := ctx.Err(); err != nil {
+			return Output{}, err
+		}
+		if err := in.advance(optim.Rate(t.recipe.Train.LR, in.taken, task.Steps)); err != nil {
+			return Output{}, err
+		}
+		if err := show(); err != nil {
+			return Output{}, err
+		}
+	}
+	sent, err := t.pack(task.Theta, in.theta())
+	if err != nil {
+		return Output{}, err
+	}
+	return Output{Payload: sent, Tokens: t.UnitTokens(task.Steps), Skips: in.skips, Loss: in.meanLoss()}, nil
+}
+
+// pack encodes old minus new weights.
+func (t *Trainer) pack(old, new []tensor.Named) ([]byte, error) {
+	change := zeros(t.layout)
+	for i := range change {
+		kernel.Sub(change[i].Tensor.Float32(), old[i].Tensor.Float32(), new[i].Tensor.Float32())
+	}
+	codes, err := payload.Quantise(change, payload.Int4)
+	if err != nil {
+		return nil, diverged(err)
+	}
+	return payload.Encode(codes)
+}
+
+// diverged marks an error about numbers that grew out of range.
+func diverged(err error) error { return fmt.Errorf("%w: %w", ErrDiverged, err) }
+
+// inner is the state of the inner optimizer between two steps.
+type inner struct {
+	trainer *Trainer
+	batches *batches
+	in      map[string]*tensor.Tensor // inputs of the step graph; weights, moments and powers are the state
+	taken   int                       // steps, with skipped ones
+	skips   int
+	losses  []float32 // of the steps not skipped
+}
+
+// begin starts from weights with zero moments.
+func (t *Trainer) begin(theta []tensor.Named, seed [32]byte) *inner {
+	s := &inner{trainer: t, batches: t.newBatches(seed), in: map[string]*tensor.Tensor{
+		optim.Beta1Power: tensor.Scalar(1), optim.Beta2Power: tensor.Scalar(1)}}
+	for _, w := range theta {
+		s.in[w.Name] = w.Tensor
+		s.in[optim.FirstMoment+w.Name] = tensor.New(tensor.Float32, w.Tensor.Shape()...)
+		s.in[optim.SecondMoment+w.Name] = tensor.New(tensor.Float32, w.Tensor.Shape()...)
+	}
+	return s
+}
+
+// advance takes one step, or skips it.
+func (s *inner) advance(rate float32) error {
+	for name, x := range s.trainer.model.Batch(s.trainer.set, s.batches.next()) {
+		s.in[name] = x
+	}
+	s.in[optim.LearningRate] = tensor.Scalar(rate)
+	out, err := s.trainer.step.Run(s.in)
+	if err != nil {
+		return fmt.Errorf("step %d: %w", s.taken+1, err)
+	}
+	s.taken++
+	if !kernel.Finite(out[optim.SumSquares].Float32()) {
+		s.skips++
+		return nil
+	}
+	s.losses = append(s.losses, out[model.Loss].Float32()[0])
+	keep := func(name string) { s.in[name] = out[optim.Next+name] }
+	keep(optim.Beta1Power)
+	keep(optim.Beta2Power)
+	for _, w := range s.trainer.layout {
+		keep(w.Name)
+		keep(optim.FirstMoment + w.Name)
+		keep(optim.SecondMoment + w.Name)
+	}
+	return nil
+}
+
+// theta lists the weights in name order.
+func (s *inner) theta() []tensor.Named {
+	out := make([]tensor.Named, len(s.trainer.layout))
+	for i, w := range s.trainer.layout {
+		out[i] = tensor.Named{Name: w.Name, Tensor: s.in[w.Name]}
+	}
+	return out
+}
+
+// entries lists the whole state: for each weight, in name order, itself and its moments.
+func (s *inner) entries() []Entry {
+	var out []Entry
+	for _, w := range s.trainer.layout {
+		out = append(out,
+			Entry{w.Name, RoleTheta, s.in[w.Name]},
+			Entry{w.Name, RoleFirst, s.in[optim.FirstMoment+w.Name]},
+			Entry{w.Name, RoleSecond, s.in[optim.SecondMoment+w.Name]})
+	}
+	return out
+}
+
+// meanLoss is the mean over the steps taken, NaN if all were skipped.
+func (s *inner) meanLoss() float32 {
+	if len(s.losses) == 0 {
+		return float32(math.NaN())
+	}
+	return kernel.Sum(s.losses) / float32(len(s.losses))
+}
