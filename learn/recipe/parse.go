@@ -87,11 +87,15 @@ func keyLines(file []byte) map[string]int {
 	return lines
 }
 
-// nearest returns the known key closest to an unknown one, or nothing when none is close.
+// nearest returns the known key or section closest to an unknown one, or nothing when none is close.
 func nearest(key string) string {
 	var r Recipe
 	best, bestDistance := "", 1+max(2, len(key)/3)
 	for _, f := range r.fields() {
+		section, _, _ := strings.Cut(f.key, ".")
+		if d := distance(key, section); d < bestDistance {
+			best, bestDistance = section, d
+		}
 		d := distance(key, f.key)
 		// A key in the wrong section is a common mistake: compare the last parts too.
 		if last(key) == last(f.key) {

@@ -64,6 +64,8 @@ func TestMistakes(t *testing.T) {
 		{"steps = 100", "stepz = 100", `line 14: unknown key "train.stepz": no run file has this key; did you mean "train.steps"`},
 		{"steps = 100", "label = 100", `line 14: unknown key "train.label": no run file has this key; did you mean "data.label"`},
 		{"steps = 100", "steps = 100\nqqqqqqqqqqqq = 1", `line 15: unknown key "train.qqqqqqqqqqqq": no run file has this key`},
+		{"[train]", "[trian]", `line 12: unknown key "trian"`},
+		{"[train]", "[trian]", `did you mean "train"`},
 		{"steps = 100", "steps = 1001", "line 14: train.steps: 1001 is outside 1 to 1000"},
 		{"steps = 100\n", "", "train.steps: 0 is outside 1 to 1000; add the key train.steps"},
 		{"steps = 100", `steps = "many"`, "line 14: run file cannot be read"},
@@ -90,6 +92,10 @@ func TestMistakes(t *testing.T) {
 	}
 	if _, err := Parse([]byte(strings.Replace(text, "heads = 4", "heads = 5", 1))); err == nil || !strings.Contains(err.Error(), "line 12: model.heads: width 64 does not divide into 5 heads") {
 		t.Errorf("heads: %v", err)
+	}
+	large := strings.NewReplacer("context = 64", "context = 1024", "layers = 2", "layers = 16", "batch = 16", "batch = 64").Replace(text)
+	if _, err := Parse([]byte(large)); err == nil || !strings.Contains(err.Error(), "line 16: train.batch: a step on 65536 tokens keeps about") {
+		t.Errorf("a step that needs too much memory: %v", err)
 	}
 	if _, err := Parse([]byte(strings.Replace(text, `["fmt", "strings"]`, `["strings", "fmt"]`, 1))); err == nil {
 		t.Error("include out of order accepted")

@@ -196,11 +196,11 @@ func (f field) zero() bool {
 	return false
 }
 
-// Limits of the products of sizes: 2^24 weights are 64 MiB, of which a step holds a dozen copies;
-// 2^26 attention scores are 256 MiB.
+// Limits of the products of sizes. 2^24 weights are 64 MiB, of which a step holds a dozen copies; 2^28
+// intermediate numbers of a step are 1 GiB.
 const (
 	maxParams      = 1 << 24
-	maxActivations = 1 << 26
+	maxActivations = 1 << 28
 )
 
 // checkShape tests sizes against each other.
@@ -218,10 +218,12 @@ func (r *Recipe) checkShape() *Error {
 			return &Error{Key: "model.width", What: "model.width",
 				Why: fmt.Sprintf("about %d weights; at most %d are possible", params, maxParams), Next: "use a smaller width or fewer layers"}
 		}
+		// What a block keeps for its derivative is about 16 numbers a channel and the attention scores; the
+		// head keeps logits, their softmax and a gradient of each.
 		tokens := t.Batch * m.Context
-		if tokens*m.Heads*m.Context > maxActivations || tokens*max(256, 4*m.Width) > maxActivations {
+		if n := tokens * (m.Layers*(16*m.Width+m.Heads*m.Context) + 4*256); n > maxActivations {
 			return &Error{Key: "train.batch", What: "train.batch",
-				Why: fmt.Sprintf("%d tokens in a step need too much memory", tokens), Next: "use a smaller batch or context"}
+				Why: fmt.Sprintf("a step on %d tokens keeps about %d numbers; at most %d are possible", tokens, n, maxActivations), Next: "use a smaller batch or context"}
 		}
 		if r.Data.LimitBytes < 8*(m.Context+1) {
 			return &Error{Key: "data.limit_bytes", What: "data.limit_bytes", Why: "not even eight windows of text", Next: "read more bytes"}

@@ -2,6 +2,7 @@ package round
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -134,7 +135,7 @@ func DecodePublic(b []byte) (Public, error) {
 	return p, nil
 }
 
-var errShort = fmt.Errorf("bytes end early")
+var errShort = errors.New("bytes end early")
 
 // readHeader reads name and shape of a tensor and returns what follows.
 func readHeader(b []byte) (name string, shape []int, rest []byte, err error) {

@@ -201,9 +201,20 @@ func TestUnitDiverges(t *testing.T) {
 }
 
 func BenchmarkUnit(b *testing.B) {
-	trainer := diagnosis(b, nil)
-	task := firstTask(b, trainer, trainer.Recipe().Train.Steps)
-	for b.Loop() {
-		unit(b, trainer, task)
+	for _, c := range []struct {
+		name    string
+		trainer *Trainer
+	}{
+		{"diagnosis", diagnosis(b, nil)},
+		{"text", text(b, func(r *recipe.Recipe) { r.Train.Batch = 16 })}, // as in examples/gocode
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			task := firstTask(b, c.trainer, c.trainer.Recipe().Train.Steps)
+			for b.Loop() {
+				unit(b, c.trainer, task)
+			}
+			tokens := float64(c.trainer.UnitTokens(task.Steps)) * float64(b.N)
+			b.ReportMetric(tokens/b.Elapsed().Seconds(), "tokens/s")
+		})
 	}
 }
