@@ -1,0 +1,221 @@
+package app_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"math/big"
+	"testing"
+	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	cmttypes "github.com/cometbft/cometbft/types"
+	dbm "github.com/cosmos/cosmos-db"
+	"github.com/ethereum/go-ethereum/common"
+	ethtypes "github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"cosmossdk.io/log/v2"
+	"cosmossdk.io/math"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	evmtypes "github.com/cosmos/evm/x/vm/types"
+
+	"github.com/mutirao/mutirao/chain/app"
+	"github.com/mutirao/mutirao/chain/client"
+	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/genesis"
+	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
+)
+
+// person is an account with both kinds of signature.
+type person struct {
+	client.Key
+	eth *ecdsa.PrivateKey
+}
+
+func newPerson(t *testing.T, seed byte) person {
+	t.Helper()
+	secret := [32]byte{seed}
+	key, err := client.NewKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eth, err := crypto.ToECDSA(secret[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return person{key, eth}
+}
+
+// chain is the app driven over ABCI alone: each transaction gets a block of its own.
+type chain struct {
+	t        *testing.T
+	app      *app.App
+	db       dbm.DB
+	doc      *cmttypes.GenesisDoc
+	proposer []byte
+	height   int64
+}
+
+// wealth is what every funded person begins with.
+var wealth = money.MUT(1000)
+
+func newChain(t *testing.T, people ...person) *chain {
+	t.Helper()
+	keys := genesis.DeriveKeys([32]byte{1}, 2)
+	spec := genesis.Spec{Time: time.Unix(1_700_000_000, 0), Validators: keys}
+	for _, p := range people {
+		spec.Accounts = append(spec.Accounts, genesis.Balance{Address: p.Account(), Amount: wealth})
+	}
+	doc, err := genesis.New(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &chain{t: t, db: dbm.NewMemDB(), doc: doc, proposer: keys[0].Consensus.PubKey().Address()}
+	c.open()
+	t.Cleanup(func() { c.app.Close() })
+	params := doc.ConsensusParams.ToProto()
+	if _, err := c.app.InitChain(&abci.RequestInitChain{
+		ChainId: doc.ChainID, Time: doc.GenesisTime, InitialHeight: 1, ConsensusParams: &params, AppStateBytes: doc.AppState,
+		Validators: cmttypes.TM2PB.ValidatorUpdates(validatorSet(doc)),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c.block()
+	return c
+}
+
+func validatorSet(doc *cmttypes.GenesisDoc) *cmttypes.ValidatorSet {
+	var list []*cmttypes.Validator
+	for _, v := range doc.Validators {
+		list = append(list, cmttypes.NewValidator(v.PubKey, v.Power))
+	}
+	return cmttypes.NewValidatorSet(list)
+}
+
+func (c *chain) open() {
+	c.t.Helper()
+	var err error
+	if c.app, err = app.New(log.NewNopLogger(), c.db); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// block executes transactions and commits.
+func (c *chain) block(txs ...[]byte) []*abci.ExecTxResult {
+	c.t.Helper()
+	c.height++
+	r, err := c.app.FinalizeBlock(&abci.RequestFinalizeBlock{
+		Height: c.height, Time: c.doc.GenesisTime.Add(time.Duration(c.height) * time.Second), Txs: txs, ProposerAddress: c.proposer,
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := c.app.Commit(); err != nil {
+		c.t.Fatal(err)
+	}
+	return r.TxResults
+}
+
+// context is the state after the last block.
+func (c *chain) context() sdk.Context {
+	c.t.Helper()
+	ctx, err := c.app.CreateQueryContext(c.height, false)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return ctx
+}
+
+// submit executes messages in one transaction of a block and returns the error that a client would see.
+func (c *chain) submit(from person, msgs ...protocol.Msg) error {
+	c.t.Helper()
+	list := make([]sdk.Msg, len(msgs))
+	for i, m := range msgs {
+		var err error
+		if list[i], _, err = client.Wrap(from.Account(), m); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	r := c.native(from, 5_000_000, list...)
+	return fault.FromABCI(r.Codespace, r.Code, r.Log)
+}
+
+func (c *chain) native(from person, gas uint64, msgs ...sdk.Msg) *abci.ExecTxResult {
+	c.t.Helper()
+	who := from.Account()
+	account := c.app.Account.GetAccount(c.context(), who[:])
+	raw, err := client.Sign(context.Background(), c.app.TxConfig(), from.Key, client.Envelope{
+		Number: account.GetAccountNumber(), Sequence: account.GetSequence(), Gas: gas, Price: math.NewInt(network.MinGasPrice),
+	}, msgs...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.block(raw)[0]
+}
+
+// ethereum executes an Ethereum transaction and returns what the EVM answered. to is nil to deploy data.
+func (c *chain) ethereum(from person, to *common.Address, value money.Amount, gas uint64, data []byte) *evmtypes.MsgEthereumTxResponse {
+	c.t.Helper()
+	who := from.Account()
+	v := value.Bytes()
+	signer := ethtypes.LatestSignerForChainID(big.NewInt(network.EVMChainID))
+	tx, err := ethtypes.SignNewTx(from.eth, signer, &ethtypes.DynamicFeeTx{
+		ChainID: big.NewInt(network.EVMChainID), Nonce: c.app.Account.GetAccount(c.context(), who[:]).GetSequence(),
+		GasFeeCap: big.NewInt(network.MinGasPrice), GasTipCap: new(big.Int), Gas: gas, To: to, Value: new(big.Int).SetBytes(v[:]), Data: data,
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	msg := new(evmtypes.MsgEthereumTx)
+	if err := msg.FromSignedEthereumTx(tx, signer); err != nil {
+		c.t.Fatal(err)
+	}
+	built, err := msg.BuildTx(c.app.TxConfig().NewTxBuilder(), network.Denom)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	raw, err := c.app.TxConfig().TxEncoder()(built)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	result := c.block(raw)[0]
+	if result.Code != 0 {
+		c.t.Fatalf("transaction was refused: %s", result.Log)
+	}
+	answer, err := evmtypes.DecodeTxResponse(result.Data)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return answer
+}
+
+// deploy creates a contract of creation code and encoded arguments.
+func (c *chain) deploy(from person, code []byte) common.Address {
+	c.t.Helper()
+	who := from.Account()
+	nonce := c.app.Account.GetAccount(c.context(), who[:]).GetSequence()
+	if r := c.ethereum(from, nil, money.Amount{}, 5_000_000, code); r.Failed() {
+		c.t.Fatalf("deploy: %s", r.VmError)
+	}
+	return crypto.CreateAddress(common.Address(who), nonce)
+}
+
+func (c *chain) balance(of protocol.Account) money.Amount {
+	c.t.Helper()
+	a, err := network.Amount(c.app.Bank.GetBalance(c.context(), of[:], network.Denom).Amount)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return a
+}
+
+func (c *chain) supply() money.Amount {
+	c.t.Helper()
+	a, err := network.Amount(c.app.Bank.GetSupply(c.context(), network.Denom).Amount)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return a
+}
