@@ -1,0 +1,161 @@
+package sim
+
+import (
+	"context"
+
+	"github.com/mutirao/mutirao/agent/workshop"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/merkle"
+)
+
+// corrupt is a verifier that tells one kind of lie whenever it can. It keeps to the form of all messages: the ledger
+// refuses everything else anyway.
+type corrupt struct {
+	*machine
+	run  protocol.Hash
+	shop *workshop.Workshop
+}
+
+// Step does its duties in its own way.
+func (c *corrupt) Step(ctx context.Context, s *work.State) ([]protocol.Msg, error) {
+	c.SetPeers(s.Peers())
+	if s.Phase.Ended() {
+		return nil, nil
+	}
+	m, member := s.Member(c.identity.Account)
+	switch {
+	case m.Status == work.Expelled:
+		return nil, nil
+	case !member || m.Status == work.Left:
+		return []protocol.Msg{work.Join{Run: s.ID, Role: work.Verifier, Peer: c.address()}}, nil
+	}
+	if c.shop == nil {
+		shop, err := workshop.Open(ctx, c.ledger, c.machine, s)
+		if err != nil {
+			return nil, err
+		}
+		c.shop = shop
+	}
+	var msgs []protocol.Msg
+	for _, task := range work.Duty(s, c.identity.Account) {
+		msg, err := c.do(ctx, s, task)
+		if err != nil {
+			return msgs, err
+		}
+		if msg != nil {
+			msgs = append(msgs, msg)
+		}
+	}
+	return msgs, nil
+}
+
+// do answers one task; nil if it keeps silent.
+func (c *corrupt) do(ctx context.Context, s *work.State, task work.Task) (protocol.Msg, error) {
+	me, salt := c.identity.Account, c.identity.Salt(string(c.Lie), s.ID, task.Round, task.Pass)
+	switch task.Kind {
+	case work.TaskReady:
+		return work.Ready{Run: s.ID, Peer: c.address()}, nil
+	case work.TaskAggregate:
+		next, rejected, err := c.shop.Aggregate(ctx, c.tampered(s))
+		return work.Aggregate{Run: s.ID, Round: task.Round, Next: next, Rejected: rejected}, err
+	case work.TaskAuditCommit, work.TaskAuditReveal:
+		report, err := c.report(ctx, s, task.Units)
+		if err != nil {
+			return nil, err
+		}
+		if task.Kind == work.TaskAuditReveal {
+			if c.Lie == Mute {
+				return nil, nil
+			}
+			return work.AuditReveal{Run: s.ID, Round: task.Round, Pass: task.Pass, Report: report, Salt: salt}, nil
+		}
+		seal := work.ReportSeal(s.ID, task.Round, task.Pass, me, report, salt)
+		if c.Lie == Echo {
+			seal = c.overheard(s, func(x *work.Seat) protocol.Hash { return x.Seal })
+		}
+		if seal.IsZero() {
+			return nil, nil
+		}
+		return work.AuditCommit{Run: s.ID, Round: task.Round, Pass: task.Pass, Seal: seal}, nil
+	}
+	openings, err := c.openings(ctx, s, task.Units)
+	if err != nil {
+		return nil, err
+	}
+	if task.Kind == work.TaskJuryReveal {
+		if c.Lie == Mute {
+			return nil, nil
+		}
+		return work.JuryReveal{Run: s.ID, Round: task.Round, Openings: openings, Salt: salt}, nil
+	}
+	seal := work.FindingsSeal(s.ID, task.Round, me, openings, salt)
+	if c.Lie == Echo {
+		seal = c.overheard(s, func(x *work.Seat) protocol.Hash { return x.JurySeal })
+	}
+	if seal.IsZero() {
+		return nil, nil
+	}
+	return work.JuryCommit{Run: s.ID, Round: task.Round, Seal: seal}, nil
+}
+
+// overheard is the first seal of another verifier.
+func (c *corrupt) overheard(s *work.State, seal func(*work.Seat) protocol.Hash) protocol.Hash {
+	for i := range s.Round.Seats {
+		if x := &s.Round.Seats[i]; x.Account != c.identity.Account && !seal(x).IsZero() {
+			return seal(x)
+		}
+	}
+	return protocol.Hash{}
+}
+
+func (c *corrupt) report(ctx context.Context, s *work.State, units []uint32) (work.Report, error) {
+	available := make([]bool, len(s.Round.Units))
+	for i := range available {
+		ref := s.Round.Units[i].Result.Payload
+		if c.Lie == Blind || ref.Blob.IsZero() {
+			continue
+		}
+		_, err := c.shop.Fetch(ctx, ref)
+		available[i] = err == nil || c.Lie == Invent || c.Lie == Accomplice
+	}
+	openings, err := c.openings(ctx, s, units)
+	return work.Report{Available: available, Audits: openings}, err
+}
+
+func (c *corrupt) openings(ctx context.Context, s *work.State, units []uint32) ([]work.Opening, error) {
+	var list []work.Opening
+	for _, unit := range units {
+		claim := s.Round.Units[unit].Result
+		if c.Lie == Invent {
+			o := work.Opening{Unit: unit, Payload: claim.Payload.Root, Tokens: claim.Tokens}
+			for i := range o.Points {
+				o.Points[i] = merkle.Leaf([]byte{byte(i)})
+			}
+			list = append(list, o)
+			continue
+		}
+		e, err := c.shop.Execute(ctx, s, unit)
+		if err != nil {
+			return nil, err
+		}
+		o := e.Opening
+		switch c.Lie {
+		case Misjudge:
+			o.Points[8][0] ^= 1
+		case Accomplice:
+			o.Payload, o.Tokens = claim.Payload.Root, claim.Tokens
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+// tampered leaves the first admitted unit out, if that is the lie.
+func (c *corrupt) tampered(s *work.State) *work.State {
+	if units := s.Admitted(); c.Lie == Misvote && len(units) > 0 {
+		s = s.Clone()
+		s.Round.Units[units[0]].Status = work.Void
+	}
+	return s
+}
