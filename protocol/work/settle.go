@@ -133,13 +133,24 @@ func (t *turn) dutiesToPay(s *Seat) uint32 {
 	return s.Duties
 }
 
-// repeat closes a round that admitted nothing: nobody is paid, the public state stays, and another round opens with a
-// fresh beacon. Too many in a row stop the run. Rule: spec/work.md §10.
+// repeat closes a round that admitted nothing, and another opens with a fresh beacon. Too many in a row stop the run.
+// Rule: spec/work.md §10.
 func (t *turn) repeat(why string) {
 	t.Repeats++
+	t.abandon(why)
+	if t.Repeats >= MaxRepeats {
+		t.end(PhaseStopped)
+		return
+	}
+	t.gather()
+}
+
+// abandon closes a round without result: nobody is paid and the public state stays. Receipts and a summary say so.
+func (t *turn) abandon(why string) {
 	for i := range t.Round.Units {
 		u := &t.Round.Units[i]
-		if u.Status.Pays() {
+		switch u.Status {
+		case Revealed, Verified, Disputed:
 			u.Status = Void
 		}
 		t.record(t.unitReceipt(u))
@@ -147,11 +158,6 @@ func (t *turn) repeat(why string) {
 	t.event("round-void", "round", fmt.Sprint(t.Round.Number), "reason", why)
 	t.summarize(totals{})
 	t.leaveRound()
-	if t.Repeats >= MaxRepeats {
-		t.end(PhaseStopped)
-		return
-	}
-	t.gather()
 }
 
 // summarize records what remains of the round.

@@ -133,6 +133,7 @@ func (s *State) returned() []protocol.Account {
 
 func (t *turn) endPause() {
 	if !t.complete() {
+		t.abandon("too few verifiers came back")
 		t.end(PhaseStopped)
 		return
 	}
@@ -152,10 +153,9 @@ func (t *turn) endPause() {
 	t.audit()
 }
 
-// end finishes or stops the run. Effects: the unspent budget goes back to the author, every bond to its member.
+// end finishes or stops the run; its last round is closed. Effects: the unspent budget goes back to the author, every bond to its member.
 // Rule: spec/work.md §10.
 func (t *turn) end(p Phase) {
-	t.Round = nil
 	t.Phase, t.Deadline = p, 0
 	if !t.Budget.IsZero() {
 		t.record(Receipt{ID: "refund", Kind: ForRefund, To: t.Author, Gross: t.Budget, Amount: t.Budget})
