@@ -163,9 +163,11 @@ func (t *turn) verdicts() {
 	t.aggregate()
 }
 
-// verdict applies the jury's quorum, counted over all jurors drawn so that driving some away convicts nobody:
-// against the worker with one same finding, the worker is slashed, and the auditor too unless it found the same;
-// with the worker, the auditor is slashed; without a quorum the unit is void and nobody is slashed. Rule: spec/work.md §8.
+// verdict applies the jury's quorum, counted over all jurors drawn so that driving some away convicts nobody. If it found
+// what the auditor found, the worker is slashed: auditor and jury together convict. Otherwise the jury stands alone and
+// needs one juror more than the Spec's least to convict anybody: with the worker, the unit is verified and the auditor
+// slashed, or benched by a smaller jury; with neither, both are slashed, or the unit is void. Without a quorum it is void.
+// Rule: spec/work.md §8.
 func (t *turn) verdict(u *Unit) {
 	found := u.quorum()
 	if found == nil {
@@ -179,19 +181,29 @@ func (t *turn) verdict(u *Unit) {
 			}
 		}
 	}
+	alone := len(u.Jurors) > int(t.Spec.Jury.Min)
 	switch {
-	case found.Agrees:
-		u.Status = Verified
-		t.slash(u.Auditor, u.Worker, u.Index, "the audit differs from the jury")
 	case found.Digest == u.Finding.Digest:
 		u.Status = Wrong
 		t.slash(u.Worker, u.Auditor, u.Index, u.Finding.Detail)
-	default:
+	case found.Agrees && alone:
+		u.Status = Verified
+		t.slash(u.Auditor, u.Worker, u.Index, wrongAudit)
+	case found.Agrees:
+		u.Status = Verified
+		t.Round.seat(u.Auditor).Duties-- // of the audit, which is refuted
+		t.miss(u.Auditor, true)
+	case alone:
 		u.Status = Wrong
 		t.slash(u.Worker, protocol.Account{}, u.Index, found.Detail)
-		t.slash(u.Auditor, protocol.Account{}, u.Index, "the audit differs from the jury")
+		t.slash(u.Auditor, protocol.Account{}, u.Index, wrongAudit)
+	default:
+		t.void(u)
 	}
 }
+
+// wrongAudit is the detail of a slashed auditor: the jury's remarks are about the worker.
+const wrongAudit = "the audit differs from the jury"
 
 // quorum returns the finding that enough jurors share, or nil.
 func (u *Unit) quorum() *Finding {

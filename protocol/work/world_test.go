@@ -159,11 +159,11 @@ func (w *world) message(who protocol.Account, how strategy, t work.Task) []proto
 			res, sa := claimed(s, u, how)
 			seal := work.CommitSeal(w.run, r.Number, i, u.Shard, who, res, sa)
 			if how == copier {
-				for _, v := range r.Units {
-					if v.Worker != who && !v.Seal.IsZero() {
-						seal = v.Seal
-					}
+				at := slices.IndexFunc(r.Units, func(v work.Unit) bool { return v.Worker != who && !v.Seal.IsZero() })
+				if at < 0 {
+					continue // nothing to copy yet
 				}
+				seal = r.Units[at].Seal
 			}
 			list = append(list, work.Commit{Run: w.run, Round: r.Number, Unit: i, Seal: seal})
 		}
