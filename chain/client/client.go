@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	sdkclient "github.com/cosmos/cosmos-sdk/client"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	"github.com/cosmos/gogoproto/proto"
 
@@ -93,6 +95,15 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// errNotReady makes a query turn to another endpoint.
+var errNotReady = errors.New("validator has no state yet or no longer")
+
+// notReady recognises a validator before its first block or about to stop.
+func notReady(r abci.ResponseQuery) bool {
+	return r.Codespace == sdkerrors.RootCodespace &&
+		(r.Code == sdkerrors.ErrInvalidHeight.ABCICode() || r.Code == sdkerrors.ErrNotFound.ABCICode())
+}
+
 // query asks the method of a module's query service; answer is filled in.
 func (c *Client) query(ctx context.Context, method string, request, answer proto.Message) error {
 	data, err := proto.Marshal(request)
@@ -102,10 +113,14 @@ func (c *Client) query(ctx context.Context, method string, request, answer proto
 	var response abci.ResponseQuery
 	if err := c.endpoints.do(ctx, func(rpc *rpchttp.HTTP) error {
 		r, err := rpc.ABCIQuery(ctx, method, data)
-		if err == nil {
-			response = r.Response
+		if err != nil {
+			return err
 		}
-		return err
+		response = r.Response
+		if notReady(response) {
+			return fmt.Errorf("%w: %s", errNotReady, response.Log)
+		}
+		return nil
 	}); err != nil {
 		return err
 	}

@@ -55,8 +55,7 @@ func (c Config) comet() (*cmtcfg.Config, error) {
 	cfg := cmtcfg.DefaultConfig()
 	cfg.SetRoot(c.Home)
 	cfg.DBBackend = "goleveldb"
-	cfg.RPC.ListenAddress = "tcp://" + c.RPC
-	cfg.RPC.MaxBodyBytes = maxBodyBytes
+	cfg.RPC.ListenAddress = "" // served by us: see httpServer
 	cfg.P2P.ListenAddress = "tcp://" + c.P2P
 	cfg.P2P.PexReactor = false
 	cfg.P2P.AddrBookStrict = false

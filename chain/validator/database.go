@@ -6,14 +6,13 @@ import (
 
 	cmtdb "github.com/cometbft/cometbft-db"
 	cmtcfg "github.com/cometbft/cometbft/config"
-	"github.com/syndtr/goleveldb/leveldb"
 )
 
-// databases opens CometBFT's stores and remembers them: the node closes most of them when it stops but not the
-// transaction index, whose lock would then keep a restart in the same process out.
+// databases opens CometBFT's stores and remembers them, because the node does not close its transaction index, whose
+// lock would then keep a restart in the same process out.
 type databases struct {
 	mu   sync.Mutex
-	open []cmtdb.DB
+	open []*database
 }
 
 func (d *databases) provide(ctx *cmtcfg.DBContext) (cmtdb.DB, error) {
@@ -23,8 +22,9 @@ func (d *databases) provide(ctx *cmtcfg.DBContext) (cmtdb.DB, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.open = append(d.open, db)
-	return db, nil
+	guarded := &database{DB: db}
+	d.open = append(d.open, guarded)
+	return guarded, nil
 }
 
 // close closes what the node left open.
@@ -33,10 +33,46 @@ func (d *databases) close() error {
 	defer d.mu.Unlock()
 	var errs []error
 	for _, db := range d.open {
-		if err := db.Close(); !errors.Is(err, leveldb.ErrClosed) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, db.Close())
 	}
 	d.open = nil
 	return errors.Join(errs...)
+}
+
+// database is a store that knows nothing once it is closed. CometBFT closes its stores while its gossip routines may be
+// asleep; when they wake for the last time they read, and an error would make them panic, which ends the process. A
+// value that is not there is something they expect.
+type database struct {
+	cmtdb.DB
+	mu     sync.RWMutex // held for reading during a read, so that none is under way when the store closes
+	closed bool
+}
+
+func (d *database) Get(key []byte) ([]byte, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return nil, nil
+	}
+	return d.DB.Get(key)
+}
+
+func (d *database) Has(key []byte) (bool, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return false, nil
+	}
+	return d.DB.Has(key)
+}
+
+// Close may be called twice: by the node and by databases.
+func (d *database) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	return d.DB.Close()
 }

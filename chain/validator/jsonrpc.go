@@ -1,12 +1,8 @@
 package validator
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"time"
 
 	rpclocal "github.com/cometbft/cometbft/rpc/client/local"
 	ethrpc "github.com/ethereum/go-ethereum/rpc"
@@ -15,6 +11,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
 	"github.com/cosmos/cosmos-sdk/server"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	evmrpc "github.com/cosmos/evm/rpc"
 	"github.com/cosmos/evm/rpc/backend"
 	"github.com/cosmos/evm/rpc/stream"
@@ -28,15 +25,11 @@ import (
 // signs for a caller is.
 var namespaces = []string{evmrpc.EthNamespace, evmrpc.NetNamespace, evmrpc.Web3Namespace, evmrpc.TxPoolNamespace}
 
-// shutdownTimeout bounds how long requests under way may finish when the server stops.
-const shutdownTimeout = 500 * time.Millisecond
-
 // jsonRPC serves Ethereum's JSON-RPC over HTTP.
 type jsonRPC struct {
-	http   *http.Server
+	http   *httpServer
 	rpc    *ethrpc.Server
 	stream *stream.RPCStream
-	done   chan struct{}
 }
 
 // serveJSONRPC answers at address for the node behind local. The server of cosmos/evm is not used because it also
@@ -44,14 +37,14 @@ type jsonRPC struct {
 func serveJSONRPC(address string, a *app.App, local *rpclocal.Local, logger log.Logger) (*jsonRPC, error) {
 	c := client.Context{}.
 		WithClient(local).WithCodec(a.Codec()).WithInterfaceRegistry(a.InterfaceRegistry()).WithTxConfig(a.TxConfig()).
-		WithChainID(network.ChainID).WithKeyring(keyring.NewInMemory(a.Codec()))
+		WithChainID(network.ChainID).WithKeyring(keyring.NewInMemory(a.Codec())).WithAccountRetriever(authtypes.AccountRetriever{})
 	a.RegisterTxService(c)
 	a.RegisterTendermintService(c)
 	a.Mempool().SetClientCtx(c)
 
 	ctx := server.NewDefaultContext()
 	ctx.Logger = logger
-	j := &jsonRPC{rpc: ethrpc.NewServer(), done: make(chan struct{})}
+	j := &jsonRPC{rpc: ethrpc.NewServer()}
 	j.stream = stream.NewRPCStreams(local, logger, a.TxConfig().TxDecoder())
 	a.RegisterPendingTxListener(j.stream.ListenPendingTx)
 	b := backend.NewBackend(ctx, c, nil, a.Mempool(), backend.WithLogger(logger))
@@ -62,34 +55,16 @@ func serveJSONRPC(address string, a *app.App, local *rpclocal.Local, logger log.
 			return nil, fmt.Errorf("JSON-RPC namespace %s: %w", service.Namespace, err)
 		}
 	}
-	listener, err := net.Listen("tcp", address)
+	var err error
+	j.http, err = serveHTTP("JSON-RPC", address, j.rpc, func(err error) { logger.Error("JSON-RPC stopped", "err", err) })
 	if err != nil {
-		return nil, fmt.Errorf("JSON-RPC %s: %w: %w", address, ErrAddressInUse, err)
+		return nil, err
 	}
-	j.http = &http.Server{
-		Handler:           j.rpc,
-		ReadHeaderTimeout: evmconfig.DefaultHTTPTimeout,
-		ReadTimeout:       evmconfig.DefaultHTTPTimeout,
-		WriteTimeout:      evmconfig.DefaultHTTPTimeout,
-		IdleTimeout:       evmconfig.DefaultHTTPIdleTimeout,
-	}
-	go func() {
-		defer close(j.done)
-		if err := j.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("JSON-RPC stopped", "err", err)
-		}
-	}()
 	return j, nil
 }
 
 func (j *jsonRPC) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	err := j.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = j.http.Close()
-	}
-	<-j.done
+	err := j.http.close()
 	j.rpc.Stop()
 	return errors.Join(err, j.stream.Close())
 }

@@ -39,6 +39,7 @@ type Node struct {
 	app     *app.App
 	comet   *node.Node
 	dbs     *databases
+	rpc     *httpServer
 	jsonRPC *jsonRPC
 }
 
@@ -93,11 +94,12 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.app, err = app.New(logger, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	cometLogger := servercmtlog.CometLoggerWrapper{Logger: logger}
 	n.comet, err = node.NewNodeWithContext(ctx, cfg, signer, &p2p.NodeKey{PrivKey: c.Keys.Node},
 		proxy.NewLocalClientCreator(server.NewCometABCIWrapper(n.app)),
 		func() (*cmttypes.GenesisDoc, error) { return doc, nil },
 		n.dbs.provide, node.DefaultMetricsProvider(cfg.Instrumentation),
-		servercmtlog.CometLoggerWrapper{Logger: logger})
+		cometLogger)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +111,14 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 		}
 	}
 	if err := n.comet.Start(); err != nil {
+		return nil, err
+	}
+	handler, err := cometHandler(n.comet, cometLogger)
+	if err != nil {
+		return nil, err
+	}
+	n.rpc, err = serveHTTP("RPC", c.RPC, handler, func(err error) { logger.Error("RPC stopped", "err", err) })
+	if err != nil {
 		return nil, err
 	}
 	return n, nil
@@ -128,6 +138,9 @@ func newLogger(c Config) (log.Logger, error) {
 // Stop ends the validator and closes its files. What was committed stays; a Start over the same folder continues.
 func (n *Node) Stop() error {
 	var errs []error
+	if n.rpc != nil {
+		errs = append(errs, n.rpc.close())
+	}
 	if n.jsonRPC != nil {
 		errs = append(errs, n.jsonRPC.close())
 	}

@@ -5,18 +5,29 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	ethtypes "github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/chain/genesis"
+	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/validator"
+	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/registry"
 )
 
 // four prepares the configurations of a network of four; the first has JSON-RPC.
@@ -97,12 +108,37 @@ func call(t *testing.T, url, method string, out any, params ...any) {
 	}
 }
 
+func newKey(t *testing.T, seed byte) client.Key {
+	t.Helper()
+	key, err := client.NewKey([32]byte{seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// dataset is a message that succeeds once for each name.
+func dataset(name byte) registry.RegisterDataset {
+	one := protocol.Hash{name}
+	return registry.RegisterDataset{Root: one, Blob: one, Schema: one, Records: 1, RecordSize: 1, Name: string(name), Licence: "CC0-1.0"}
+}
+
 func TestFourValidators(t *testing.T) {
-	configs := four(t, genesis.Balance{Address: protocol.Account{1}, Amount: money.MUT(5)})
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	var keys []client.Key
+	var funded []genesis.Balance
+	for i := range byte(4) {
+		keys = append(keys, newKey(t, 1+i))
+		funded = append(funded, genesis.Balance{Address: keys[i].Account(), Amount: money.MUT(5)})
+	}
+	configs := four(t, funded...)
 	began := time.Now()
 	nodes := make([]*validator.Node, len(configs))
+	var urls []string
 	for i, c := range configs {
 		nodes[i] = start(t, c)
+		urls = append(urls, nodes[i].RPC())
 	}
 	defer func() {
 		for _, n := range nodes {
@@ -114,28 +150,121 @@ func TestFourValidators(t *testing.T) {
 	waitHeight(t, nodes[0], 1)
 	t.Logf("first block after %v", time.Since(began))
 
-	var id string
-	call(t, nodes[0].JSONRPC(), "eth_chainId", &id)
-	if id != "0x40000" {
-		t.Errorf("chain id %s", id)
+	// Clients in parallel, each preferring another validator.
+	clients := make([]*client.Client, len(keys))
+	var wg sync.WaitGroup
+	for i, key := range keys {
+		var err error
+		if clients[i], err = client.Dial(append(urls[i:len(urls):len(urls)], urls[:i]...), key); err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			for n := range byte(3) {
+				sent := time.Now()
+				if err := clients[i].Submit(ctx, dataset('a'+n), dataset('k'+n)); err != nil {
+					t.Errorf("client %d, message %d: %v", i, n, err)
+				}
+				t.Logf("client %d: included after %v", i, time.Since(sent))
+			}
+			if err := clients[i].Submit(ctx, dataset('a')); !errors.Is(err, protocol.ErrExists) {
+				t.Errorf("client %d, the same dataset again: %v", i, err)
+			}
+		})
 	}
-	var balance string
-	call(t, nodes[0].JSONRPC(), "eth_getBalance", &balance, protocol.Account{1}.String(), "latest")
-	if balance != "0x4563918244f40000" {
-		t.Errorf("balance %s, want 5 MUT", balance)
+	wg.Wait()
+	if _, err := clients[0].Run(ctx, protocol.Hash{1}); !errors.Is(err, protocol.ErrNotFound) {
+		t.Errorf("a run that does not exist: %v", err)
+	}
+	d, err := clients[2].Dataset(ctx, registry.DatasetID(keys[2].Account(), dataset('b')))
+	if err != nil || d.Steward != keys[2].Account() {
+		t.Errorf("dataset %+v: %v", d, err)
+	}
+	supply, err := clients[0].Supply(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := clients[0].Send(ctx, protocol.Account{9}, money.MUT(1)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := clients[0].Balance(ctx, protocol.Account{9}); err != nil || got != money.MUT(1) {
+		t.Errorf("received %s: %v", got.Coins(), err)
+	}
+	if now, err := clients[0].Supply(ctx); err != nil || now != supply {
+		t.Errorf("supply went from %s to %s: %v", supply, now, err)
 	}
 
-	// One of four may stop and come back from its disk while the others go on.
+	ethereum(t, nodes[0].JSONRPC())
+	t.Logf("contract deployed after %v", time.Since(began))
+
+	// One of four may stop and come back from its disk while the others go on; its client turns to them.
 	if err := nodes[3].Stop(); err != nil {
 		t.Fatal(err)
 	}
 	stopped := nodes[3].Height()
+	t.Logf("stopped after %v at height %d", time.Since(began), stopped)
+	if err := clients[3].Submit(ctx, dataset('z')); err != nil {
+		t.Errorf("with its validator stopped: %v", err)
+	}
+	t.Logf("submitted after %v", time.Since(began))
 	waitHeight(t, nodes[0], stopped+3)
+	t.Logf("three blocks more after %v", time.Since(began))
 	nodes[3] = start(t, configs[3])
 	if h := nodes[3].Height(); h < stopped {
 		t.Errorf("restarted at %d, had committed %d", h, stopped)
 	}
+	t.Logf("restarted after %v", time.Since(began))
 	waitHeight(t, nodes[3], nodes[0].Height()+1)
+	t.Logf("caught up after %v", time.Since(began))
+}
+
+// ethereum deploys a contract as a wallet would: signed outside, sent to the JSON-RPC, watched by its receipt.
+func ethereum(t *testing.T, url string) {
+	t.Helper()
+	var id string
+	call(t, url, "eth_chainId", &id)
+	if id != "0x40000" {
+		t.Errorf("chain id %s", id)
+	}
+	secret, err := crypto.ToECDSA(append([]byte{2}, make([]byte, 31)...)) // of the second client
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := crypto.PubkeyToAddress(secret.PublicKey)
+	var nonce, price string
+	call(t, url, "eth_getTransactionCount", &nonce, from, "latest")
+	call(t, url, "eth_gasPrice", &price)
+	signer := ethtypes.LatestSignerForChainID(big.NewInt(network.EVMChainID))
+	tx, err := ethtypes.SignNewTx(secret, signer, &ethtypes.LegacyTx{
+		Nonce: hexutil.MustDecodeUint64(nonce), GasPrice: hexutil.MustDecodeBig(price), Gas: 3_000_000,
+		Data: append(common.FromHex(contracts.Load("RiskModel").Bytecode), make([]byte, 32)...),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent common.Hash
+	call(t, url, "eth_sendRawTransaction", &sent, hexutil.Encode(raw))
+	if sent != tx.Hash() {
+		t.Errorf("hash %s, signed %s", sent, tx.Hash())
+	}
+	var receipt *struct{ Status, ContractAddress string }
+	for deadline := time.Now().Add(20 * time.Second); receipt == nil; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no receipt after 20 s")
+		}
+		call(t, url, "eth_getTransactionReceipt", &receipt, sent)
+	}
+	if receipt.Status != "0x1" || common.HexToAddress(receipt.ContractAddress) != crypto.CreateAddress(from, tx.Nonce()) {
+		t.Errorf("receipt %+v", receipt)
+	}
+	var code string
+	call(t, url, "eth_getCode", &code, receipt.ContractAddress, "latest")
+	if len(code) < 100 {
+		t.Errorf("code %s", code)
+	}
 }
 
 func TestPortInUse(t *testing.T) {
