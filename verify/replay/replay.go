@@ -53,6 +53,17 @@ func (r *Recorder) Observe(point int, state []trace.Entry) error {
 	return nil
 }
 
+// Repeat takes the state of the point before once more, without hashing it again: a unit of few steps shows some states
+// twice. The error is ErrIncomplete.
+func (r *Recorder) Repeat(point int) error {
+	if point != r.next || point == 0 || point >= trace.Points {
+		return fmt.Errorf("%w: repeated point %d, expected %d of %d", ErrIncomplete, point, r.next, trace.Points)
+	}
+	r.execution.Points[point] = r.execution.Points[point-1]
+	r.next++
+	return nil
+}
+
 // Finish returns the execution that ended in payload. The error is ErrIncomplete if points are missing.
 func (r *Recorder) Finish(payload []byte) (Execution, error) {
 	if r.next != trace.Points {

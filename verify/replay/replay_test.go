@@ -217,3 +217,35 @@ func TestLocateStateStructure(t *testing.T) {
 		}
 	}
 }
+
+// A short unit shows some states twice; repeating a point must give what observing the same state again gives.
+func TestRepeatIsObservingTwice(t *testing.T) {
+	s := []trace.Entry{{Name: "w", Role: "theta", Tensor: tensor.New(tensor.Float32, 3)}}
+	var observed, repeated Recorder
+	if err := repeated.Repeat(0); !errors.Is(err, ErrIncomplete) {
+		t.Fatalf("there is nothing to repeat at the start: %v", err)
+	}
+	for p := range trace.Points {
+		twice := p%3 == 2
+		if !twice {
+			s[0].Tensor.Float32()[0]++
+		}
+		again := repeated.Observe
+		if twice {
+			again = func(point int, _ []trace.Entry) error { return repeated.Repeat(point) }
+		}
+		if err := errors.Join(observed.Observe(p, s), again(p, s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := repeated.Repeat(trace.Points); !errors.Is(err, ErrIncomplete) {
+		t.Fatalf("one point too many: %v", err)
+	}
+	a, err := observed.Finish(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := repeated.Finish(nil); err != nil || a != b {
+		t.Fatalf("repeated points differ: %v", err)
+	}
+}
