@@ -48,7 +48,8 @@ func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 	if s.Phase.Ended() {
 		return nil, nil
 	}
-	if m, member := s.Member(p.Identity.Account); !member || m.Status == work.Left {
+	m, member := s.Member(p.Identity.Account)
+	if !member || m.Status == work.Left {
 		return []protocol.Msg{work.Join{Run: s.ID, Role: work.Provider, Peer: p.Peer()}}, nil
 	}
 	if p.shop == nil {
@@ -59,6 +60,9 @@ func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 		p.shop = shop
 	}
 	var msgs []protocol.Msg
+	if m.Status == work.Active && m.Peer != p.Peer() { // it moved while it was gone
+		msgs = append(msgs, work.Ready{Run: s.ID, Peer: p.Peer()})
+	}
 	for _, task := range work.Duty(s, p.Identity.Account) {
 		m, err := p.do(ctx, s, task)
 		msgs = append(msgs, m...)

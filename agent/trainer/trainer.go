@@ -1,5 +1,5 @@
 // Package trainer owns the role that starts a run and ends it: it registers data and run with the budget locked, serves
-// the first model, follows the training by computing every aggregate itself, and publishes the finished model.
+// the first model, recomputes closed rounds, and publishes the finished model.
 package trainer
 
 import (
@@ -96,7 +96,12 @@ func (t *Trainer) State(ctx context.Context, ref work.StateRef) (round.Public, e
 	return t.shop.Public(ctx, ref)
 }
 
-// Publish puts the finished model's bytes on the ledger. A model that is there already is left as it is.
+// Replay computes a closed round's result from its records: see workshop.Workshop.Replay.
+func (t *Trainer) Replay(ctx context.Context, from work.StateRef, summary work.RoundSummary) (work.StateRef, error) {
+	return t.shop.Replay(ctx, from, summary)
+}
+
+// Publish registers the finished model and, where contracts can call it, puts its bytes on the ledger. A model that is there already is left as it is.
 func (t *Trainer) Publish(ctx context.Context, s *work.State) (model protocol.Hash, err error) {
 	public, err := t.State(ctx, s.Current)
 	if err != nil {
@@ -106,7 +111,11 @@ func (t *Trainer) Publish(ctx context.Context, s *work.State) (model protocol.Ha
 	if err != nil {
 		return model, err
 	}
-	err = t.Ledger.Submit(ctx, registry.PublishModel{Run: s.ID, Artifact: graph.Encode(artifact)})
+	bytes := graph.Encode(artifact)
+	if t.Recipe.Data.Kind != recipe.Table || len(bytes) > registry.MaxArtifact {
+		bytes = nil // registered, but not callable by contracts: it does not map one row of numbers to another
+	}
+	err = t.Ledger.Submit(ctx, registry.PublishModel{Run: s.ID, Artifact: bytes})
 	if err != nil && !errors.Is(err, protocol.ErrExists) {
 		return model, err
 	}

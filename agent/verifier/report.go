@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/agent/workshop"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -66,7 +67,7 @@ func (v *Verifier) recompute(ctx context.Context, s *work.State, unit uint32) (w
 	}
 	o := e.Opening
 	if !o.Agrees(u.Result) {
-		o.Detail = v.explain(ctx, u, e.Payload)
+		o.Detail = v.explain(ctx, u, e)
 		v.Observe.Tell(agent.News{Name: agent.Disagreed, Round: s.Round.Number, Unit: unit, Detail: o.Detail})
 	}
 	v.openings[k] = o
@@ -74,15 +75,12 @@ func (v *Verifier) recompute(ctx context.Context, s *work.State, unit uint32) (w
 }
 
 // explain says where a worker's result is wrong, as far as that can be told.
-func (v *Verifier) explain(ctx context.Context, u *work.Unit, own []byte) string {
+func (v *Verifier) explain(ctx context.Context, u *work.Unit, e *workshop.Execution) string {
 	ctx, cancel := context.WithTimeout(ctx, v.Patience)
 	defer cancel()
 	theirs, err := v.shop.Fetch(ctx, u.Result.Payload)
 	if err != nil {
-		return "payload cannot be had in valid form"
+		theirs = nil // explained as bytes that are not those revealed
 	}
-	if words := v.shop.Compare(theirs, own); words != "" {
-		return words[:min(len(words), work.MaxDetail)]
-	}
-	return "same payload, other trace"
+	return v.shop.Explain(e, u.Result, theirs)
 }

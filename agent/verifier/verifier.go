@@ -51,7 +51,8 @@ func (v *Verifier) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 	if s.Phase.Ended() {
 		return nil, nil
 	}
-	if m, member := s.Member(v.Identity.Account); !member || m.Status == work.Left {
+	m, member := s.Member(v.Identity.Account)
+	if !member || m.Status == work.Left {
 		return []protocol.Msg{work.Join{Run: s.ID, Role: work.Verifier, Peer: v.Peer()}}, nil
 	}
 	if v.shop == nil {
@@ -65,6 +66,9 @@ func (v *Verifier) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 		v.round, v.openings, v.fetched = s.Round.Number, map[attempt]work.Opening{}, map[uint32]bool{}
 	}
 	var msgs []protocol.Msg
+	if m.Status == work.Active && m.Peer != v.Peer() { // it moved while it was gone
+		msgs = append(msgs, work.Ready{Run: s.ID, Peer: v.Peer()})
+	}
 	for _, task := range work.Duty(s, v.Identity.Account) {
 		m, err := v.do(ctx, s, task)
 		if err != nil {

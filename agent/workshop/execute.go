@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/learn/payload"
 	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/replay"
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
@@ -16,6 +18,8 @@ type Execution struct {
 	Payload []byte
 	Opening work.Opening // of the true result: points, payload root, tokens
 	Loss    float32
+
+	execution replay.Execution
 }
 
 // Execute computes a unit of the open round: a pure function of the run's state.
@@ -25,25 +29,27 @@ func (w *Workshop) Execute(ctx context.Context, s *work.State, unit uint32) (*Ex
 	if err != nil {
 		return nil, err
 	}
-	var points work.Points
+	var recorder replay.Recorder
 	task := round.Task{Theta: public.Theta, Seed: u.Shard, Steps: int(s.Spec.Steps)}
 	out, err := w.trainer.Unit(ctx, task, func(point int, state []round.Entry) error {
 		if point > 0 && round.PointStep(point, task.Steps) == round.PointStep(point-1, task.Steps) {
-			points[point] = points[point-1] // a short unit shows some states twice
-			return nil
+			return recorder.Repeat(point)
 		}
 		list := make([]trace.Entry, len(state))
 		for i, e := range state {
 			list[i] = trace.Entry{Name: e.Name, Role: e.Role, Tensor: e.Tensor}
 		}
-		points[point] = trace.StateRoot(list)
-		return nil
+		return recorder.Observe(point, list)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("unit %d of round %d: %w", unit, s.Round.Number, err)
 	}
-	opening := work.Opening{Unit: unit, Points: points, Payload: merkle.Leaf(out.Payload), Tokens: out.Tokens}
-	return &Execution{Payload: out.Payload, Opening: opening, Loss: out.Loss}, nil
+	done, err := recorder.Finish(out.Payload)
+	if err != nil {
+		return nil, err
+	}
+	opening := work.Opening{Unit: unit, Points: work.Points(done.Points), Payload: done.Payload, Tokens: out.Tokens}
+	return &Execution{Payload: out.Payload, Opening: opening, Loss: out.Loss, execution: done}, nil
 }
 
 // Offer serves a payload to peers and returns the result that a worker claims by it. The trace is the execution's states
@@ -74,16 +80,20 @@ func (w *Workshop) Fetch(ctx context.Context, ref work.PayloadRef) ([]byte, erro
 	return bytes, nil
 }
 
-// Compare says in words where a worker's payload differs from the true one; "" if it does not.
-func (w *Workshop) Compare(worker, own []byte) string {
-	d, differs, err := payload.FirstDifference(worker, own, w.trainer.Layout())
-	switch {
-	case err != nil:
-		return "payload is not canonical"
-	case differs:
-		return "first difference in " + d.String()
-	}
-	return ""
+// Explain says in words where a worker's claim differs from an execution of one's own. claimed is the payload that the
+// worker serves, or nil if it cannot be had.
+func (w *Workshop) Explain(e *Execution, claim work.Result, claimed []byte) string {
+	c := replay.Claim{Trace: claim.Trace, Payload: claim.Payload.Root}
+	return replay.Explain(e.execution, e.Payload, c, claimed, format{w.trainer.Layout()})
+}
+
+// format tells package replay about payloads.
+type format struct{ layout []tensor.Named }
+
+// FirstDifference names the first element that differs, with both values.
+func (f format) FirstDifference(own, claimed []byte) (element string, found bool, err error) {
+	d, found, err := payload.FirstDifference(claimed, own, f.layout)
+	return d.String(), found, err
 }
 
 // Aggregate fetches the admitted payloads and folds them, in unit order, into the next public state.

@@ -7,8 +7,8 @@ import {Float32} from "./Float32.sol";
 /// @title A registry of risk assessments that asks a model of the network as if it were a function.
 /// @notice Whoever calls assess pays the model's fee; the precompile hands it to the owners of the model's shares.
 contract RiskModel {
-    // Features arrive as decimal fixed point with this many decimals: 17.99 is 17990000.
-    uint8 public constant DECIMALS = 6;
+    // Features arrive as decimal fixed point with this many decimals: 17.99 is 17990000000.
+    uint8 public constant DECIMALS = 9;
 
     bytes32 public immutable model;
 

@@ -51,7 +51,7 @@ func Share(hits, total int) float32 {
 // BitsPerByte converts a loss in nats per byte.
 func BitsPerByte(loss float32) float32 {
 	const bitsPerNat = 0x1.715476p+0 // 1 / ln 2, to binary32
-	return loss * bitsPerNat
+	return float32(loss * bitsPerNat)
 }
 
 // ArgMax returns the index of the largest element, the lowest of several. A NaN never wins against a

@@ -26,7 +26,7 @@ func (m *Model) Initial(seed int64) []tensor.Named {
 		// Spread·2·(u - 1/2) + Center, rounded after each step.
 		kernel.Uniform(x, key, 0)
 		kernel.AddScalar(x, x, -0.5)
-		kernel.MulScalar(x, x, 2*p.Init.Spread)
+		kernel.MulScalar(x, x, float32(2*p.Init.Spread))
 		kernel.AddScalar(x, x, p.Init.Center)
 		theta[i] = tensor.Named{Name: p.Name, Tensor: t}
 	}
@@ -36,5 +36,5 @@ func (m *Model) Initial(seed int64) []tensor.Named {
 // fanIn keeps the variance of a sum of n independent terms at gain² times theirs: a uniform variable
 // within ±s has variance s²/3. Source: LeCun et al., "Efficient BackProp", 1998, section 4.6.
 func fanIn(n int, gain float32) Init {
-	return Init{Spread: gain * float32(math.Sqrt(3/float64(n)))}
+	return Init{Spread: float32(gain * float32(math.Sqrt(3/float64(n))))}
 }

@@ -86,5 +86,5 @@ func Rate(lr float32, j, steps int) float32 {
 	if j >= warm {
 		return lr
 	}
-	return lr * (float32(j+1) / float32(warm))
+	return float32(lr * (float32(j+1) / float32(warm)))
 }

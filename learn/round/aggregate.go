@@ -102,7 +102,7 @@ func rejectLarge(changes [][]tensor.Named, rejected []bool) {
 	for i := range norms {
 		if !rejected[i] {
 			// An overflowed norm is +Inf and above any finite limit; the second test is for a median that overflowed too.
-			limit := maxNorm * counted[(len(counted)-1)/2]
+			limit := float32(maxNorm * counted[(len(counted)-1)/2])
 			rejected[i] = norms[i] > limit || !kernel.Finite(norms[i:i+1])
 		}
 	}

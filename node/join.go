@@ -1,0 +1,148 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/agent/provider"
+	"github.com/mutirao/mutirao/node/child"
+	"github.com/mutirao/mutirao/node/event"
+	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/invite"
+	"github.com/mutirao/mutirao/node/role"
+	"github.com/mutirao/mutirao/protocol/work"
+)
+
+// joinTimeout is how long a ledger has to answer before joining fails with a reason.
+const joinTimeout = 60 * time.Second
+
+type joinOptions struct {
+	dir        string
+	listen     string
+	json       bool
+	supervised bool
+	drill      string
+}
+
+func newJoin() *cobra.Command {
+	var o joinOptions
+	cmd := &cobra.Command{
+		Use:   "join <invite>",
+		Short: "Lend this machine to a run: compute units and earn for each verified one",
+		Long: `Lend this machine to the run that an invite names: it fetches the data and the model from other members, computes
+the units that it is assigned, and is paid for each one that holds. The bond goes back when the run ends or on leaving.
+
+Ctrl-C stops at once and loses nothing that was sealed; the same command goes on where it stopped.`,
+		Example: "  mutirao join mutirao-invite-eyJjaGFpbiI6…\n  mutirao join --dir /data/lend <invite>",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return join(cmd.Context(), args[0], o, event.NewWriter(cmd.OutOrStdout(), o.json))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.dir, "dir", defaultDir(), "folder for the key and for fetched data")
+	f.StringVar(&o.listen, "listen", "/ip4/127.0.0.1/tcp/0", "where to serve peers, as a multiaddr")
+	f.BoolVar(&o.json, "json", false, "print events as JSON, one object a line")
+	f.BoolVar(&o.supervised, "supervised", false, "stop when standard input ends, as it does when the starting process is gone")
+	f.StringVar(&o.drill, "drill", "", "misbehave on purpose, to see that the others notice: lie:ROUND, slow:ROUND or copy")
+	return cmd
+}
+
+func defaultDir() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".mutirao"
+	}
+	return filepath.Join(home, ".mutirao")
+}
+
+func join(ctx context.Context, word string, o joinOptions, news *event.Writer) error {
+	if o.supervised {
+		ctx = child.UntilParentEnds(ctx, os.Stdin)
+	}
+	v, err := invite.Parse(word)
+	if err != nil {
+		return failure.New(failure.Usage, "the invite cannot be read", err, "copy it again, whole, from who sent it")
+	}
+	drill, err := parseDrill(o.drill)
+	if err != nil {
+		return failure.New(failure.Usage, "the drill is unknown", err, "mutirao join --help")
+	}
+	m, err := role.Open(ctx, role.Config{Dir: o.dir, Ledger: v.Ledger, Listen: o.listen})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := reach(ctx, m, v); err != nil {
+		return err
+	}
+	observe := m.Observer(news)
+	p := provider.New(provider.Config{
+		Identity: m.Identity, Run: v.Run, Peer: m.Peer, Ledger: m.Client, Blobs: m.Blobs(), Observe: observe, Drill: drill,
+	})
+	err = agent.Run(ctx, m.Client, v.Run, p, observe)
+	if errors.Is(err, context.Canceled) && o.supervised {
+		return nil // the parent has ended: nobody is left to be told
+	}
+	return err
+}
+
+// reach fails early, and with a reason, when the ledger does not answer or does not know the run.
+func reach(ctx context.Context, m *role.Machine, v invite.Invite) error {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	if _, err := m.Client.Next(ctx, 0); err != nil {
+		return failure.New(failure.Network, "the ledger does not answer", fmt.Errorf("%s: %w", strings.Join(v.Ledger, ", "), err), "check the network, or ask for a new invite")
+	}
+	s, err := m.Client.Run(ctx, v.Run)
+	if err != nil {
+		return failure.New(failure.NotFound, "the run of the invite cannot be read", err, "ask for a new invite")
+	}
+	if s.Phase.Ended() {
+		return failure.New(failure.NotFound, "the run has ended", fmt.Errorf("%w: it is %s after %d rounds", errEnded, s.Phase, s.Done), "ask for an invite to another run")
+	}
+	balance, err := m.Client.Balance(ctx, m.Identity.Account)
+	if err != nil {
+		return failure.New(failure.Network, "the balance cannot be read", err, "try again")
+	}
+	if _, member := s.Member(m.Identity.Account); !member && balance.Compare(s.Spec.Bond(work.Provider)) <= 0 {
+		return failure.New(failure.Credit, "not enough coins for the bond",
+			fmt.Errorf("%s has %s, the bond is %s and a transaction costs a little", m.Identity.Account, balance.Coins(), s.Spec.Bond(work.Provider).Coins()),
+			"ask a member to send coins to "+m.Identity.Account.String())
+	}
+	return nil
+}
+
+var errEnded = errors.New("nothing is left to compute")
+
+// slowDelay is how long a slow drill pauses: longer than any run of the demo.
+const slowDelay = time.Hour
+
+func parseDrill(text string) (provider.Drill, error) {
+	kind, at, _ := strings.Cut(text, ":")
+	var n uint32
+	if at != "" {
+		if _, err := fmt.Sscanf(at, "%d", &n); err != nil {
+			return nil, fmt.Errorf("round %q is not a number", at)
+		}
+	}
+	switch {
+	case text == "":
+		return nil, nil
+	case text == "copy":
+		return provider.Copier{}, nil
+	case kind == "lie" && n > 0:
+		return provider.Liar{Round: n}, nil
+	case kind == "slow" && n > 0:
+		return provider.Slow{Round: n, Delay: slowDelay}, nil
+	}
+	return nil, fmt.Errorf("%q is none of lie:ROUND, slow:ROUND, copy", text)
+}

@@ -1,0 +1,61 @@
+// Package node puts the layers together: configuration, roles and lifetimes. It is the one package that imports
+// everything, and it holds no rule of its own. Main is the whole program.
+package node
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mutirao/mutirao/node/failure"
+)
+
+// Main runs the program with the arguments after its name and returns its exit code. Results go to stdout,
+// progress, hints and errors to stderr. The first interrupt asks every role to stop; the second ends the process.
+func Main(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt is not caught
+
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return failure.Report(stderr, usageFailure(root.ExecuteContext(ctx)))
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mutirao",
+		Short: "An open network that trains, runs and owns AI together",
+		Long: `Mutirão is an open network that trains, runs and owns AI together, on machines that need not trust each other.
+
+Every result can be recomputed bit for bit, so a cheater is found and pays for it; whoever contributed owns a
+share of the model and is paid when it is used.`,
+		Example: `  mutirao demo                      see the whole network at work, on this machine, in about two minutes
+  mutirao train dry-run run.toml    try a run file: price, time and first losses
+  mutirao join <invite>             lend this machine to a run`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(newDemo(), newTrain(), newJoin(), newVersion())
+	return root
+}
+
+// usageFailure gives cobra's own complaints (unknown command, bad flag) the three-line form and exit code 2.
+func usageFailure(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, sign := range []string{"unknown command", "unknown flag", "unknown shorthand flag", "invalid argument", "flag needs an argument", "accepts ", "requires at least", "required flag"} {
+		if strings.HasPrefix(err.Error(), sign) {
+			return failure.New(failure.Usage, "the command line was not understood", err, "mutirao help")
+		}
+	}
+	return err
+}

@@ -1,0 +1,56 @@
+package node
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mutirao/mutirao/node/dryrun"
+)
+
+func newTrain() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "Train a model that a run file describes",
+		Long: `Train a model that a run file describes.
+
+A run file says in TOML what is trained, on what data, for what pay and by how many. The folders of examples/ hold two.`,
+		Example: "  mutirao train dry-run examples/diagnosis/run.toml",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newDryRun())
+	return cmd
+}
+
+func newDryRun() *cobra.Command {
+	var o dryrun.Options
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "dry-run <run.toml>",
+		Short: "Try a run file on this machine: price, time, traffic, memory and first losses",
+		Long: `Try a run file on this machine, without a network and without paying anything.
+
+It computes one real unit to measure time and memory, then lets two providers and a verifier go through real rounds in
+this process, and prints what the run would cost, how long it would take on machines like this one, what each provider
+would send and receive, and how the model does on the records kept for testing, before and after.`,
+		Example: `  mutirao train dry-run examples/diagnosis/run.toml
+  mutirao train dry-run --rounds 2 --json run.toml > report.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.File, o.Progress = args[0], cmd.ErrOrStderr()
+			report, err := dryrun.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(report)
+			}
+			return report.Print(cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.Rounds, "rounds", 1, "rounds to simulate")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
