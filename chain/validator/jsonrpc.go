@@ -16,6 +16,7 @@ import (
 	"github.com/cosmos/evm/rpc/backend"
 	"github.com/cosmos/evm/rpc/stream"
 	evmconfig "github.com/cosmos/evm/server/config"
+	evmflags "github.com/cosmos/evm/server/flags"
 
 	"github.com/mutirao/mutirao/chain/app"
 	"github.com/mutirao/mutirao/chain/network"
@@ -44,6 +45,8 @@ func serveJSONRPC(address string, a *app.App, local *rpclocal.Local, logger log.
 
 	ctx := server.NewDefaultContext()
 	ctx.Logger = logger
+	// A call may take as much gas as a block: the default would refuse the larger models.
+	ctx.Viper.Set(evmflags.JSONRPCGasCap, network.BlockGas)
 	j := &jsonRPC{rpc: ethrpc.NewServer()}
 	j.stream = stream.NewRPCStreams(local, logger, a.TxConfig().TxDecoder())
 	a.RegisterPendingTxListener(j.stream.ListenPendingTx)
