@@ -22,7 +22,8 @@ import (
 type Blobs interface {
 	// Put keeps data and serves it to peers.
 	Put(ctx context.Context, data []byte) (protocol.Hash, error)
-	// Get returns the bytes of id from here or from a peer; it keeps asking until ctx ends.
+	// Get returns the bytes of id from here or from a peer; it keeps asking until ctx ends. With a ctx that has ended it
+	// returns what is kept here.
 	Get(ctx context.Context, id protocol.Hash) ([]byte, error)
 	// SetPeers replaces the addresses at which Get asks.
 	SetPeers(addresses []string)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mutirao/mutirao/protocol"
@@ -48,19 +49,16 @@ func turn(ctx context.Context, ledger Ledger, run protocol.Hash, role Role, obse
 	if err != nil {
 		return false, err
 	}
-	msgs, err := role.Step(ctx, s)
-	if err != nil {
-		return s.Phase.Ended(), err
-	}
-	for _, m := range msgs {
+	msgs, failed := role.Step(ctx, s)
+	for _, m := range msgs { // what could be done counts, also when something else failed
 		if err := ledger.Submit(ctx, m); err != nil {
 			if protocol.Code(err) == protocol.CodeUnknown {
-				return false, err
+				return false, errors.Join(failed, err)
 			}
 			observe.Tell(News{Name: Refused, Round: s.Opened, Detail: m.Kind() + ": " + err.Error()})
 		}
 	}
-	return s.Phase.Ended(), nil
+	return s.Phase.Ended(), failed
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

@@ -92,13 +92,13 @@ func (l *liar) Opening(s *work.State, unit uint32) (work.Result, protocol.Hash, 
 	return result, l.salt(s, unit), true
 }
 
-func (l *liar) forges() bool { return l.Lie == WrongSeed || l.Lie == Stale }
+func (l *liar) forges() bool { return l.Lie == WrongSeed || l.Lie == Stale || l.Lie == Tokens }
 
 func (l *liar) salt(s *work.State, unit uint32) protocol.Hash {
 	return l.identity.Salt("forged", s.ID, s.Round.Number, unit)
 }
 
-// forge computes a unit from other public state than the ledger's.
+// forge computes a unit from other public state than the ledger's, or misstates it.
 func (l *liar) forge(s *work.State, unit uint32) (work.Result, bool) {
 	ctx := context.Background()
 	if l.shop == nil {
@@ -109,9 +109,10 @@ func (l *liar) forge(s *work.State, unit uint32) (work.Result, bool) {
 		l.shop = shop
 	}
 	other := s.Clone()
-	if l.Lie == Stale {
+	switch l.Lie {
+	case Stale:
 		other.Current = s.Spec.Initial
-	} else {
+	case WrongSeed:
 		other.Round.Units[unit].Shard[0] ^= 1
 	}
 	e, err := l.shop.Execute(ctx, other, unit)
@@ -119,5 +120,8 @@ func (l *liar) forge(s *work.State, unit uint32) (work.Result, bool) {
 		return work.Result{}, false
 	}
 	result, err := l.shop.Offer(ctx, e, e.Payload)
+	if l.Lie == Tokens {
+		result.Tokens--
+	}
 	return result, err == nil
 }

@@ -14,6 +14,7 @@ const (
 	Truncated Lie = "truncated"  // a payload that ends early
 	Scrambled Lie = "scrambled"  // a payload that is not in the one canonical form
 	Huge      Lie = "huge"       // a canonical payload, thousands of times too large
+	Tokens    Lie = "tokens"     // claims to have learned from one record less
 	Silent    Lie = "silent"     // seals and never opens
 	Withhold  Lie = "withhold"   // opens and serves the payload to nobody
 	Partial   Lie = "partial"    // opens and serves the payload to some only
@@ -33,7 +34,7 @@ const (
 
 // ProviderLies and VerifierLies list the lies of each role.
 var (
-	ProviderLies = []Lie{Nudge, WrongSeed, Stale, Truncated, Scrambled, Huge, Silent, Withhold, Partial, Copy}
+	ProviderLies = []Lie{Nudge, WrongSeed, Stale, Truncated, Scrambled, Huge, Tokens, Silent, Withhold, Partial, Copy}
 	VerifierLies = []Lie{Misjudge, Invent, Accomplice, Echo, Mute, Blind, Misvote}
 )
 

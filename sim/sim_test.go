@@ -75,9 +75,14 @@ func TestSeeds(t *testing.T) {
 		}
 	})
 	t.Logf("slowest run: %d blocks; %v", total.slow, total.counts)
-	for _, what := range []string{"slashed provider", "slashed verifier", "wrong", "void", "unavailable", "reassigned", "benched"} {
-		if total.counts[what] == 0 && what != "benched" {
+	for _, what := range []string{"slashed provider", "slashed verifier", "wrong", "void", "unavailable", "reassigned", "revealed", "rounds repeated"} {
+		if total.counts[what] == 0 {
 			t.Errorf("no seed has shown: %s", what)
+		}
+	}
+	for _, never := range []error{protocol.ErrSealMismatch, protocol.ErrInvalid} { // a restart must not lose what was sealed
+		if n := total.counts["honest refused: "+never.Error()]; n > 0 {
+			t.Errorf("messages of honest members were refused %d times: %v", n, never)
 		}
 	}
 }
@@ -171,7 +176,7 @@ func simulate(t *testing.T, seed uint64, r *recipe.Recipe, set *data.Set, total 
 	total.mu.Unlock()
 }
 
-// reason is the last part of an error's text, which names its kind where the words are ours.
+// reason names the kind of an error that has one, and otherwise repeats its text.
 func reason(detail string) string {
 	for _, err := range []error{protocol.ErrSealMismatch, protocol.ErrInvalid, protocol.ErrPhase, protocol.ErrRound, protocol.ErrDuplicate, protocol.ErrNotAssigned, protocol.ErrBenched, protocol.ErrNotAway, protocol.ErrExists, protocol.ErrExpelled, protocol.ErrFinished} {
 		if strings.Contains(detail, err.Error()) {

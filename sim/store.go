@@ -47,12 +47,15 @@ func (m *machine) Put(_ context.Context, data []byte) (protocol.Hash, error) {
 
 // Get returns a blob from the machine's disk or from the first machine that serves it, and keeps it. The error is
 // errNobody. The bytes are shared and must not be changed.
-func (m *machine) Get(_ context.Context, id protocol.Hash) ([]byte, error) {
+func (m *machine) Get(ctx context.Context, id protocol.Hash) ([]byte, error) {
 	m.store.mu.Lock()
 	defer m.store.mu.Unlock()
 	bytes := m.store.bytes[id]
 	if m.holds[id] {
 		return bytes, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	for _, from := range m.store.machines {
 		known := from.Role == "" || slices.Contains(m.peers, from.address()) // everybody knows the author by the invite

@@ -162,7 +162,12 @@ func (p *Provider) result(ctx context.Context, s *work.State, unit uint32) (work
 }
 
 // follow computes the aggregate beside the verifiers, once a round, so that the next unit can start without a download.
+// While a run waits for members it fetches the model: whoever published it may be gone when the round opens.
 func (p *Provider) follow(ctx context.Context, s *work.State) error {
+	if s.Phase == work.PhaseGather {
+		_, err := p.shop.Public(ctx, s.Current)
+		return err
+	}
 	if s.Phase != work.PhaseAggregate || p.derived == s.Round.Number {
 		return nil
 	}

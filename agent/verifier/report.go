@@ -21,10 +21,15 @@ func (v *Verifier) report(ctx context.Context, s *work.State, audits []uint32) (
 	return report, err
 }
 
-// fetchAll looks for the payloads that it has no answer about, all at once and for as long as its patience lasts.
+// fetchAll looks for the payloads that it has no answer about, all at once and for as long as its patience lasts. When the
+// report is sealed, what this machine keeps is what it had found before it sealed: a restarted verifier asks nobody, so
+// that it opens the same report also if more payloads can be had by now.
 func (v *Verifier) fetchAll(ctx context.Context, s *work.State) {
 	ctx, cancel := context.WithTimeout(ctx, v.Patience)
 	defer cancel()
+	if s.Phase == work.PhaseAuditReveal {
+		cancel()
+	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for i := range s.Round.Units {
@@ -74,10 +79,11 @@ func (v *Verifier) recompute(ctx context.Context, s *work.State, unit uint32) (w
 	return o, nil
 }
 
-// explain says where a worker's result is wrong, as far as that can be told.
+// explain says where a worker's result is wrong, as far as that can be told from what this machine keeps: the words are
+// sealed, so they may not depend on who can be reached when.
 func (v *Verifier) explain(ctx context.Context, u *work.Unit, e *workshop.Execution) string {
-	ctx, cancel := context.WithTimeout(ctx, v.Patience)
-	defer cancel()
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
 	theirs, err := v.shop.Fetch(ctx, u.Result.Payload)
 	if err != nil {
 		theirs = nil // explained as bytes that are not those revealed

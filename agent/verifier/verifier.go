@@ -76,6 +76,10 @@ func (v *Verifier) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 		}
 		msgs = append(msgs, m)
 	}
+	if s.Phase == work.PhaseGather { // nothing else is due, and whoever published the model may be gone later
+		_, err := v.shop.Public(ctx, s.Current)
+		return msgs, err
+	}
 	return msgs, nil
 }
 

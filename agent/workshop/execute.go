@@ -67,7 +67,7 @@ func (w *Workshop) Offer(ctx context.Context, e *Execution, bytes []byte) (work.
 
 // Fetch returns a revealed payload from peers, checked against its root and in canonical form.
 func (w *Workshop) Fetch(ctx context.Context, ref work.PayloadRef) ([]byte, error) {
-	bytes, err := w.blobs.Get(ctx, ref.Blob)
+	bytes, err := get(ctx, w.blobs, ref.Blob)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/learn/data"
@@ -52,7 +53,7 @@ func Open(ctx context.Context, ledger agent.Ledger, blobs agent.Blobs, s *work.S
 	if err != nil {
 		return nil, fmt.Errorf("dataset of the run: %w", err)
 	}
-	encoded, err := blobs.Get(ctx, dataset.Blob)
+	encoded, err := get(ctx, blobs, dataset.Blob)
 	if err != nil {
 		return nil, fmt.Errorf("fetch the data: %w", err)
 	}
@@ -71,6 +72,16 @@ func Open(ctx context.Context, ledger agent.Ledger, blobs agent.Blobs, s *work.S
 		return nil, fmt.Errorf("program of the run: %w: this version builds another step from its recipe", ErrMismatch)
 	}
 	return w, nil
+}
+
+// patience is how long one attempt to fetch a blob lasts. What has arrived by then is kept, so a large blob takes several
+// attempts, and in between the role looks at the ledger: a blob that nobody serves must not keep it from its other duties.
+const patience = 10 * time.Second
+
+func get(ctx context.Context, blobs agent.Blobs, id protocol.Hash) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return blobs.Get(ctx, id)
 }
 
 // RecordsRoot is the Merkle root over the records of a data set.
