@@ -60,11 +60,30 @@ func (a *App) nativeAnte(ctx sdk.Context) sdk.AnteHandler {
 		authante.NewValidateMemoDecorator(a.Account),
 		cosmosante.NewMinGasPriceDecorator(&feeParams),
 		authante.NewConsumeGasForTxSizeDecorator(a.Account),
-		authante.NewDeductFeeDecorator(a.Account, a.Bank, nil, evmdecorators.NewDynamicFeeChecker(&feeParams)),
+		a.deductFee,
 		authante.NewSetPubKeyDecorator(a.Account),
 		authante.NewValidateSigCountDecorator(a.Account),
 		authante.NewSigGasConsumeDecorator(a.Account, evmante.SigVerificationGasConsumer),
 		authante.NewSigVerificationDecorator(a.Account, a.txConfig.SignModeHandler()),
 		authante.NewIncrementSequenceDecorator(a.Account),
 	)
+}
+
+// newDeductFee makes the decorator that takes fees. It is made once, with the app: making it sets a global of the SDK
+// that Ethereum transactions need too, even when they come first.
+func (a *App) newDeductFee() authante.DeductFeeDecorator {
+	return authante.NewDeductFeeDecorator(a.Account, a.Bank, nil, func(ctx sdk.Context, tx sdk.Tx) (sdk.Coins, int64, error) {
+		feeParams := a.FeeMarket.GetParams(ctx)
+		return evmdecorators.NewDynamicFeeChecker(&feeParams)(ctx, tx)
+	})
+}
+
+// poolAnte is anteHandler for the mempool's own goroutines, in which a panic would end the process.
+func (a *App) poolAnte(ctx sdk.Context, tx sdk.Tx, simulate bool) (out sdk.Context, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = ctx, errorsmod.Wrapf(errortypes.ErrPanic, "checking a transaction: %v", p)
+		}
+	}()
+	return a.anteHandler(ctx, tx, simulate)
 }

@@ -31,6 +31,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/module"
 	"github.com/cosmos/cosmos-sdk/x/auth"
+	authante "github.com/cosmos/cosmos-sdk/x/auth/ante"
 	authkeeper "github.com/cosmos/cosmos-sdk/x/auth/keeper"
 	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
@@ -88,6 +89,8 @@ type App struct {
 	manager  *module.Manager
 	pending  []evmante.PendingTxListener
 
+	deductFee authante.DeductFeeDecorator
+
 	Account   authkeeper.AccountKeeper
 	Bank      bankkeeper.Keeper
 	Staking   *stakingkeeper.Keeper
@@ -136,6 +139,7 @@ func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App,
 	})
 	a.SetBeginBlocker(a.manager.BeginBlock)
 	a.SetEndBlocker(a.manager.EndBlock)
+	a.deductFee = a.newDeductFee()
 	a.SetAnteHandler(a.anteHandler)
 	a.mempool = newMempool(a, logger)
 	if err := a.LoadLatestVersion(); err != nil {

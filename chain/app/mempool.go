@@ -37,11 +37,11 @@ func newMempool(a *App, logger log.Logger) *evmmempool.Mempool {
 	encoder := evmmempool.NewTxEncoder(a.txConfig)
 	mempool := evmmempool.NewMempool(
 		a.CreateQueryContext, logger, a.EVM, a.FeeMarket, a.txConfig,
-		evmmempool.NewTxRechecker(a.anteHandler, encoder),
-		evmmempool.NewTxRechecker(a.anteHandler, encoder),
+		evmmempool.NewTxRechecker(a.poolAnte, encoder),
+		evmmempool.NewTxRechecker(a.poolAnte, encoder),
 		&evmmempool.Config{
 			LegacyPoolConfig:         &pool,
-			AnteHandler:              a.anteHandler,
+			AnteHandler:              a.poolAnte,
 			BlockGasLimit:            network.BlockGas,
 			MinTip:                   uint256.NewInt(0),
 			PendingTxProposalTimeout: proposalWait,

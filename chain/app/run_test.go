@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 
@@ -230,5 +232,18 @@ func TestRefusals(t *testing.T) {
 		if r.Code == 0 || !strings.Contains(r.Log, bad.want) {
 			t.Errorf("%s %.20q: code %d, log %q", bad.kind, bad.body, r.Code, r.Log)
 		}
+	}
+}
+
+func TestEthereumComesFirst(t *testing.T) {
+	// The SDK learns where fees go from its own transactions; a chain whose first transaction is Ethereum's must know too.
+	from, to := newPerson(t, 1), newPerson(t, 2).Account()
+	c := newChain(t, from)
+	address := common.Address(to)
+	if r := c.ethereum(from, &address, money.MUT(3), 21_000, nil); r.Failed() {
+		t.Fatal(r.VmError)
+	}
+	if got := c.balance(to); got != money.MUT(3) {
+		t.Errorf("received %s", got.Coins())
 	}
 }
