@@ -31,6 +31,7 @@ exit code is 9.`,
 	f.Uint64Var(&o.Seed, "seed", 7, "seed of all keys and draws; the same seed tells the same story")
 	f.StringVar(&o.Run, "run", "diagnosis", "example to run: diagnosis or gocode")
 	f.StringVar(&o.Dir, "dir", "", "folder to keep everything in; default a temporary one")
+	f.StringVar(&o.RPC, "json-rpc", "", "where Ethereum's JSON-RPC listens, host:port; default a free port on 127.0.0.1")
 	f.BoolVar(&o.Keep, "keep", false, "leave the network running at the end, until Ctrl-C")
 	f.BoolVar(&o.JSON, "json", false, "print one JSON object instead of the table")
 	return cmd

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/accounts/abi/bind"
@@ -271,5 +273,6 @@ func (r *contractReport) settle(c *cast, shares []registry.Share, fee money.Amou
 		r.Paid = append(r.Paid, part{c.name(p.Holder), got})
 		sum = sum.Plus(got)
 	}
+	slices.SortFunc(r.Paid, func(a, b part) int { return strings.Compare(a.To, b.To) })
 	r.Exact = r.Exact && sum.Compare(fee.Times(uint64(len(r.Answers)))) == 0
 }

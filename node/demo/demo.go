@@ -20,6 +20,7 @@ type Options struct {
 	Seed uint64    // of all keys and draws
 	Run  string    // name of an example
 	Dir  string    // where everything is kept; empty: a temporary folder that is removed
+	RPC  string    // where Ethereum's JSON-RPC listens, host:port; empty: a free port of this machine's loopback
 	Keep bool      // leave the network running at the end
 	JSON bool      // the result as one JSON object instead of the table
 	Out  io.Writer // results

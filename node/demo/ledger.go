@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ type ledger struct {
 // blockPause is the pause after each block.
 const blockPause = 300 * time.Millisecond
 
-// openLedger starts n validators over dir, which they continue if it holds their state. The first serves Ethereum's JSON-RPC.
-func openLedger(ctx context.Context, dir string, master [32]byte, n int, accounts []genesis.Balance) (_ *ledger, err error) {
+// openLedger starts n validators over dir, which they continue if it holds their state. The first serves Ethereum's JSON-RPC
+// at rpc, or at a free port if that is empty.
+func openLedger(ctx context.Context, dir, rpc string, master [32]byte, n int, accounts []genesis.Balance) (_ *ledger, err error) {
 	keys := genesis.DeriveKeys(master, n)
 	doc, err := firstState(dir, keys, accounts)
 	if err != nil {
@@ -56,13 +58,13 @@ func openLedger(ctx context.Context, dir string, master [32]byte, n int, account
 			}
 		}
 		if i == 0 {
-			c.JSONRPC = addresses[2*n]
+			c.JSONRPC = cmp.Or(rpc, addresses[2*n])
 		}
 		node, err := validator.Start(ctx, c)
 		if err != nil {
 			next := "try again; what was committed in " + dir + " is kept"
-			if errors.Is(err, validator.ErrAddressInUse) {
-				next = "try again: another program took the port"
+			if errors.Is(err, validator.ErrAddressInUse) || errors.Is(err, validator.ErrAddress) {
+				next = "end the program that listens there, or choose another address with --json-rpc"
 			}
 			return nil, failure.New(failure.Network, fmt.Sprintf("validator %d did not start", i+1), err, next)
 		}

@@ -27,7 +27,7 @@ func (s *show) perform(ctx context.Context) error {
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.say("starting %d validators (CometBFT, Cosmos SDK, EVM) in this process", s.recipe.Network.Validators)
 	var err error
-	if s.ledger, err = openLedger(ctx, filepath.Join(s.dir, "ledger"), s.cast.master, s.recipe.Network.Validators, s.funds()); err != nil {
+	if s.ledger, err = openLedger(ctx, filepath.Join(s.dir, "ledger"), s.RPC, s.cast.master, s.recipe.Network.Validators, s.funds()); err != nil {
 		return err
 	}
 	if err := s.openTrainer(ctx); err != nil {

@@ -33,6 +33,7 @@ type report struct {
 
 // result compares the run with one machine that trains the same recipe on all data.
 type result struct {
+	FirstLoss   float32 `json:"first_loss"` // of the weights before training
 	Loss        float32 `json:"loss"`
 	Accuracy    float32 `json:"accuracy"`
 	AUC         float32 `json:"auc,omitempty"`
@@ -146,8 +147,16 @@ func (s *show) compare(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
+	initial, err := s.round.Initial()
+	if err != nil {
+		return err
+	}
+	first, err := s.round.Evaluate(initial.Theta)
+	if err != nil {
+		return err
+	}
 	text := s.recipe.Data.Kind == recipe.Text
-	r.Result = result{Loss: m.Loss, Accuracy: m.Accuracy, AUC: m.AUC, words: metricWords(m, text), centralWords: metricWords(central, text)}
+	r.Result = result{FirstLoss: first.Loss, Loss: m.Loss, Accuracy: m.Accuracy, AUC: m.AUC, words: metricWords(m, text), centralWords: metricWords(central, text)}
 	c := &r.Result.Centralised
 	c.Loss, c.Accuracy, c.AUC = central.Loss, central.Accuracy, central.AUC
 	return nil

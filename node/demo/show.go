@@ -2,8 +2,10 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,8 +36,11 @@ type show struct {
 	round  *round.Trainer // for terms, evaluation and the baseline
 	cast   *cast
 	memory *memory
-	run    protocol.Hash
-	spec   work.Spec
+	// continued says that the folder held a demo that had been interrupted.
+	continued bool
+
+	run  protocol.Hash
+	spec work.Spec
 
 	ledger  *ledger
 	machine *role.Machine    // the trainer's
@@ -56,6 +61,9 @@ type show struct {
 
 // prepare reads the run file and its data and hires the cast. Nothing runs yet.
 func (s *show) prepare() error {
+	if err := checkLoopback(s.RPC); err != nil {
+		return failure.New(failure.Denied, "the demo does not listen at "+s.RPC, err, "choose an address such as 127.0.0.1:8545")
+	}
 	folder, err := s.unpack()
 	if err != nil {
 		return err
@@ -81,6 +89,7 @@ func (s *show) prepare() error {
 		return err
 	}
 	s.memory, err = recall(s.dir, s.Seed, s.Run)
+	s.continued = err == nil && s.memory.Supply != ""
 	return err
 }
 
@@ -96,6 +105,20 @@ func (s *show) terms() error {
 	s.spec.MinProviders, s.spec.MinVerifiers = uint32(len(s.cast.providers)), uint32(len(s.cast.verifiers))
 	s.spec.LeastVerifiers = s.spec.MinVerifiers/2 + 1
 	s.spec.Rounds = uint32(s.recipe.Train.Rounds)
+	return nil
+}
+
+var errExposed = errors.New("its accounts follow from the seed, so it must not be reachable from elsewhere")
+
+// checkLoopback refuses addresses that other machines could reach.
+func checkLoopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "localhost" {
+		return nil // empty, or for the validator to complain about
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return errExposed
+	}
 	return nil
 }
 
@@ -123,14 +146,14 @@ func (s *show) unpack() (string, error) {
 	return filepath.Join(folder, s.Run), nil
 }
 
-// windows gives a unit time in proportion to its work, at a pace that portable Go reaches on a busy machine, so that the
+// windows gives a unit time in proportion to its work, at a fifth of the pace of two busy cores, so that the
 // draws of a seed do not depend on the speed of the machine.
 func windows(step *graph.Graph, steps int) (work.Windows, error) {
 	macs, err := graph.MACs(step)
 	if err != nil {
 		return work.Windows{}, err
 	}
-	const macsPerBlock = 100_000_000
+	const macsPerBlock = 400_000_000
 	compute := 20 + uint32(macs*uint64(steps)/macsPerBlock)
 	return work.Windows{Compute: compute, Reveal: 16, AuditCommit: 2 * compute, AuditReveal: 30, Aggregate: 60, Wait: 1200}, nil
 }

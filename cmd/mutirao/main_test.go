@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// binary is the program under test, built once.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "mutirao-test-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "mutirao")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		os.Stderr.Write(out)
+		return 1
+	}
+	return m.Run()
+}
+
+// The transcripts in testdata show what a person sees: results, three-line errors, exit codes.
+func TestCommands(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("GOROOT", goroot(t))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+// exits CODE PROGRAM ARGS… runs a program that must end with that code; stdout and stderr are kept for the next lines.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if err != nil {
+		code = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
+}
+
+func goroot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// seed7 is the model root of `mutirao demo --seed 7`: the same on every machine and with every kernel. It changes only with
+// spec/numerics.md, the recipe, or the rules of the draws.
+const seed7 = "02cbd69d9ed99fa72f26850603c00b53ceb2a7e3e74a7bfbcfadf98631b87b23"
+
+type demoReport struct {
+	Schema    string            `json:"schema"`
+	Seed      uint64            `json:"seed"`
+	Rounds    []json.RawMessage `json:"rounds"`
+	ModelRoot string            `json:"model_root"`
+	Claims    []struct {
+		Name   string `json:"name"`
+		Held   bool   `json:"held"`
+		Detail string `json:"detail"`
+	} `json:"claims"`
+}
+
+func (r demoReport) check(t *testing.T) {
+	t.Helper()
+	if r.Schema != "mutirao.demo/v1" || r.Seed != 7 || len(r.Rounds) != 8 {
+		t.Errorf("schema %q, seed %d, %d rounds", r.Schema, r.Seed, len(r.Rounds))
+	}
+	if r.ModelRoot != seed7 {
+		t.Errorf("model root %s, want %s", r.ModelRoot, seed7)
+	}
+	if len(r.Claims) < 14 {
+		t.Errorf("%d claims", len(r.Claims))
+	}
+	for _, c := range r.Claims {
+		if !c.Held {
+			t.Errorf("%s: %s", c.Name, c.Detail)
+		}
+	}
+}
+
+func demo(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+	t.Helper()
+	cmd := exec.Command(binary, append([]string{"demo", "--json", "--seed", "7"}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	return cmd, &stdout, &stderr
+}
+
+// The main job, end to end: every claim of the demo holds and the model is bit for bit that of every other machine.
+func TestDemo(t *testing.T) {
+	cmd, stdout, stderr := demo(t)
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	var r demoReport
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	r.check(t)
+}
+
+// A demo that is killed with all it holds in memory leaves no process behind and goes on from the last block and round, to
+// the same model.
+func TestDemoGoesOnAfterKill(t *testing.T) {
+	dir := t.TempDir()
+	first, _, stderr := demo(t, "--dir", dir)
+	waitForRound(t, dir, 2, stderr)
+	if n := providers(t, dir); n < 5 {
+		t.Errorf("%d providers are running, expected at least 5\n%s", n, stderr)
+	}
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	first.Wait()
+	for deadline := time.Now().Add(20 * time.Second); providers(t, dir) > 0; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d providers outlive the demo", providers(t, dir))
+		}
+	}
+	second, stdout, stderr := demo(t, "--dir", dir)
+	if err := second.Wait(); err != nil {
+		t.Fatalf("continuing the killed demo: %v\n%s", err, stderr)
+	}
+	var r demoReport
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	r.check(t)
+}
+
+// waitForRound waits until the demo's notes mention a closed round.
+func waitForRound(t *testing.T, dir string, round int, stderr *bytes.Buffer) {
+	t.Helper()
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		raw, err := os.ReadFile(filepath.Join(dir, "demo.json"))
+		if err != nil {
+			continue
+		}
+		var notes struct {
+			Rounds []json.RawMessage `json:"rounds"`
+		}
+		if json.Unmarshal(raw, &notes) == nil && len(notes.Rounds) >= round {
+			return
+		}
+	}
+	t.Fatalf("round %d did not close\n%s", round, stderr)
+}
+
+// providers counts running processes that have a folder of this demo on their command line.
+func providers(t *testing.T, dir string) (n int) {
+	t.Helper()
+	out, err := exec.Command("ps", "-eo", "args").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, " join ") && strings.Contains(line, dir) {
+			n++
+		}
+	}
+	return n
+}
