@@ -34,7 +34,7 @@ type person struct {
 	eth *ecdsa.PrivateKey
 }
 
-func newPerson(t *testing.T, seed byte) person {
+func newPerson(t testing.TB, seed byte) person {
 	t.Helper()
 	secret := [32]byte{seed}
 	key, err := client.NewKey(secret)
@@ -50,7 +50,7 @@ func newPerson(t *testing.T, seed byte) person {
 
 // chain is the app driven over ABCI alone: each transaction gets a block of its own.
 type chain struct {
-	t        *testing.T
+	t        testing.TB
 	app      *app.App
 	db       dbm.DB
 	doc      *cmttypes.GenesisDoc
@@ -61,7 +61,7 @@ type chain struct {
 // wealth is what every funded person begins with.
 var wealth = money.MUT(1000)
 
-func newChain(t *testing.T, people ...person) *chain {
+func newChain(t testing.TB, people ...person) *chain {
 	t.Helper()
 	keys := genesis.DeriveKeys([32]byte{1}, 2)
 	spec := genesis.Spec{Time: time.Unix(1_700_000_000, 0), Validators: keys}

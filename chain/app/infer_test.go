@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ import (
 	"github.com/mutirao/mutirao/protocol/registry"
 )
 
-func readABI(t *testing.T, name string) abi.ABI {
+func readABI(t testing.TB, name string) abi.ABI {
 	t.Helper()
 	parsed, err := abi.JSON(bytes.NewReader(contracts.Load(name).ABI))
 	if err != nil {
@@ -34,7 +35,7 @@ func readABI(t *testing.T, name string) abi.ABI {
 	return parsed
 }
 
-func pack(t *testing.T, a abi.ABI, method string, args ...any) []byte {
+func pack(t testing.TB, a abi.ABI, method string, args ...any) []byte {
 	t.Helper()
 	data, err := a.Pack(method, args...)
 	if err != nil {
@@ -44,7 +45,7 @@ func pack(t *testing.T, a abi.ABI, method string, args ...any) []byte {
 }
 
 // publish finishes a run, registers its model and returns the model with the interface of the precompile.
-func publish(t *testing.T) (*story, registry.Model, abi.ABI) {
+func publish(t testing.TB) (*story, registry.Model, abi.ABI) {
 	t.Helper()
 	s := finishRun(t)
 	broken := slices.Clone(s.artifact)
@@ -62,7 +63,7 @@ func publish(t *testing.T) (*story, registry.Model, abi.ABI) {
 }
 
 // locally computes the answer's bits on the engine alone.
-func locally(t *testing.T, input ...uint32) []uint32 {
+func locally(t testing.TB, input ...uint32) []uint32 {
 	t.Helper()
 	p, err := exec.Compile(artifact(t))
 	if err != nil {
@@ -316,5 +317,40 @@ func TestModelIsRegisteredOnce(t *testing.T) {
 	after, _, err := s.app.Registry.Model(s.context(), m.ID)
 	if err != nil || after.Earned != money.New(1_000_003) || s.supply() != supply {
 		t.Errorf("earned %s, supply from %s to %s: %v", after.Earned, supply, s.supply(), err)
+	}
+}
+
+// TestInferSurvivesAnyCallData calls the precompile with damaged calls: the answer is words or a revert, never a panic,
+// and nobody's coins move. It is no fuzz target because instrumenting the ledger's dependencies takes longer than any
+// fuzzing.
+func TestInferSurvivesAnyCallData(t *testing.T) {
+	s, m, precompile := publish(t)
+	seeds := [][]byte{
+		pack(t, precompile, "infer", [32]byte(m.ID), bitsOf(1, 2)),
+		pack(t, precompile, "preview", [32]byte(m.ID), bitsOf(1, 2)),
+		pack(t, precompile, "macs", [32]byte(m.ID)),
+		pack(t, precompile, "fee", [32]byte(m.ID)),
+	}
+	supply := s.supply()
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		data := slices.Clone(seeds[random.IntN(len(seeds))])
+		for range 1 + random.IntN(4) {
+			switch at := random.IntN(len(data)); random.IntN(3) {
+			case 0:
+				data[at] = byte(random.Uint32())
+			case 1:
+				data[at] ^= 1 << random.IntN(8)
+			default:
+				data = data[:at+1]
+			}
+		}
+		raw, err := s.ethCall(s.author, infer.Address, data)
+		if err == nil && (len(raw) == 0 || len(raw)%32 != 0) {
+			t.Errorf("%x: answer of %d bytes", data, len(raw))
+		}
+	}
+	if now := s.supply(); now != supply {
+		t.Errorf("supply went from %s to %s", supply, now)
 	}
 }

@@ -26,7 +26,7 @@ import (
 var params = []string{"bias", "weight"}
 
 // artifact is a logistic regression on two features.
-func artifact(t *testing.T) *graph.Graph {
+func artifact(t testing.TB) *graph.Graph {
 	t.Helper()
 	b := graph.NewBuilder("risk")
 	x := b.Input("features", tensor.Float32, 1, 2)
@@ -76,7 +76,7 @@ func (s *story) in(phase rules.Phase) *rules.State {
 func hashOf(b byte) protocol.Hash { return protocol.Hash{31: b} }
 
 // finishRun plays the run through the chain's transactions.
-func finishRun(t *testing.T) *story {
+func finishRun(t testing.TB) *story {
 	t.Helper()
 	s := &story{author: newPerson(t, 1), provider: newPerson(t, 2), verifier: newPerson(t, 3)}
 	s.chain = newChain(t, s.author, s.provider, s.verifier)

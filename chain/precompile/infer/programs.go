@@ -1,14 +1,13 @@
 package infer
 
 import (
+	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
 	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/graph"
-	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -63,7 +62,10 @@ func (p *programs) get(id protocol.Hash, load func() ([]byte, error)) (*program,
 	return made, nil
 }
 
-// run computes the output bits from the input bits of a callable model. A panic of the engine becomes an error: it is a
+// numberBytes is the size of a float32.
+const numberBytes = 4
+
+// run computes the output bits from the input bits of a callable model; bits are all that the ledger sees of them. A panic of the engine becomes an error: it is a
 // fault of ours, but must not stop the chain.
 func (p *program) run(c registry.Callable, input []uint32) (output []uint32, err error) {
 	defer func() {
@@ -71,21 +73,25 @@ func (p *program) run(c registry.Callable, input []uint32) (output []uint32, err
 			output, err = nil, fmt.Errorf("engine: %v", v)
 		}
 	}()
-	values := make([]float32, len(input))
-	for i, bits := range input {
-		values[i] = math.Float32frombits(bits)
+	raw := make([]byte, 0, numberBytes*len(input))
+	for _, bits := range input {
+		if bits&0x7FFF_FFFF > 0x7F80_0000 { // a NaN; the engine knows only one
+			bits = 0x7FC0_0000
+		}
+		raw = binary.LittleEndian.AppendUint32(raw, bits)
 	}
-	kernel.Canonicalize(values)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out, err := p.exec.Run(map[string]*tensor.Tensor{c.Input: tensor.FromFloat32(values, 1, len(values))})
+	in, err := tensor.Decode(tensor.Float32, []int{1, len(input)}, raw)
 	if err != nil {
 		return nil, err
 	}
-	result := out[c.Output].Float32()
-	output = make([]uint32, len(result))
-	for i, v := range result {
-		output[i] = math.Float32bits(v)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out, err := p.exec.Run(map[string]*tensor.Tensor{c.Input: in})
+	if err != nil {
+		return nil, err
+	}
+	for b := out[c.Output].Bytes(); len(b) >= numberBytes; b = b[numberBytes:] {
+		output = append(output, binary.LittleEndian.Uint32(b))
 	}
 	return output, nil
 }
