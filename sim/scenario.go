@@ -22,7 +22,7 @@ func Scenario(seed uint64, r *recipe.Recipe, set *data.Set) Config {
 	corrupt := d.upTo(2)
 	least := 2*corrupt + 1
 	if d.upTo(1) == 1 {
-		c.AuthorGone = protocol.Height(30 + d.upTo(60))
+		c.AuthorGone = protocol.Height(15 + d.upTo(60))
 	}
 	d.crowd(&c, work.Provider, 2+d.upTo(3), 2, d.upTo(3), ProviderLies)
 	d.crowd(&c, work.Verifier, max(least, 2)+d.upTo(2), least, corrupt, VerifierLies)
