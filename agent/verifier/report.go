@@ -30,21 +30,24 @@ func (v *Verifier) fetchAll(ctx context.Context, s *work.State) {
 	if s.Phase == work.PhaseAuditReveal {
 		cancel()
 	}
-	var mu sync.Mutex
+	found := make([]bool, len(s.Round.Units)) // each goroutine writes its own element
+	var asked []uint32
 	var wg sync.WaitGroup
 	for i := range s.Round.Units {
 		u := &s.Round.Units[i]
 		if _, known := v.fetched[u.Index]; known || u.Result.Payload.Blob.IsZero() {
 			continue
 		}
+		asked = append(asked, u.Index)
 		wg.Go(func() {
 			_, err := v.shop.Fetch(ctx, u.Result.Payload)
-			mu.Lock()
-			defer mu.Unlock()
-			v.fetched[u.Index] = err == nil
+			found[u.Index] = err == nil
 		})
 	}
 	wg.Wait()
+	for _, unit := range asked {
+		v.fetched[unit] = found[unit]
+	}
 }
 
 // recomputeAll executes units and compares them with their workers' claims.
