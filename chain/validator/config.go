@@ -27,7 +27,7 @@ type Config struct {
 	// TimeoutCommit is the pause after each block; the interval between blocks is a little longer.
 	TimeoutCommit time.Duration
 
-	// Log receives warnings and one line per block; nil discards them. It must allow concurrent writes.
+	// Log receives warnings and three lines per block; nil discards them. It must allow concurrent writes.
 	Log io.Writer
 }
 

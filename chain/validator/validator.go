@@ -27,10 +27,12 @@ import (
 // ErrStart reports that a validator could not start.
 var ErrStart = errors.New("start validator")
 
-// logLevels keeps the log to warnings and one line per block.
+// logLevels keeps the log to warnings and three lines per block.
 const logLevels = "*:warn,state:info"
 
-// starting serialises Start: building an app writes process-wide variables of the EVM.
+// starting serialises Start: building an app writes process-wide variables of the EVM. cosmos/evm clears its chain
+// configuration and sets the same one again, well under a microsecond later; a validator of this process that executes
+// an Ethereum transaction in between would fail. Start them before their first transactions, or in other processes.
 var starting sync.Mutex
 
 // Node is a running validator. Stop it once.
