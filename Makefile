@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz bench same-bits generate clean
+.PHONY: help build demo test lint fuzz bench same-bits same-model generate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ generate: ## assembly, protobuf code, contracts
 	$(GO) generate ./engine/...
 	tools/proto.sh
 	cd contracts && npm install && npm run compile
+
+same-model: ## the whole demo on each of these, one model root (about 8 minutes)
+	tools/same-model.sh
 
 clean:
 	rm -rf bin

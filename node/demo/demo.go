@@ -37,7 +37,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer cleanup()
-	s := &show{Options: o, dir: dir, began: began, troupe: newTroupe()}
+	s := &show{Options: o, dir: dir, began: began, troupe: newTroupe(), progress: newProgress(o.Err, began)}
+	defer s.progress.end() // after close, which may have something to say
 	defer s.close()
 	if err := s.prepare(); err != nil {
 		return err
@@ -49,12 +50,16 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.print(r); err != nil {
+	s.progress.above(func() { err = s.print(r) })
+	if err != nil {
 		return err
 	}
 	if o.Keep {
-		s.explainKeep()
+		s.progress.above(s.explainKeep)
+		s.say("running; Ctrl-C ends it")
 		<-ctx.Done()
+	} else {
+		s.say("ending every process")
 	}
 	if failed := r.failed(); failed != "" {
 		return failure.New(failure.Unverified, "the demo's claim did not hold: "+failed, errClaims, "mutirao demo --json | less  (field claims says what was measured)")
@@ -81,6 +86,4 @@ func openDir(o Options) (dir string, cleanup func(), err error) {
 }
 
 // say reports progress to a person.
-func (s *show) say(format string, args ...any) {
-	fmt.Fprintf(s.Err, "%6.1f s  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
-}
+func (s *show) say(format string, args ...any) { s.progress.say(fmt.Sprintf(format, args...)) }

@@ -115,7 +115,7 @@ func (s *show) closedRounds(ctx context.Context, opened time.Time) (time.Time, e
 		}
 		s.rows, s.summaries = append(s.rows, row), append(s.summaries, summary)
 		s.remember(row)
-		s.printRow(row)
+		s.progress.above(func() { s.printRow(row) })
 		opened = time.Now()
 	}
 	return opened, nil
@@ -163,7 +163,7 @@ func (s *show) moved(providers int) (up, down uint64) {
 func (s *show) events(r work.RoundSummary) []string {
 	list := []string{}
 	for _, x := range r.Slashes {
-		list = append(list, fmt.Sprintf("%s lied: %s; found by %s, slashed %s", s.cast.name(x.Account), x.Detail, s.cast.name(x.To), x.Amount.Coins()))
+		list = append(list, fmt.Sprintf("%s lied in %s, found by %s, slashed %s", s.cast.name(x.Account), place(x.Detail), s.cast.name(x.To), x.Amount.Coins()))
 	}
 	for _, x := range r.Reassigned {
 		list = append(list, fmt.Sprintf("%s was gone, its unit %d went to %s", s.cast.name(x.From), x.Unit, s.cast.name(x.To)))
@@ -180,6 +180,16 @@ func (s *show) events(r work.RoundSummary) []string {
 		}
 	}
 	return list
+}
+
+// place is where a verifier found a difference, without the values: "fc1.weight[3,17]". The whole remark is among the claims.
+func place(detail string) string {
+	_, at, found := strings.Cut(detail, "first at ")
+	if !found {
+		return detail
+	}
+	at, _, _ = strings.Cut(at, ":")
+	return at
 }
 
 // metricWords writes what a model of either kind achieves.

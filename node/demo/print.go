@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/mutirao/mutirao/engine/kernel"
@@ -15,7 +16,7 @@ func kernelName() string { return kernel.Active() }
 // printRow prints a closed round; the first one prints the head of the table.
 func (s *show) printRow(r roundRow) {
 	if s.JSON {
-		s.say("round %d of %d · held-out loss %.3f, accuracy %.1f %% · %.1f s %s", r.Round, s.spec.Rounds, r.Loss, 100*r.Accuracy, r.Seconds, strings.Join(r.Events, " · "))
+		fmt.Fprintf(s.Err, "%6.1f s  round %d of %d · held-out loss %.3f, accuracy %.1f %% · %.1f s %s\n", time.Since(s.began).Seconds(), r.Round, s.spec.Rounds, r.Loss, 100*r.Accuracy, r.Seconds, strings.Join(r.Events, " · "))
 		return
 	}
 	if len(s.rows) == 1 {

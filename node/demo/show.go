@@ -31,6 +31,8 @@ type show struct {
 	dir   string
 	began time.Time
 
+	progress *progress
+
 	recipe *recipe.Recipe
 	set    *data.Set
 	round  *round.Trainer // for terms, evaluation and the baseline
