@@ -84,6 +84,7 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	if err := reach(ctx, m, v); err != nil {
 		return err
 	}
+	news.Emit(event.Event{Name: "ready", Detail: fmt.Sprintf("account %s · serves peers at %s · reachability %s", m.Identity.Account, o.listen, m.Host.Reachability())})
 	observe := m.Observer(news)
 	p := provider.New(provider.Config{
 		Identity: m.Identity, Run: v.Run, Peer: m.Peer, Ledger: m.Client, Blobs: m.Blobs(), Observe: observe, Drill: drill,

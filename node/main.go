@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/node/failure"
 )
 
@@ -42,6 +44,11 @@ share of the model and is paid when it is used.`,
   mutirao join <invite>             lend this machine to a run`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+	}
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if err := kernel.SelfTest(); err != nil { // about 10 ms; it has fallen back to the portable definition
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
+		}
 	}
 	root.AddCommand(newDemo(), newTrain(), newJoin(), newVersion())
 	return root

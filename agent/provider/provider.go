@@ -28,6 +28,7 @@ type Provider struct {
 	Config
 	shop    *workshop.Workshop
 	results map[key]work.Result // of units of the open round, sealed and not yet revealed
+	joined  bool                // whether Joined has been told
 	derived uint32              // the last round whose aggregate this machine computed
 }
 
@@ -58,6 +59,10 @@ func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 			return nil, err
 		}
 		p.shop = shop
+	}
+	if !p.joined {
+		p.joined = true
+		p.Observe.Tell(agent.News{Name: agent.Joined, Round: s.Opened, Detail: m.Bond.Coins() + " locked as bond"})
 	}
 	var msgs []protocol.Msg
 	if m.Status == work.Active && m.Peer != p.Peer() { // it moved while it was gone

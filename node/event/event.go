@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+
+	"github.com/mutirao/mutirao/agent"
 )
 
 // Event is one line of news from a role: as JSON for the process that started it, as text for a person.
@@ -18,6 +21,9 @@ type Event struct {
 	In     uint64 `json:"in,omitempty"`  // payload bytes received so far
 	Out    uint64 `json:"out,omitempty"` // payload bytes sent so far
 }
+
+// aboutUnits are the names of events about one unit, whose number may be 0.
+var aboutUnits = []string{agent.Started, agent.Sealed, agent.Revealed, agent.Disagreed}
 
 // Writer writes events to one stream, a line each.
 type Writer struct {
@@ -38,5 +44,12 @@ func (ew *Writer) Emit(e Event) {
 		json.NewEncoder(ew.w).Encode(e)
 		return
 	}
-	fmt.Fprintf(ew.w, "round %d  unit %d  %-10s %s\n", e.Round, e.Unit, e.Name, e.Detail)
+	place := ""
+	if e.Round > 0 {
+		place = fmt.Sprintf("round %d", e.Round)
+	}
+	if slices.Contains(aboutUnits, e.Name) {
+		place += fmt.Sprintf(" unit %d", e.Unit)
+	}
+	fmt.Fprintf(ew.w, "%-10s %-16s %s\n", e.Name, place, e.Detail)
 }
