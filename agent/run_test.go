@@ -86,3 +86,56 @@ func TestRunSendsWhatCouldBeDone(t *testing.T) {
 		t.Errorf("%v after %d failures; news: %v", err, r.failed, names)
 	}
 }
+
+// stubborn is a provider that asks for the same impossible thing whenever it may.
+type stubborn struct{}
+
+func (stubborn) Step(_ context.Context, s *work.State) ([]protocol.Msg, error) {
+	if s.Phase.Ended() {
+		return nil, nil
+	}
+	return []protocol.Msg{work.Leave{Run: s.ID}}, nil
+}
+
+// TestRunDoesNotRepeatWhatWasRefused: a refused message costs a fee, so it is sent once a phase and not in every block.
+func TestRunDoesNotRepeatWhatWasRefused(t *testing.T) {
+	l := ledgertest.New()
+	run := newRun(t, l)
+	told := make(chan agent.News, 100)
+	blocks := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- agent.Run(t.Context(), stepped{l.Client(protocol.Account{2}), blocks}, run, stubborn{}, func(n agent.News) { told <- n })
+	}()
+	for ended := false; !ended; { // the run waits for three blocks, then it ends
+		l.Advance()
+		select {
+		case blocks <- struct{}{}:
+		case err := <-done:
+			if ended = true; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(told)
+	refused := 0
+	for n := range told {
+		if n.Name == agent.Refused {
+			refused++
+		}
+	}
+	if refused != 1 {
+		t.Errorf("the same message was refused %d times in one phase", refused)
+	}
+}
+
+// stepped is a ledger whose blocks a role sees one by one.
+type stepped struct {
+	*ledgertest.Client
+	blocks <-chan struct{}
+}
+
+func (s stepped) Next(ctx context.Context, after protocol.Height) (protocol.Height, error) {
+	<-s.blocks
+	return s.Client.Next(ctx, after)
+}
