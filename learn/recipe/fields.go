@@ -64,12 +64,12 @@ func (r *Recipe) fields() []field {
 		{key: "pay.unit_price", ptr: &r.Pay.UnitPrice, form: formAmount},
 		{key: "pay.provider_bond", ptr: &r.Pay.ProviderBond, form: formAmount},
 		{key: "pay.verifier_bond", ptr: &r.Pay.VerifierBond, form: formAmount},
-		{key: "network.providers", ptr: &n.Providers, min: 1, max: 1000},
-		{key: "network.verifiers", ptr: &n.Verifiers, min: 1, max: 1000},
+		{key: "network.providers", ptr: &n.Providers, min: 1, max: 256},
+		{key: "network.verifiers", ptr: &n.Verifiers, min: 1, max: 64},
 		{key: "network.validators", ptr: &n.Validators, min: 1, max: 100},
-		{key: "network.min_providers", ptr: &n.MinProviders, min: 1, max: 1000},
-		{key: "network.min_verifiers", ptr: &n.MinVerifiers, min: 1, max: 1000},
-		{key: "network.max_units", ptr: &n.MaxUnits, min: 1, max: 1000},
+		{key: "network.min_providers", ptr: &n.MinProviders, min: 1, max: 256},
+		{key: "network.min_verifiers", ptr: &n.MinVerifiers, min: 1, max: 64},
+		{key: "network.max_units", ptr: &n.MaxUnits, min: 1, max: 256},
 	}
 }
 

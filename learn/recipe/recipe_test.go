@@ -81,6 +81,8 @@ func TestMistakes(t *testing.T) {
 		{`name = "diagnosis"`, `name = "Diagnosis 1"`, "line 1: name: \"Diagnosis 1\" is not a name"},
 		{"[train]", "[pay]\nunit_price = \"1.50 MUT\"\n[train]", `line 13: pay.unit_price: "1.50 MUT" is not an amount; write it like "1.5 MUT"`},
 		{"[train]", "[network]\nmin_providers = 20\n[train]", "line 13: network.min_providers: 20 providers cannot share 16 units"},
+		{"[train]", "[network]\nmax_units = 257\n[train]", "line 13: network.max_units: 257 is outside 1 to 256"}, // as the ledger has it
+		{"[train]", "[network]\nmin_verifiers = 65\n[train]", "line 13: network.min_verifiers: 65 is outside 1 to 64"},
 	} {
 		_, err := Parse([]byte(strings.Replace(table, c.old, c.new, 1)))
 		if err == nil || !strings.Contains(err.Error(), c.want) {

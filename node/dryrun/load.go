@@ -10,7 +10,6 @@ import (
 	"github.com/mutirao/mutirao/learn/data"
 	"github.com/mutirao/mutirao/learn/recipe"
 	"github.com/mutirao/mutirao/node/failure"
-	"github.com/mutirao/mutirao/protocol/work"
 )
 
 // load reads a run file and its data.
@@ -22,9 +21,6 @@ func load(file string) (*recipe.Recipe, *data.Set, error) {
 	r, err := recipe.Parse(text)
 	if err != nil {
 		return nil, nil, mistake(file, err)
-	}
-	if err := limits(r); err != nil {
-		return nil, nil, failure.New(failure.Usage, file+" asks for too many", err, "lower the number in "+file)
 	}
 	set, err := data.Load(r, filepath.Dir(file))
 	switch {
@@ -71,20 +67,3 @@ type because struct {
 
 func (b because) Error() string { return b.why }
 func (b because) Unwrap() error { return b.err }
-
-// limits are those of the rules, which are narrower than the recipe's.
-func limits(r *recipe.Recipe) error {
-	for _, n := range []struct {
-		key         string
-		value, most int
-	}{
-		{"network.max_units", r.Network.MaxUnits, work.MaxUnits},
-		{"network.min_providers", r.Network.MinProviders, work.MaxProviders},
-		{"network.min_verifiers", r.Network.MinVerifiers, work.MaxVerifiers},
-	} {
-		if n.value > n.most {
-			return fmt.Errorf("%s is %d, the rules allow %d", n.key, n.value, n.most)
-		}
-	}
-	return nil
-}
