@@ -22,9 +22,12 @@ import (
 type Blobs interface {
 	// Put keeps data and serves it to peers.
 	Put(ctx context.Context, data []byte) (protocol.Hash, error)
-	// Get returns the bytes of id from here or from a peer; it keeps asking until ctx ends. With a ctx that has ended it
-	// returns what is kept here.
-	Get(ctx context.Context, id protocol.Hash) ([]byte, error)
+	// GetAtMost returns the bytes of id from here or from a peer; it keeps asking until ctx ends. With a ctx that has
+	// ended it returns what is kept here. More than max bytes are refused before they take memory or disk: who names a
+	// blob on the ledger need not have told its size.
+	GetAtMost(ctx context.Context, id protocol.Hash, max int64) ([]byte, error)
+	// Remove forgets the bytes of id, to make room. It is no error if they are not here.
+	Remove(id protocol.Hash) error
 	// SetPeers replaces the addresses at which Get asks.
 	SetPeers(addresses []string)
 }

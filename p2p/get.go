@@ -32,7 +32,7 @@ func (h *Host) Put(ctx context.Context, data []byte) (merkle.Hash, error) {
 	defer h.own.Done()
 	m := describe(data)
 	id := m.address()
-	if _, err := h.store.load(id); err == nil {
+	if _, err := h.store.load(id, h.cfg.MaxBlob); err == nil {
 		return id, nil
 	}
 	if err := h.store.put(m, data); err != nil {
@@ -63,16 +63,23 @@ func (h *Host) Remove(id merkle.Hash) error {
 
 // Get returns the verified bytes of a blob, which the caller owns. If this host does not store it, the known and the
 // connected peers are asked, again and again until ctx is done, because the blob may be on its way to them. It fails early
-// only if every peer was dropped for misbehaviour, if the blob exceeds MaxBlob or if it does not fit into the store.
-// Pieces that arrived are kept for the next Get, also across a restart. Errors: ErrUnavailable (with ctx's error if that
-// was the end), ErrTooLarge, ErrStoreFull, ErrClosed.
+// only if every peer was dropped for misbehaviour, which offering a blob above MaxBlob counts as, or if the blob does not
+// fit into the store. Pieces that arrived are kept for the next Get, also across a restart. Errors: ErrUnavailable (with
+// ctx's error if that was the end), ErrTooLarge, ErrStoreFull, ErrClosed.
 func (h *Host) Get(ctx context.Context, id merkle.Hash) ([]byte, error) {
+	return h.GetAtMost(ctx, id, h.cfg.MaxBlob)
+}
+
+// GetAtMost is Get for a blob of at most max bytes: a larger one, which the size in its manifest betrays, takes neither
+// memory nor room in the store. A max above MaxBlob means MaxBlob.
+func (h *Host) GetAtMost(ctx context.Context, id merkle.Hash, max int64) ([]byte, error) {
+	max = min(max, h.cfg.MaxBlob)
 	for {
-		data, err := h.store.load(id)
+		data, err := h.store.load(id, max)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errCorrupt) {
 			return data, err
 		}
-		if err := h.join(ctx, id); err != nil {
+		if err := h.join(ctx, id, max); err != nil {
 			return nil, err
 		}
 	}
@@ -80,7 +87,7 @@ func (h *Host) Get(ctx context.Context, id merkle.Hash) ([]byte, error) {
 
 // join fetches a blob, or waits for a fetch of the same blob that another caller started. It returns nil when it is worth
 // looking into the store again.
-func (h *Host) join(ctx context.Context, id merkle.Hash) error {
+func (h *Host) join(ctx context.Context, id merkle.Hash, max int64) error {
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
@@ -95,7 +102,7 @@ func (h *Host) join(ctx context.Context, id merkle.Hash) error {
 			return f.unavailable(ctx.Err())
 		}
 	}
-	f := newFetch(h, id)
+	f := newFetch(h, id, max)
 	h.fetches[id] = f
 	h.own.Add(1)
 	h.mu.Unlock()
@@ -115,6 +122,7 @@ const maxSlots = 16
 type fetch struct {
 	h     *Host
 	id    merkle.Hash
+	max   int64 // bytes that the blob may have
 	slots chan struct{}
 	done  chan struct{} // closed by end: complete, or failed for a reason of our own
 	over  chan struct{} // closed when nothing of the fetch runs any more
@@ -144,9 +152,9 @@ type source struct {
 	reason  error // the last trouble
 }
 
-func newFetch(h *Host, id merkle.Hash) *fetch {
+func newFetch(h *Host, id merkle.Hash, max int64) *fetch {
 	return &fetch{
-		h: h, id: id, sources: map[peer.ID]*source{},
+		h: h, id: id, max: max, sources: map[peer.ID]*source{},
 		slots: make(chan struct{}, maxSlots), done: make(chan struct{}), over: make(chan struct{}),
 	}
 }

@@ -514,6 +514,23 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestGetAtMost: a blob above what the caller expects takes no room, and does not spoil a later Get that expects it.
+func TestGetAtMost(t *testing.T) {
+	h, other := start(t, 1), start(t, 2)
+	h.SetPeers(addrs(other))
+	data := testBytes(3000)
+	id := put(t, other, data)
+	if _, err := h.GetAtMost(soon(t), id, 2999); !errors.Is(err, ErrTooLarge) || h.store.used != 0 {
+		t.Errorf("%v, and %d bytes are reserved for it", err, h.store.used)
+	}
+	if got, err := h.GetAtMost(soon(t), id, 3000); err != nil || !bytes.Equal(got, data) {
+		t.Error(err)
+	}
+	if _, err := h.GetAtMost(soon(t), id, 2999); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("from the own store: %v", err)
+	}
+}
+
 // TestBusyServerIsAskedAgain fills the server's gate for this peer, then opens it.
 func TestBusyServerIsAskedAgain(t *testing.T) {
 	a, b := start(t, 1), start(t, 2)

@@ -165,7 +165,7 @@ func (f *fetch) ask(l *link) (manifest, []bool, error) {
 	case k != kindHolding:
 		return manifest{}, nil, fmt.Errorf("%w: kind %d answers a question for pieces", ErrMessage, k)
 	}
-	m, held, err := decodeHolding(body, f.h.cfg.MaxBlob)
+	m, held, err := decodeHolding(body, f.max)
 	if err != nil {
 		return manifest{}, nil, err
 	}

@@ -143,14 +143,17 @@ func (s *store) write(name string, head, data []byte) (err error) {
 	return os.Rename(f.Name(), s.path(name+suffixBlob))
 }
 
-// load returns the verified bytes of a complete blob. The error is fs.ErrNotExist if it is not here, and errCorrupt,
-// after removing it, if the file does not hold it.
-func (s *store) load(id merkle.Hash) ([]byte, error) {
+// load returns the verified bytes of a complete blob. The error is fs.ErrNotExist if it is not here, ErrTooLarge if it has
+// more than max bytes, and errCorrupt, after removing it, if the file does not hold it.
+func (s *store) load(id merkle.Hash, max int64) ([]byte, error) {
 	b, err := s.open(id)
 	if err != nil {
 		return nil, err
 	}
 	defer b.close()
+	if b.m.size > max {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, b.m.size, max)
+	}
 	data := make([]byte, b.m.size)
 	for i := range b.m.leaves {
 		off, n := b.m.span(i)

@@ -24,14 +24,14 @@ func TestStoreKeepsBlobs(t *testing.T) {
 	for _, n := range []int{0, 1, PieceSize, 3*PieceSize + 5} {
 		data := testBytes(n)
 		m := describe(data)
-		if _, err := s.load(m.address()); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := s.load(m.address(), 1<<30); !errors.Is(err, fs.ErrNotExist) {
 			t.Fatalf("%d bytes: load before put: %v", n, err)
 		}
 		if err := s.put(m, data); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range []*store{s, mustStore(t, dir, 1<<20)} {
-			got, err := s.load(m.address())
+			got, err := s.load(m.address(), 1<<30)
 			if err != nil || !bytes.Equal(got, data) || !s.has(m.address()) {
 				t.Fatalf("%d bytes: %v", n, err)
 			}
@@ -70,10 +70,10 @@ func TestStoreDetectsDamage(t *testing.T) {
 		if err := os.WriteFile(path, harm(b), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.load(id); !errors.Is(err, errCorrupt) {
+		if _, err := s.load(id, 1<<30); !errors.Is(err, errCorrupt) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := s.load(id); !errors.Is(err, fs.ErrNotExist) || s.used != 0 || s.has(id) {
+		if _, err := s.load(id, 1<<30); !errors.Is(err, fs.ErrNotExist) || s.used != 0 || s.has(id) {
 			t.Errorf("%s: afterwards %v with %d bytes booked", name, err, s.used)
 		}
 	}
@@ -150,7 +150,7 @@ func TestPartSurvivesCrash(t *testing.T) {
 	if err := p.finish(); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.load(m.address())
+	got, err := s.load(m.address(), 1<<30)
 	if err != nil || !bytes.Equal(got, data) {
 		t.Fatal(err)
 	}

@@ -45,12 +45,15 @@ func (m *machine) Put(_ context.Context, data []byte) (protocol.Hash, error) {
 	return id, nil
 }
 
-// Get returns a blob from the machine's disk or from the first machine that serves it, and keeps it. The error is
-// errNobody. The bytes are shared and must not be changed.
-func (m *machine) Get(ctx context.Context, id protocol.Hash) ([]byte, error) {
+// GetAtMost returns a blob from the machine's disk or from the first machine that serves it, and keeps it. The error is
+// errNobody also for a blob that is too large. The bytes are shared and must not be changed.
+func (m *machine) GetAtMost(ctx context.Context, id protocol.Hash, max int64) ([]byte, error) {
 	m.store.mu.Lock()
 	defer m.store.mu.Unlock()
 	bytes := m.store.bytes[id]
+	if int64(len(bytes)) > max {
+		return nil, errNobody
+	}
 	if m.holds[id] {
 		return bytes, nil
 	}
@@ -68,6 +71,14 @@ func (m *machine) Get(ctx context.Context, id protocol.Hash) ([]byte, error) {
 		return bytes, nil
 	}
 	return nil, errNobody
+}
+
+// Remove forgets a blob; the archive keeps it.
+func (m *machine) Remove(id protocol.Hash) error {
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	delete(m.holds, id)
+	return nil
 }
 
 // SetPeers replaces the addresses at which Get asks.

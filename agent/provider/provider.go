@@ -60,6 +60,7 @@ func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 		}
 		p.shop = shop
 	}
+	p.shop.Tidy(s)
 	if !p.joined {
 		p.joined = true
 		p.Observe.Tell(agent.News{Name: agent.Joined, Round: s.Opened, Detail: m.Bond.Coins() + " locked as bond"})

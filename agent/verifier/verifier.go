@@ -62,6 +62,7 @@ func (v *Verifier) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 		}
 		v.shop = shop
 	}
+	v.shop.Tidy(s)
 	if s.Round != nil && s.Round.Number != v.round {
 		v.round, v.openings, v.fetched = s.Round.Number, map[attempt]work.Opening{}, map[uint32]bool{}
 	}

@@ -65,13 +65,18 @@ func (w *Workshop) Offer(ctx context.Context, e *Execution, bytes []byte) (work.
 	return work.Result{Payload: ref, Trace: claimed.TraceRoot(), Tokens: e.Opening.Tokens}, nil
 }
 
-// Fetch returns a revealed payload from peers, checked against its root and in canonical form.
+// Fetch returns a revealed payload from peers, checked against its root and in canonical form. All payloads of a model have
+// one size, so nobody can make this machine fetch more. It may be called from several goroutines.
 func (w *Workshop) Fetch(ctx context.Context, ref work.PayloadRef) ([]byte, error) {
-	bytes, err := get(ctx, w.blobs, ref.Blob)
+	size := payload.Size(w.trainer.Layout())
+	if ref.Size != uint64(size) {
+		return nil, fmt.Errorf("payload: %w: %d bytes, those of this model have %d", ErrMismatch, ref.Size, size)
+	}
+	bytes, err := get(ctx, w.blobs, ref.Blob, size)
 	if err != nil {
 		return nil, err
 	}
-	if uint64(len(bytes)) != ref.Size || merkle.Leaf(bytes) != ref.Root {
+	if len(bytes) != size || merkle.Leaf(bytes) != ref.Root {
 		return nil, fmt.Errorf("payload: %w: other size or root", ErrMismatch)
 	}
 	if _, err := payload.Decode(bytes, w.trainer.Layout()); err != nil {
@@ -84,6 +89,9 @@ func (w *Workshop) Fetch(ctx context.Context, ref work.PayloadRef) ([]byte, erro
 // worker serves, or nil if it cannot be had.
 func (w *Workshop) Explain(e *Execution, claim work.Result, claimed []byte) string {
 	c := replay.Claim{Trace: claim.Trace, Payload: claim.Payload.Root}
+	if e.execution.Confirms(c) && e.Opening.Tokens != claim.Tokens { // neither trace nor payload show the tokens
+		return fmt.Sprintf("the unit has %d tokens, not %d; payload and trace are right", e.Opening.Tokens, claim.Tokens)
+	}
 	return replay.Explain(e.execution, e.Payload, c, claimed, format{w.trainer.Layout()})
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // Replay computes what a closed round led to from the state before it and from the payloads that the ledger admitted,
-// which anybody can do at any later time.
+// which anybody can do as long as somebody serves them.
 func (w *Workshop) Replay(ctx context.Context, from work.StateRef, summary work.RoundSummary) (work.StateRef, error) {
 	public, err := w.Public(ctx, from)
 	if err != nil {

@@ -32,7 +32,7 @@ func (w *Workshop) Public(ctx context.Context, ref work.StateRef) (round.Public,
 	if w.ref == ref {
 		return w.public, nil
 	}
-	encoded, err := get(ctx, w.blobs, ref.Blob)
+	encoded, err := get(ctx, w.blobs, ref.Blob, round.MaxPublic)
 	if err != nil {
 		return round.Public{}, fmt.Errorf("fetch the model: %w", err)
 	}

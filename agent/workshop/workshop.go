@@ -24,7 +24,7 @@ var ErrMismatch = errors.New("does not match the ledger")
 
 // Workshop computes for one run. One goroutine owns it.
 type Workshop struct {
-	blobs   agent.Blobs
+	blobs   *shelf
 	trainer *round.Trainer
 	program protocol.Hash
 
@@ -38,7 +38,7 @@ func New(blobs agent.Blobs, r *recipe.Recipe, set *data.Set) (*Workshop, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Workshop{blobs: blobs, trainer: t, program: trace.ProgramHash(t.StepGraph())}, nil
+	return &Workshop{blobs: newShelf(blobs), trainer: t, program: trace.ProgramHash(t.StepGraph())}, nil
 }
 
 // Open fetches what the run names and checks it: the data against the dataset's root, the program that follows from
@@ -53,7 +53,7 @@ func Open(ctx context.Context, ledger agent.Ledger, blobs agent.Blobs, s *work.S
 	if err != nil {
 		return nil, fmt.Errorf("dataset of the run: %w", err)
 	}
-	encoded, err := get(ctx, blobs, dataset.Blob)
+	encoded, err := get(ctx, blobs, dataset.Blob, data.MaxEncoded)
 	if err != nil {
 		return nil, fmt.Errorf("fetch the data: %w", err)
 	}
@@ -71,6 +71,7 @@ func Open(ctx context.Context, ledger agent.Ledger, blobs agent.Blobs, s *work.S
 	if w.program != s.Spec.Program || w.InferenceProgram() != s.Spec.InferenceProgram {
 		return nil, fmt.Errorf("program of the run: %w: this version builds another step from its recipe", ErrMismatch)
 	}
+	w.blobs.data = dataset.Blob
 	return w, nil
 }
 
@@ -78,10 +79,10 @@ func Open(ctx context.Context, ledger agent.Ledger, blobs agent.Blobs, s *work.S
 // attempts, and in between the role looks at the ledger: a blob that nobody serves must not keep it from its other duties.
 const patience = 10 * time.Second
 
-func get(ctx context.Context, blobs agent.Blobs, id protocol.Hash) ([]byte, error) {
+func get(ctx context.Context, blobs agent.Blobs, id protocol.Hash, max int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return blobs.Get(ctx, id)
+	return blobs.GetAtMost(ctx, id, int64(max))
 }
 
 // RecordsRoot is the Merkle root over the records of a data set.
