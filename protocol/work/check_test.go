@@ -3,6 +3,7 @@ package work_test
 import (
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -285,5 +286,24 @@ func TestPointsLength(t *testing.T) {
 		if _, err := work.DecodeMsg("work/jury-reveal", []byte(data)); (err == nil) != ok || (err != nil && !errors.Is(err, protocol.ErrInvalid)) {
 			t.Errorf("%d points: %v", n, err)
 		}
+	}
+}
+
+// TestOpeningsTakeNoMemoryFirst: a message of many empty openings is refused before room is made for them.
+func TestOpeningsTakeNoMemoryFirst(t *testing.T) {
+	body := []byte(`{"openings":[` + strings.Repeat("{},", work.MaxMessage/3-10) + `{}]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := work.DecodeMsg(work.JuryReveal{}.Kind(), body)
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, protocol.ErrTooLarge) {
+		t.Error(err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 64*work.MaxMessage {
+		t.Errorf("%d bytes of message take %d of memory", len(body), used)
+	}
+	strict := []byte(`{"openings":[{"unit":0,"tokens":1,"more":1}]}`)
+	if _, err := work.DecodeMsg(work.JuryReveal{}.Kind(), strict); !errors.Is(err, protocol.ErrInvalid) {
+		t.Errorf("a field that openings do not have: %v", err)
 	}
 }

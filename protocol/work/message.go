@@ -85,7 +85,7 @@ type JuryCommit struct {
 type JuryReveal struct {
 	Run      protocol.Hash `json:"run"`
 	Round    uint32        `json:"round"`
-	Openings []Opening     `json:"openings"` // one for each unit that the juror was drawn for, ascending
+	Openings Openings      `json:"openings"` // one for each unit that the juror was drawn for, ascending
 	Salt     protocol.Hash `json:"salt"`
 }
 
@@ -99,8 +99,8 @@ type Aggregate struct {
 
 // Report is what a verifier says about a round.
 type Report struct {
-	Available []bool    `json:"available"` // by unit index, one for each unit of the round: revealed, fetched, and valid in form
-	Audits    []Opening `json:"audits"`    // one for each unit that this verifier must audit in this pass, ascending
+	Available []bool   `json:"available"` // by unit index, one for each unit of the round: revealed, fetched, and valid in form
+	Audits    Openings `json:"audits"`    // one for each unit that this verifier must audit in this pass, ascending
 }
 
 // Opening is a full re-execution of a unit. Who has not executed it cannot know the points.
@@ -110,6 +110,28 @@ type Opening struct {
 	Payload protocol.Hash `json:"payload"` // merkle.Leaf of the payload's bytes
 	Tokens  uint64        `json:"tokens"`
 	Detail  string        `json:"detail"` // where it differs from the worker's payload; informational
+}
+
+// Openings is a list of openings, of which each takes far more memory than the least text that stands for one.
+type Openings []Opening
+
+// UnmarshalJSON refuses a list that is too long before it makes room for it.
+func (o *Openings) UnmarshalJSON(data []byte) error {
+	var parts []json.RawMessage
+	if err := json.Unmarshal(data, &parts); err != nil {
+		return err
+	}
+	if len(parts) > MaxUnits {
+		return fmt.Errorf("%w: %d openings, allowed are %d", protocol.ErrTooLarge, len(parts), MaxUnits)
+	}
+	list := make(Openings, len(parts))
+	for i, part := range parts {
+		if err := protocol.DecodeJSON(part, MaxMessage, &list[i]); err != nil {
+			return err
+		}
+	}
+	*o = list
+	return nil
 }
 
 // Points are the state roots of a unit's trace.
