@@ -28,8 +28,19 @@ func (t *turn) aggregate() {
 	case t.Round.present() < int(t.Spec.LeastVerifiers):
 		t.pause(PhaseAggregate)
 	default:
-		t.enter(PhaseAggregate, t.Spec.Windows.Aggregate)
+		t.askVotes()
 	}
+}
+
+// askVotes has the verifiers name the next model. A pause brings those back that did not, so this may happen several times;
+// what they cannot compute after MaxVotes of them, nobody can, and the round admits nothing. Rule: spec/work.md §9.
+func (t *turn) askVotes() {
+	if t.Round.Votes == MaxVotes {
+		t.repeat("too few verifiers named an aggregate")
+		return
+	}
+	t.Round.Votes++
+	t.enter(PhaseAggregate, t.Spec.Windows.Aggregate)
 }
 
 // available counts the reports about a unit. Reports of expelled verifiers do not count.

@@ -306,3 +306,74 @@ func TestApplyLeavesInput(t *testing.T) {
 	}
 	t.Fatal("the run did not end")
 }
+
+// TestAggregateThatNobodyFinds: verifiers that do everything but name an aggregate pause the round and come back, so that
+// each pause ends. Such a round is given up, and after enough of them the run ends.
+func TestAggregateThatNobodyFinds(t *testing.T) {
+	w, all := start(t, testSpec(), four, verifiers)
+	for range work.MaxRepeats * (work.MaxVotes*8 + 20) {
+		for _, m := range all {
+			for _, task := range work.Duty(w.state(), account(m)) {
+				if task.Kind == work.TaskAggregate {
+					continue
+				}
+				for _, msg := range w.message(account(m), honest, task) {
+					if err := w.ledger.Submit(account(m), msg); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		w.ledger.Advance()
+		if err := w.check(); err != nil {
+			t.Fatal(err)
+		}
+		if w.state().Phase.Ended() {
+			break
+		}
+	}
+	if s := w.state(); s.Phase != work.PhaseStopped || s.Repeats != work.MaxRepeats {
+		t.Errorf("the run is %s after %d rounds that admitted nothing", s.Phase, s.Repeats)
+	}
+}
+
+// TestRecordsOfTheGoneGiveWay: whoever joins, misses and leaves takes no place for good, except while it is benched.
+func TestRecordsOfTheGoneGiveWay(t *testing.T) {
+	w, _ := start(t, testSpec(), four, verifiers)
+	w.ledger.Advance()
+	s := w.state()
+	if s.Phase != work.PhaseCompute {
+		t.Fatal(s.Phase)
+	}
+	s.Members[0].Units = 1
+	for i := len(s.Members); i < work.MaxMembers; i++ {
+		gone := work.Member{Account: protocol.Account{0xff, byte(i >> 8), byte(i)}, Role: work.Provider, Status: work.Left, Misses: 1}
+		if i%2 == 0 {
+			gone.Benched = s.Opened + 1
+		}
+		s.Members = append(s.Members, gone)
+	}
+	join := work.Join{Run: s.ID, Role: work.Provider}
+	env := protocol.Env{Height: w.ledger.Height() + 1}
+	next, _, err := work.Apply(s, join, account("p9"), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found := next.Member(account("p9")); !found {
+		t.Error("the one that joined is no member")
+	}
+	for i := range s.Members {
+		m := &s.Members[i]
+		if _, kept := next.Member(m.Account); kept != (m.Status == work.Active || m.Benched > 0) {
+			t.Errorf("%s, benched until %d: kept is %t", m.Status, m.Benched, kept)
+		}
+	}
+	for i := range s.Members {
+		if s.Members[i].Status == work.Left {
+			s.Members[i].Benched = s.Opened + 1
+		}
+	}
+	if _, _, err := work.Apply(s, join, account("p9"), env); !errors.Is(err, protocol.ErrFull) {
+		t.Errorf("all places are taken by members on the bench: %v", err)
+	}
+}

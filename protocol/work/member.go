@@ -22,6 +22,9 @@ func (t *turn) join(m Join, from protocol.Account) error {
 		return fmt.Errorf("%w: %d members have the role of %s", protocol.ErrFull, n, m.Role)
 	}
 	old := t.member(from)
+	if old == nil && len(t.Members) >= MaxMembers {
+		t.forgetBlamed()
+	}
 	switch {
 	case old == nil && len(t.Members) >= MaxMembers:
 		return fmt.Errorf("%w: %d records of members", protocol.ErrFull, len(t.Members))
@@ -119,6 +122,14 @@ func (t *turn) release(who *Member) {
 func (t *turn) forgetGone() {
 	t.Members = slices.DeleteFunc(t.Members, func(m Member) bool {
 		return m.Status == Left && m.Units == 0 && m.Duties == 0 && m.Misses == 0
+	})
+}
+
+// forgetBlamed drops, when there is no place left, also those that left with nothing but misses and whose bench is over:
+// otherwise somebody could take all places for good by joining, missing and leaving.
+func (t *turn) forgetBlamed() {
+	t.Members = slices.DeleteFunc(t.Members, func(m Member) bool {
+		return m.Status == Left && m.Units == 0 && m.Duties == 0 && !t.benched(&m)
 	})
 }
 

@@ -71,6 +71,7 @@ type Round struct {
 	Beacon     protocol.Hash   `json:"beacon"` // of the assignment
 	Draw       protocol.Hash   `json:"draw"`   // of audits and juries: known once the reveals are in
 	Pass       uint32          `json:"pass"`   // audit pass, from 1; 0 before
+	Votes      uint32          `json:"votes"`  // how often the verifiers were asked for the aggregate
 	Resume     Phase           `json:"resume"` // what a pause interrupted; empty otherwise
 	Units      []Unit          `json:"units"`
 	Seats      []Seat          `json:"seats"` // the verifiers of this round

@@ -147,7 +147,7 @@ func (t *turn) endPause() {
 	resume := t.Round.Resume
 	t.Round.Resume = ""
 	if resume == PhaseAggregate {
-		t.enter(PhaseAggregate, t.Spec.Windows.Aggregate)
+		t.askVotes()
 		return
 	}
 	t.audit()

@@ -28,6 +28,7 @@ const (
 	MaxTokens    = 1 << 40   // tokens or records of one unit
 	MaxMessage   = 512 << 10 // bytes of one message in JSON
 	MaxPasses    = 8         // audit passes of one round, each without the verifiers that missed the one before
+	MaxVotes     = 8         // times that verifiers are asked for the aggregate of one round, each after a pause
 	MaxRepeats   = 16        // rounds in a row that admit nothing
 	amountBits   = 128       // of any amount in a Spec: sums over all units of a run stay far below 2^256
 )
