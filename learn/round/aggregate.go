@@ -27,8 +27,9 @@ const maxNorm = 3
 // each operation rounded once. A contribution is rejected, and counts for nothing, if its payload is
 // not canonical, if its tokens are not those of a unit of 1 to the recipe's steps, or if the norm of
 // its change is more than three times the median norm (the lower of two middle ones) of those left.
-// If all are rejected the state stays as it is. p is not changed. It returns ErrState if p is not the
-// model's and ErrDiverged if the step is not finite.
+// If the step is not finite, or out of the range of the codes, all are rejected: whoever must name the
+// next state always can. If all are rejected the state stays as it is. p is not changed. It returns
+// ErrState if p is not the model's.
 func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public, rejected []bool, err error) {
 	if err := t.checkPublic(p); err != nil {
 		return Public{}, nil, err
@@ -51,10 +52,12 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 			total += c.Tokens
 		}
 	}
-	next = Public{Theta: clone(p.Theta), Momentum: clone(p.Momentum), Residual: clone(p.Residual)}
+	same := Public{Theta: clone(p.Theta), Momentum: clone(p.Momentum), Residual: clone(p.Residual)}
 	if total == 0 {
-		return next, rejected, nil
+		return same, rejected, nil
 	}
+	none := slices.Repeat([]bool{true}, len(contributions))
+	next = Public{Theta: clone(p.Theta), Momentum: clone(p.Momentum), Residual: clone(p.Residual)}
 	y := zeros(t.layout)
 	outer := optim.Nesterov{LR: t.recipe.Train.OuterLR, Momentum: t.recipe.Train.OuterMomentum}
 	for j := range y {
@@ -70,15 +73,15 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 	}
 	codes, err := payload.Quantise(y, payload.Int8)
 	if err != nil {
-		return Public{}, nil, diverged(err)
+		return same, none, nil
 	}
 	for j, q := range payload.Dequantise(codes) {
 		step := q.Tensor.Float32()
 		kernel.Sub(next.Residual[j].Tensor.Float32(), y[j].Tensor.Float32(), step)
 		kernel.Sub(next.Theta[j].Tensor.Float32(), next.Theta[j].Tensor.Float32(), step)
 	}
-	if err := t.checkPublic(next); err != nil {
-		return Public{}, nil, diverged(err)
+	if t.checkPublic(next) != nil {
+		return same, none, nil
 	}
 	return next, rejected, nil
 }
