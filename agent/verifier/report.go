@@ -2,10 +2,12 @@ package verifier
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/workshop"
+	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -70,12 +72,19 @@ func (v *Verifier) recompute(ctx context.Context, s *work.State, unit uint32) (w
 		return o, nil
 	}
 	e, err := v.shop.Execute(ctx, s, unit)
-	if err != nil {
+	var o work.Opening
+	switch {
+	case errors.Is(err, round.ErrDiverged): // on every machine: who sealed a result of it has made that up
+		o = work.Opening{Unit: unit, Detail: "the unit diverges, so it has no result"}
+	case err != nil:
 		return work.Opening{}, err
+	default:
+		o = e.Opening
 	}
-	o := e.Opening
 	if !o.Agrees(u.Result) {
-		o.Detail = v.explain(ctx, u, e)
+		if e != nil {
+			o.Detail = v.explain(ctx, u, e)
+		}
 		v.Observe.Tell(agent.News{Name: agent.Disagreed, Round: s.Round.Number, Unit: unit, Detail: o.Detail})
 	}
 	v.openings[k] = o
