@@ -72,9 +72,14 @@ func (c *Child) Events() <-chan event.Event { return c.events }
 // PID is the id of the process.
 func (c *Child) PID() int { return c.cmd.Process.Pid }
 
-// read forwards the child's events and then reaps it.
+// maxEvent bounds one event in bytes; its detail may hold an error with a line for each of a thousand peers.
+const maxEvent = 1 << 20
+
+// read forwards the child's events and then reaps it. After a line that is too long nothing more is heard of the child,
+// but its pipe is emptied to the end, or it would wait for that for ever.
 func (c *Child) read(stdout io.Reader) {
 	lines := bufio.NewScanner(stdout)
+	lines.Buffer(nil, maxEvent)
 	for lines.Scan() {
 		var e event.Event
 		if json.Unmarshal(lines.Bytes(), &e) != nil {
@@ -85,6 +90,7 @@ func (c *Child) read(stdout io.Reader) {
 		default: // nobody listens; events are news, not state
 		}
 	}
+	io.Copy(io.Discard, stdout)
 	c.err = c.cmd.Wait()
 	close(c.events)
 	close(c.done)
