@@ -13,6 +13,7 @@ import (
 
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/provider"
+	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/node/child"
 	"github.com/mutirao/mutirao/node/event"
 	"github.com/mutirao/mutirao/node/failure"
@@ -72,6 +73,9 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	if err != nil {
 		return failure.New(failure.Usage, "the invite cannot be read", err, "copy it again, whole, from who sent it")
 	}
+	if v.Chain != network.ChainID {
+		return failure.New(failure.Usage, "the invite is for another network", fmt.Errorf("%w: %.60q, this version takes part in %s", errChain, v.Chain, network.ChainID), "ask for an invite to "+network.ChainID)
+	}
 	drill, err := parseDrill(o.drill)
 	if err != nil {
 		return failure.New(failure.Usage, "the drill is unknown", err, "mutirao join --help")
@@ -122,7 +126,10 @@ func reach(ctx context.Context, m *role.Machine, v invite.Invite) error {
 	return nil
 }
 
-var errEnded = errors.New("nothing is left to compute")
+var (
+	errEnded = errors.New("nothing is left to compute")
+	errChain = errors.New("unknown network")
+)
 
 // slowDelay is how long a slow drill pauses: longer than any run of the demo.
 const slowDelay = time.Hour

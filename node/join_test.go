@@ -1,11 +1,30 @@
 package node
 
 import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/mutirao/mutirao/agent/provider"
+	"github.com/mutirao/mutirao/node/event"
+	"github.com/mutirao/mutirao/node/invite"
 )
+
+// TestJoinRefusesAnotherNetwork: what this version signs counts on one network only.
+func TestJoinRefusesAnotherNetwork(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lend")
+	v := invite.Invite{Chain: "mutirao-2", Ledger: []string{"http://127.0.0.1:1"}}
+	err := join(t.Context(), v.String(), joinOptions{dir: dir}, event.NewWriter(io.Discard, true))
+	if !errors.Is(err, errChain) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a key was made for it")
+	}
+}
 
 func TestParseDrill(t *testing.T) {
 	for text, want := range map[string]provider.Drill{
