@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
@@ -38,12 +39,13 @@ func Compile(g *graph.Graph) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{ids: map[string]int{}}
+	c := &compiler{ids: map[string]int{}, initializers: map[int]*tensor.Tensor{}, packed: map[packing]*kernel.Packed{}}
 	for _, v := range g.Inputs {
 		c.add(v, external)
 	}
 	for _, t := range g.Initializers {
-		c.add(graph.Value{Name: t.Name, DType: t.Tensor.DType(), Shape: t.Tensor.Shape()}, constant)
+		id := c.add(graph.Value{Name: t.Name, DType: t.Tensor.DType(), Shape: t.Tensor.Shape()}, constant)
+		c.initializers[id] = t.Tensor
 	}
 	for i := range calls {
 		c.instruct(&calls[i])
@@ -76,10 +78,12 @@ func Compile(g *graph.Graph) (*Program, error) {
 // compiler is the state of Compile. A storage is a piece of memory, numbered; values that are the same bytes under another
 // name or shape have the same storage.
 type compiler struct {
-	ids        map[string]int // value name -> storage
-	storages   []storage
-	code       []instruction
-	scratchLen int
+	ids          map[string]int // value name -> storage
+	storages     []storage
+	initializers map[int]*tensor.Tensor // by storage
+	packed       map[packing]*kernel.Packed
+	code         []instruction
+	scratchLen   int
 }
 
 type storage struct {

@@ -11,7 +11,7 @@ var matmulOps = map[string]operation{
 
 // emitMatMul runs one product per pair of matrices. If only the left factor has leading axes, its rows are one tall matrix:
 // an output row depends on its own input row alone, so the bits are the same.
-func emitMatMul(_ *compiler, in *instruction) func(*Program) error {
+func emitMatMul(c *compiler, in *instruction) func(*Program) error {
 	a, b, out := in.call.In[0].Shape, in.call.In[1].Shape, in.call.Out[0].Shape
 	if len(a) == 1 {
 		a = []int{1, a[0]}
@@ -29,8 +29,9 @@ func emitMatMul(_ *compiler, in *instruction) func(*Program) error {
 		l = elementLoop(nil, nil, nil)
 	}
 	if l.rows == 1 && l.inner == 1 {
+		product := c.product(z, x, y, m, k, n, transA, transB)
 		return func(p *Program) error {
-			kernel.MatMul(p.f32[z], p.f32[x], p.f32[y], m, k, n, transA, transB)
+			product(p)
 			return nil
 		}
 	}
@@ -52,8 +53,9 @@ func emitGemm(c *compiler, in *instruction) func(*Program) error {
 	k := in.call.In[0].Len() / m
 	a, b, y := in.in[0], in.in[1], in.out[0]
 	alpha, beta, transA, transB := in.call.Float("alpha"), in.call.Float("beta"), in.transA, in.transB
+	matmul := c.product(y, a, b, m, k, n, transA, transB)
 	product := func(p *Program) {
-		kernel.MatMul(p.f32[y], p.f32[a], p.f32[b], m, k, n, transA, transB)
+		matmul(p)
 		if alpha != 1 {
 			kernel.MulScalar(p.f32[y], p.f32[y], alpha)
 		}
@@ -80,4 +82,33 @@ func emitGemm(c *compiler, in *instruction) func(*Program) error {
 		addition.run(l, p.f32[y], p.f32[y], d)
 		return nil
 	}
+}
+
+// product makes the step z = x·y of storages. A right factor that is an initializer is packed here, once for all products
+// that read it the same way; the bits do not change.
+func (c *compiler) product(z, x, y, m, k, n int, transA, transB bool) func(*Program) {
+	if packed := c.pack(y, k, n, transB); packed != nil {
+		return func(p *Program) { kernel.MatMulPacked(p.f32[z], p.f32[x], packed, m, k, n, transA) }
+	}
+	return func(p *Program) { kernel.MatMul(p.f32[z], p.f32[x], p.f32[y], m, k, n, transA, transB) }
+}
+
+// packing is a way to read an initializer as a matrix.
+type packing struct {
+	storage, k, n int
+	trans         bool
+}
+
+// pack returns storage y as a packed matrix, or nil if it is not an initializer or too narrow: columns are packed by 32, so
+// that a packed matrix of 16 columns or more takes at most twice its memory.
+func (c *compiler) pack(y, k, n int, trans bool) *kernel.Packed {
+	t, ok := c.initializers[y]
+	if !ok || n < 16 || k == 0 {
+		return nil
+	}
+	key := packing{y, k, n, trans}
+	if c.packed[key] == nil {
+		c.packed[key] = kernel.Pack(t.Float32(), k, n, trans)
+	}
+	return c.packed[key]
 }

@@ -19,27 +19,36 @@ func MatMul(c, a, b []float32, m, k, n int, transA, transB bool) {
 	if m == 0 || n == 0 || k == 0 {
 		return
 	}
-	p := product{c: c, a: a, b: b, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: n, bCol: 1}
+	p := product{c: c, a: a, b: b, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: n, bCol: 1, bPanel: panelCols}
 	if transA {
 		p.aRow, p.aCol = 1, m
 	}
 	if transB {
-		p.bRow, p.bCol = 1, k
+		p.bRow, p.bCol, p.bPanel = 1, k, panelCols*k
 	}
 	p.run()
 }
 
-// product is one matrix product with strides: a[i,k] is a[i·aRow + k·aCol], b[k,j] is b[k·bRow + j·bCol] and c is
-// contiguous.
+// panelCols is the number of columns that are stored together in a packed matrix: two vectors of AVX-512.
+const panelCols = 32
+
+// product is one matrix product with strides: a[i,k] is a[i·aRow + k·aCol], b[k,j] is
+// b[⌊j/32⌋·bPanel + k·bRow + (j mod 32)·bCol] and c is contiguous.
 type product struct {
-	c, a, b                []float32
-	m, k, n                int
-	aRow, aCol, bRow, bCol int
+	c, a, b                        []float32
+	m, k, n                        int
+	aRow, aCol, bRow, bCol, bPanel int
+	packed                         bool // b is packed: panels are contiguous and whole
+}
+
+// columns is b from b[k,j] on.
+func (p *product) columns(k, j int) []float32 {
+	return p.b[j/panelCols*p.bPanel+k*p.bRow+j%panelCols*p.bCol:]
 }
 
 // runGeneric is the definition of MatMul, for the rows lo to hi of c.
 func (p *product) runGeneric(lo, hi int) {
-	var partial [64]float32 // a row of P_b for 64 columns: independent chains keep the processor busy
+	var partial [panelCols]float32 // a row of P_b for some columns: independent chains keep the processor busy
 	for i := lo; i < hi; i++ {
 		for j0 := 0; j0 < p.n; j0 += len(partial) {
 			width := min(len(partial), p.n-j0)
@@ -51,11 +60,12 @@ func (p *product) runGeneric(lo, hi int) {
 				for k := k0; k < min(k0+blockK, p.k); k++ {
 					a := p.a[i*p.aRow+k*p.aCol]
 					if p.bCol == 1 {
-						fmaRow(chain, p.b[k*p.bRow+j0:], a)
+						fmaRow(chain, p.columns(k, j0), a)
 						continue
 					}
+					b := p.columns(k, j0)
 					for j := range chain {
-						chain[j] = FMA(a, p.b[k*p.bRow+(j0+j)*p.bCol], chain[j])
+						chain[j] = FMA(a, b[j*p.bCol], chain[j])
 					}
 				}
 				for j, v := range chain {

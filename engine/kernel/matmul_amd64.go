@@ -17,6 +17,7 @@ type tile struct {
 	aRow, aCol int
 	b          unsafe.Pointer
 	bRow       int
+	bPanel     int // of a row times several panels
 	c          unsafe.Pointer
 	cRow       int
 	first      int       // 1 if c is written, 0 if it is added to
@@ -27,11 +28,13 @@ type tile struct {
 type tiling struct {
 	rows, lanes int
 	tiles       [][2][2]func(*tile)
+	panels      int         // of packed columns that vector takes
+	vector      func(*tile) // a row times panels
 }
 
 var tilings = [implementations]tiling{
-	avx2:   {rows: 6, lanes: 8, tiles: tilesAVX2[:]},
-	avx512: {rows: 14, lanes: 16, tiles: tilesAVX512[:]},
+	avx2:   {rows: 6, lanes: 8, tiles: tilesAVX2[:], panels: 2, vector: vectorAVX2},
+	avx512: {rows: 14, lanes: 16, tiles: tilesAVX512[:], panels: 4, vector: vectorAVX512},
 }
 
 const (
@@ -93,9 +96,12 @@ func (p *product) runBlocks(t *tiling, rows, cols, lo, hi int) {
 // numbers changes, not what is done with them.
 func (p *product) runBlock(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
 	const size = 4
+	if p.packed && p.m == 1 {
+		j0 = p.runVector(s, t, j0, j1)
+	}
 	width := 2 * t.lanes
 	packA := p.m*p.k > inCache && p.n >= t.lanes
-	packB := p.bCol != 1 || p.k*p.n > inCache && p.m >= 2*t.rows
+	packB := p.bCol != 1 || !p.packed && p.k*p.n > inCache && p.m >= 2*t.rows
 	s.tile.cRow = size * p.n
 	// Equal shares of rows: 64 rows are 13+13+13+13+12, not 14+14+14+14+8.
 	groups := (i1 - i0 + t.rows - 1) / t.rows
@@ -118,7 +124,7 @@ func (p *product) runBlock(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
 			w := min(width, j1-j)
 			vectors := (w + t.lanes - 1) / t.lanes
 			masked := s.setMask(t.lanes, w)
-			b := p.b[k0*p.bRow+j*p.bCol:]
+			b := p.columns(k0, j)
 			s.tile.bRow = size * p.bRow
 			if packB {
 				b = s.b[(j-j0)*kc:]
@@ -134,6 +140,28 @@ func (p *product) runBlock(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
 			}
 		}
 	}
+}
+
+// runVector computes the only row of c from column j0 on, for as many whole groups of panels as there are before j1,
+// each read from start to end. It returns the first column that it left out. j0 is a multiple of 32.
+func (p *product) runVector(s *matmulScratch, t *tiling, j0, j1 int) int {
+	const size = 4
+	group := t.panels * panelCols
+	s.tile.bPanel = size * p.bPanel
+	for ; j0+group <= j1; j0 += group {
+		s.tile.c = unsafe.Pointer(&p.c[j0])
+		for k0 := 0; k0 < p.k; k0 += blockK {
+			s.tile.k = min(blockK, p.k-k0)
+			s.tile.first = 0
+			if k0 == 0 {
+				s.tile.first = 1
+			}
+			s.tile.a = unsafe.Pointer(&p.a[k0])
+			s.tile.b = unsafe.Pointer(&p.columns(k0, j0)[0])
+			t.vector(&s.tile)
+		}
+	}
+	return j0
 }
 
 // setMask sets the mask of the last vector of w columns and returns 1 if it leaves lanes out.
@@ -186,7 +214,7 @@ func (p *product) packColumns(s *matmulScratch, width, k0, kc, j0, j1 int) {
 		w := min(width, j1-j)
 		if p.bCol == 1 {
 			for k := range kc {
-				n := copy(panel[k*width:][:width], p.b[(k0+k)*p.bRow+j:][:w])
+				n := copy(panel[k*width:][:width], p.columns(k0+k, j)[:w])
 				clear(panel[k*width+n:][:width-n])
 			}
 			continue
@@ -223,11 +251,5 @@ func grow(s []float32, n int) []float32 {
 	if n <= cap(s) {
 		return s[:n]
 	}
-	const line = 16
-	fresh := make([]float32, 1<<bits.Len(uint(n+line)))
-	skip := 0
-	for uintptr(unsafe.Pointer(&fresh[skip]))%(4*line) != 0 {
-		skip++
-	}
-	return fresh[skip:][:n]
+	return aligned(1 << bits.Len(uint(n)))[:n]
 }

@@ -394,6 +394,11 @@ var tilesAVX2 = [6][2][2]func(*tile){
 	{{tile6x1AVX2, tile6x1MaskedAVX2}, {tile6x2AVX2, tile6x2MaskedAVX2}},
 }
 
+// vectorAVX2 computes one block of k for one row and 2 packed panels.
+//
+//go:noescape
+func vectorAVX2(t *tile)
+
 // tile1x1AVX512 computes one block of k for 1 rows and 1 vectors of columns.
 //
 //go:noescape
@@ -551,6 +556,11 @@ var tilesAVX512 = [14][2][2]func(*tile){
 	{{tile13x1AVX512, tile13x1AVX512}, {tile13x2AVX512, tile13x2AVX512}},
 	{{tile14x1AVX512, tile14x1AVX512}, {tile14x2AVX512, tile14x2AVX512}},
 }
+
+// vectorAVX512 computes one block of k for one row and 4 packed panels.
+//
+//go:noescape
+func vectorAVX512(t *tile)
 
 // transpose8AVX2 transposes blocks of 8×8: dst[8b+i][j] = src[j][8b+i] for b < blocks. Row strides are in bytes.
 //

@@ -21,6 +21,7 @@ func matmul(f *file) {
 			}
 		}
 		table(f, s, rows)
+		matmulVector(f, s)
 	}
 	transpose(f)
 }
@@ -117,6 +118,60 @@ func matmulTile(f *file, s isa, rows, vectors int, masked bool) {
 			s.store(f, acc(i, j), fmt.Sprintf("%d(DI)", j*s.bytes()), tail(j))
 		}
 		f.p("ADDQ SI, DI")
+	}
+	f.p("VZEROUPPER")
+	f.p("RET")
+}
+
+// panelCols is the number of columns of a packed panel, as in engine/kernel.
+const panelCols = 32
+
+// matmulVector emits one block of k for one row of a and packed panels of b, as many as give eight chains that do not
+// wait for each other. a is contiguous.
+func matmulVector(f *file, s isa) {
+	vectors := panelCols / s.lanes
+	panels := 8 / vectors
+	f.function("vector"+s.name, "t *tile", 8, fmt.Sprintf("computes one block of k for one row and %d packed panels.", panels))
+	f.p("MOVQ t+0(FP), R12")
+	f.p("MOVQ tile_k(R12), CX")
+	f.p("MOVQ tile_a(R12), AX")
+	f.p("MOVQ tile_b(R12), BX")
+	f.p("MOVQ tile_bPanel(R12), R11")
+	if panels > 3 {
+		f.p("LEAQ (R11)(R11*2), R9")
+	}
+	acc := func(i, j int) string { return s.reg(i*vectors + j) }
+	for i := range panels * vectors {
+		s.zero(f, s.reg(i))
+	}
+	broadcast, b := s.reg(8), s.reg(9)
+	f.p("PCALIGN $32")
+	f.l("loop")
+	f.p("VBROADCASTSS (AX), %s", broadcast)
+	for i := range panels {
+		for j := range vectors {
+			f.p("VFMADD231PS %d(BX)%s, %s, %s", j*s.bytes(), []string{"", "(R11*1)", "(R11*2)", "(R9*1)"}[i], broadcast, acc(i, j))
+		}
+	}
+	f.p("ADDQ $4, AX")
+	f.p("ADDQ $%d, BX", 4*panelCols)
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+	f.p("MOVQ tile_c(R12), DI")
+	f.p("CMPQ tile_first(R12), $0")
+	f.p("JEQ add")
+	s.zero(f, b)
+	for i := range panels * vectors {
+		f.p("VADDPS %s, %s, %s", b, s.reg(i), s.reg(i))
+		s.store(f, s.reg(i), fmt.Sprintf("%d(DI)", i*s.bytes()), false)
+	}
+	f.p("VZEROUPPER")
+	f.p("RET")
+	f.l("add")
+	for i := range panels * vectors {
+		s.load(f, fmt.Sprintf("%d(DI)", i*s.bytes()), b, false)
+		f.p("VADDPS %s, %s, %s", s.reg(i), b, s.reg(i))
+		s.store(f, s.reg(i), fmt.Sprintf("%d(DI)", i*s.bytes()), false)
 	}
 	f.p("VZEROUPPER")
 	f.p("RET")

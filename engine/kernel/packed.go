@@ -1,0 +1,81 @@
+package kernel
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Packed is a matrix b of k rows and n columns, laid out once to be the right factor of many products: panels of 32
+// columns, each stored as [k, 32] with zeros for columns beyond n. The layout is the same for every implementation.
+// It is not changed after Pack and safe for concurrent use.
+type Packed struct {
+	k, n int
+	data []float32
+}
+
+// Pack copies b, stored [k,n], or [n,k] if transB, to a Packed. It panics if the length does not fit.
+func Pack(b []float32, k, n int, transB bool) *Packed {
+	checkLen("b", len(b), k*n)
+	p := &Packed{k: k, n: n, data: aligned((n + panelCols - 1) / panelCols * panelCols * k)}
+	parallel((n+panelCols-1)/panelCols, max(1, elementGrain/(panelCols*max(k, 1))), func(lo, hi int) {
+		for panel := lo; panel < hi; panel++ {
+			p.fill(panel, b, transB)
+		}
+	})
+	return p
+}
+
+// fill copies the columns of one panel.
+func (p *Packed) fill(panel int, b []float32, transB bool) {
+	j0 := panel * panelCols
+	out := p.data[j0*p.k:][:panelCols*p.k]
+	width := min(panelCols, p.n-j0)
+	if !transB {
+		for k := range p.k {
+			copy(out[k*panelCols:], b[k*p.n+j0:][:width])
+		}
+		return
+	}
+	// Some rows at a time, so that what is written stays in the cache for the next column.
+	const rows = 64
+	for k0 := 0; k0 < p.k; k0 += rows {
+		for j := range width {
+			for k, v := range b[(j0+j)*p.k+k0:][:min(rows, p.k-k0)] {
+				out[(k0+k)*panelCols+j] = v
+			}
+		}
+	}
+}
+
+// MatMulPacked is MatMul with a packed right factor, and gives the same bits. It panics if b is not of k rows and n
+// columns or a length does not fit. Packing pays from the second product on, and most where m is small: then a
+// product takes the time of reading b once.
+func MatMulPacked(c, a []float32, b *Packed, m, k, n int, transA bool) {
+	checkLen("a", len(a), m*k)
+	if b.k != k || b.n != n {
+		panic(fmt.Sprintf("kernel: packed b is %dx%d, want %dx%d", b.k, b.n, k, n))
+	}
+	checkLen("c", len(c), m*n)
+	if k == 0 {
+		clear(c)
+	}
+	if m == 0 || n == 0 || k == 0 {
+		return
+	}
+	p := product{c: c, a: a, b: b.data, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: panelCols, bCol: 1, bPanel: panelCols * k, packed: true}
+	if transA {
+		p.aRow, p.aCol = 1, m
+	}
+	p.run()
+}
+
+// aligned returns n zeros, the first of which starts a cache line.
+func aligned(n int) []float32 {
+	const line = 16
+	x := make([]float32, n+line)
+	skip := 0
+	for uintptr(unsafe.Pointer(&x[skip]))%(4*line) != 0 {
+		skip++
+	}
+	return x[skip:]
+}
