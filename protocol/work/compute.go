@@ -42,13 +42,18 @@ func (t *turn) unit(index, attempt uint32, worker protocol.Account) Unit {
 // shuffle orders accounts by their hashes with a seed, a domain and a number: an order that nobody chooses and that does
 // not depend on the one they came in.
 func shuffle(list []protocol.Account, domain string, seed protocol.Hash, number uint32) {
-	key := func(a protocol.Account) protocol.Hash {
-		return new(protocol.Preimage).Hash(seed).Uint32(number).Account(a).Digest(domain)
+	type drawn struct {
+		key protocol.Hash
+		who protocol.Account
 	}
-	slices.SortFunc(list, func(a, b protocol.Account) int {
-		ka, kb := key(a), key(b)
-		return slices.Compare(ka[:], kb[:])
-	})
+	order := make([]drawn, len(list)) // one hash each: a jury for each of many units must not take long at the end of a block
+	for i, who := range list {
+		order[i] = drawn{new(protocol.Preimage).Hash(seed).Uint32(number).Account(who).Digest(domain), who}
+	}
+	slices.SortFunc(order, func(a, b drawn) int { return slices.Compare(a.key[:], b.key[:]) })
+	for i := range order {
+		list[i] = order[i].who
+	}
 }
 
 // chance draws a number below PPM. The bias of the remainder is below 10^-13.
