@@ -1,6 +1,7 @@
 package autodiff
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/graph"
@@ -77,7 +78,11 @@ func gather(n *node) ([]graph.Ref, error) {
 	}), nil
 }
 
+// scatter: only sums have a derivative here; replacing and multiplying would need the rows that are overwritten.
 func scatter(n *node) ([]graph.Ref, error) {
+	if r := n.call.String("reduction"); r != "add" {
+		return nil, fmt.Errorf("reduction %q has no derivative", r)
+	}
 	return n.each(func(i int) graph.Ref {
 		if i == 0 {
 			return n.dy[0]

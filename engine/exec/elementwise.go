@@ -2,6 +2,7 @@ package exec
 
 import (
 	"github.com/mutirao/mutirao/engine/kernel"
+	"github.com/mutirao/mutirao/engine/tensor"
 )
 
 var elementwiseOps = map[string]operation{
@@ -11,8 +12,9 @@ var elementwiseOps = map[string]operation{
 	"Sin": unary(kernel.Sin), "Cos": unary(kernel.Cos), "Gelu": unary(gelu),
 	"GeluGrad": {emitGeluGrad, []int{0, 1}},
 
-	"Add": arithmetic(addition, 0, 1), "Sub": arithmetic(subtraction, 0, 1), "Mul": arithmetic(multiplication, 0, 1), "Div": arithmetic(division, 0),
-	"Max": {emitFold(maximum), []int{0}}, "Min": {emitFold(minimum), []int{0}},
+	"Add": arithmetic(addition, addInt, 0, 1), "Sub": arithmetic(subtraction, subInt, 0, 1),
+	"Mul": arithmetic(multiplication, mulInt, 0, 1), "Div": arithmetic(division, divInt, 0),
+	"Max": {emitFold(maximum, maxInt), []int{0}}, "Min": {emitFold(minimum, minInt), []int{0}},
 }
 
 func unary(f func(dst, src []float32)) operation {
@@ -98,8 +100,11 @@ func (r *rowwise) row(l *loop, dst, a, b []float32, at offsets) {
 	}
 }
 
-func arithmetic(r rowwise, overwrites ...int) operation {
+func arithmetic(r rowwise, ints func(a, b int64) int64, overwrites ...int) operation {
 	return operation{func(_ *compiler, in *instruction) func(*Program) error {
+		if in.call.Out[0].DType == tensor.Int64 {
+			return foldInts(in, ints)
+		}
 		a, b, y := in.in[0], in.in[1], in.out[0]
 		l := elementLoop(in.call.Out[0].Shape, in.call.In[0].Shape, in.call.In[1].Shape)
 		return func(p *Program) error {
@@ -110,8 +115,11 @@ func arithmetic(r rowwise, overwrites ...int) operation {
 }
 
 // emitFold applies the operation from left to right over all inputs. Intermediate results are of the output's shape.
-func emitFold(r rowwise) func(*compiler, *instruction) func(*Program) error {
+func emitFold(r rowwise, ints func(a, b int64) int64) func(*compiler, *instruction) func(*Program) error {
 	return func(_ *compiler, in *instruction) func(*Program) error {
+		if in.call.Out[0].DType == tensor.Int64 {
+			return foldInts(in, ints)
+		}
 		shape := in.call.Out[0].Shape
 		ids, y := in.in, in.out[0]
 		loops := []*loop{elementLoop(shape, in.call.In[0].Shape, in.call.In[1].Shape)}

@@ -83,17 +83,56 @@ func gather[T tensor.Element](in *instruction, rows rowIndex) func(*Program) err
 	}
 }
 
-// emitScatterND adds updates to a copy of data, one tuple after the other in index order (spec/numerics.md §8).
+// emitScatterND applies updates to a copy of data, one tuple after the other in index order (spec/numerics.md §8).
 func emitScatterND(_ *compiler, in *instruction) func(*Program) error {
 	indices := in.call.In[1]
 	rows := newRowIndex(in.call.In[0], indices.Shape[len(indices.Shape)-1], fmt.Sprintf("input 1 %q", indices.Name))
+	switch in.call.String("reduction") {
+	case "add":
+		return scatterReduce(in, rows, kernel.Add)
+	case "mul":
+		return scatterReduce(in, rows, kernel.Mul)
+	case "max":
+		return scatterReduce(in, rows, kernel.Maximum)
+	case "min":
+		return scatterReduce(in, rows, kernel.Minimum)
+	}
+	switch in.call.In[0].DType {
+	case tensor.Float32:
+		return scatter[float32](in, rows)
+	case tensor.Uint8:
+		return scatter[uint8](in, rows)
+	case tensor.Int8:
+		return scatter[int8](in, rows)
+	case tensor.Int32:
+		return scatter[int32](in, rows)
+	case tensor.Int64:
+		return scatter[int64](in, rows)
+	}
+	return scatter[bool](in, rows)
+}
+
+// scatterReduce sets a row to f(row, update).
+func scatterReduce(in *instruction, rows rowIndex, f func(dst, a, b []float32)) func(*Program) error {
 	x, at, updates, y := in.in[0], in.in[1], in.in[2], in.out[0]
 	return func(p *Program) error {
 		dst, src := p.f32[y], p.f32[updates]
 		copy(dst, p.f32[x])
 		return rows.each(p.values[at].Int64(), func(i, at int) {
-			sum := dst[at : at+rows.row]
-			kernel.Add(sum, sum, src[i*rows.row:(i+1)*rows.row])
+			row := dst[at : at+rows.row]
+			f(row, row, src[i*rows.row:(i+1)*rows.row])
+		})
+	}
+}
+
+// scatter replaces rows: of several updates to one row the last stays.
+func scatter[T tensor.Element](in *instruction, rows rowIndex) func(*Program) error {
+	x, at, updates, y := in.in[0], in.in[1], in.in[2], in.out[0]
+	return func(p *Program) error {
+		dst, src := tensor.Data[T](p.values[y]), tensor.Data[T](p.values[updates])
+		copy(dst, tensor.Data[T](p.values[x]))
+		return rows.each(p.values[at].Int64(), func(i, at int) {
+			copy(dst[at:at+rows.row], src[i*rows.row:(i+1)*rows.row])
 		})
 	}
 }

@@ -74,17 +74,21 @@ func inferGelu(c *Call) ([]Value, error) {
 	return inferUnary(c)
 }
 
+// inferBroadcast: all inputs are float32 or all are int64.
 func inferBroadcast(c *Call) ([]Value, error) {
 	shape, err := broadcastInputs(c, 0)
 	if err != nil {
 		return nil, err
 	}
+	if err := c.want(0, tensor.Float32, tensor.Int64); err != nil {
+		return nil, err
+	}
 	for i := range c.In {
-		if err := c.want(i, tensor.Float32); err != nil {
+		if err := c.want(i, c.In[0].DType); err != nil {
 			return nil, err
 		}
 	}
-	return []Value{{DType: tensor.Float32, Shape: shape}}, nil
+	return []Value{{DType: c.In[0].DType, Shape: shape}}, nil
 }
 
 func inferComparison(c *Call) ([]Value, error) {

@@ -59,19 +59,24 @@ func inferGatherND(c *Call) ([]Value, error) {
 	return []Value{{DType: c.In[0].DType, Shape: slices.Concat(indices[:len(indices)-1], c.In[0].Shape[depth:])}}, nil
 }
 
-// inferScatterND: data, indices [..., depth], updates [..., rest of data] -> like data. Only reduction "add" is supported.
+// inferScatterND: data, indices [..., depth], updates [..., rest of data] -> like data. Reduction "none" takes any element type,
+// the others float32.
 func inferScatterND(c *Call) ([]Value, error) {
 	depth, err := indexDepth(c)
 	if err != nil {
 		return nil, err
 	}
-	for _, i := range []int{0, 2} {
-		if err := c.want(i, tensor.Float32); err != nil {
+	switch r := c.String("reduction"); r {
+	case "none":
+	case "add", "mul", "max", "min":
+		if err := c.want(0, tensor.Float32); err != nil {
 			return nil, err
 		}
+	default:
+		return nil, fmt.Errorf("unknown reduction %q", r)
 	}
-	if r := c.String("reduction"); r != "add" {
-		return nil, fmt.Errorf("reduction is %q, only \"add\" is supported", r)
+	if err := c.want(2, c.In[0].DType); err != nil {
+		return nil, err
 	}
 	indices := c.In[1].Shape
 	return []Value{c.In[0]}, c.wantShape(2, slices.Concat(indices[:len(indices)-1], c.In[0].Shape[depth:]))

@@ -1,0 +1,175 @@
+// Package onnx reads and writes ONNX files. Reading happens in two steps: Load parses a file of any dynamic shape, Specialise
+// makes the graph for given inputs. An operator of ONNX is either one of package graph's or a composition of them, written
+// here, so the engine's operators stay few and a file's graph can be validated, priced, run and differentiated like any other.
+// It imports the engine and the standard library only: the few messages of ONNX's schema are read by tables in proto.go.
+// Source: https://github.com/onnx/onnx, onnx/onnx.proto and docs/Operators.md.
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/engine/tensor"
+)
+
+// ErrInvalid is wrapped by errors about bytes that are no ONNX model or tensor.
+var ErrInvalid = errors.New("invalid ONNX")
+
+// ErrUnsupported is wrapped by errors about what ONNX allows and the engine lacks: an operator, a form of it, an element type.
+var ErrUnsupported = errors.New("not supported")
+
+// MaxFile is the longest file that LoadFile reads, in bytes; protocol buffers end at 2 GiB.
+const MaxFile = 1<<31 - 1
+
+// The operator sets that Specialise understands, for the operators of Operators.
+const (
+	MinOpset = 6
+	MaxOpset = 25
+)
+
+// Model is an ONNX file, parsed. It keeps the bytes it was read from.
+type Model struct {
+	proto modelProto
+	open  opener
+}
+
+// Load parses a model whose tensors are all inside b, which must not change afterwards. Errors wrap ErrInvalid and say where. The memory
+// that it takes is a multiple of len(b).
+func Load(b []byte) (*Model, error) {
+	m := &Model{}
+	if err := readModel(b, &m.proto); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if len(m.proto.graph.outputs) == 0 {
+		return nil, fmt.Errorf("%w: no graph with outputs in %d bytes", ErrInvalid, len(b))
+	}
+	return m, nil
+}
+
+// LoadFile is Load of a file whose tensors may be in other files of its folder.
+func LoadFile(path string) (*Model, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > MaxFile {
+		return nil, fmt.Errorf("%w: %s is no file of at most %d bytes", ErrInvalid, path, MaxFile)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := Load(b)
+	if err != nil {
+		return nil, err
+	}
+	m.open = folder(filepath.Dir(path))
+	return m, nil
+}
+
+// Port is an input or output as the file declares it.
+type Port struct {
+	Name  string
+	Type  string       // the element type, or "" if it is no tensor
+	DType tensor.DType // 0 if the engine lacks it
+	Dims  []Dim        // nil if the file does not say
+}
+
+// Dim is a dimension: a size, or 0 and perhaps a symbol that stands for it.
+type Dim struct {
+	Size   int
+	Symbol string
+}
+
+func portOf(v valueProto) Port {
+	p := Port{Name: v.name}
+	if v.kind.tensor {
+		p.Type = fmt.Sprintf("element type %d", v.kind.dtype)
+		if v.kind.dtype > 0 && v.kind.dtype < int64(len(typeNames)) {
+			p.Type = typeNames[v.kind.dtype]
+		}
+		p.DType, _ = dtypeOf(v.kind.dtype)
+	}
+	if v.kind.shaped {
+		p.Dims = []Dim{}
+		for _, d := range v.kind.dims {
+			dim := Dim{Symbol: d.symbol}
+			if d.known && d.value > 0 && d.value <= graph.MaxElements {
+				dim.Size = int(d.value)
+			}
+			p.Dims = append(p.Dims, dim)
+		}
+	}
+	return p
+}
+
+// Inputs are the inputs that a run must be given, in the file's order.
+func (m *Model) Inputs() []Port {
+	given := map[string]bool{}
+	for i := range m.proto.graph.initializers {
+		given[m.proto.graph.initializers[i].name] = true
+	}
+	var ports []Port
+	for _, v := range m.proto.graph.inputs {
+		if !given[v.name] {
+			ports = append(ports, portOf(v))
+		}
+	}
+	return ports
+}
+
+// Outputs are the outputs in the file's order.
+func (m *Model) Outputs() []Port {
+	var ports []Port
+	for _, v := range m.proto.graph.outputs {
+		ports = append(ports, portOf(v))
+	}
+	return ports
+}
+
+// Operators counts the file's nodes by operator; names outside ONNX's own domain are "domain.name".
+func (m *Model) Operators() map[string]int {
+	counts := map[string]int{}
+	for i := range m.proto.graph.nodes {
+		counts[m.proto.graph.nodes[i].title()]++
+	}
+	return counts
+}
+
+// Parameters is the number of elements of the file's initializers, by their shapes.
+func (m *Model) Parameters() uint64 {
+	var sum uint64
+	for i := range m.proto.graph.initializers {
+		n := uint64(1)
+		for _, d := range m.proto.graph.initializers[i].dims {
+			n *= uint64(d)
+		}
+		sum += n
+	}
+	return sum
+}
+
+// Opset is the version of ONNX's operator set that the file asks for, 0 if it does not say.
+func (m *Model) Opset() int {
+	for _, o := range m.proto.opsets {
+		if isStandard(o.domain) {
+			return int(min(o.version, 1<<20))
+		}
+	}
+	return 0
+}
+
+// Producer is the name of the program that wrote the file, as it says.
+func (m *Model) Producer() string { return m.proto.producer }
+
+func isStandard(domain string) bool { return domain == "" || domain == "ai.onnx" }
+
+func (n *nodeProto) title() string {
+	if isStandard(n.domain) {
+		return n.op
+	}
+	return n.domain + "." + n.op
+}
