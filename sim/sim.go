@@ -70,7 +70,7 @@ func New(ctx context.Context, c Config) (*Network, error) {
 	n.author = n.machine(Member{Name: "author"})
 	n.ledger.Mint(n.author.identity.Account, budget(c.Recipe, c.Terms))
 	t, err := trainer.New(trainer.Config{
-		Identity: n.author.identity, Ledger: n.author.ledger, Blobs: n.author, Recipe: c.Recipe, Data: c.Data, Licence: "CC0-1.0",
+		Identity: n.author.identity, Ledger: n.author.ledger, Blobs: n.author, Recipe: c.Recipe, Data: c.Data,
 	})
 	if err != nil {
 		return nil, err

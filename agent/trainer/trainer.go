@@ -27,7 +27,6 @@ type Config struct {
 	Observe  agent.Observer
 	Recipe   *recipe.Recipe
 	Data     *data.Set
-	Licence  string // of the data, SPDX identifier where there is one
 }
 
 // Trainer is the role. One goroutine owns it.
@@ -56,7 +55,7 @@ func (t *Trainer) Start(ctx context.Context, terms work.Spec, nonce uint64) (run
 		return run, err
 	}
 	dataset := registry.RegisterDataset{
-		Name: t.Recipe.Name, Licence: t.Licence, Root: workshop.RecordsRoot(t.Data), Blob: blob,
+		Name: t.Recipe.Name, Licence: t.Recipe.Data.Licence, Root: workshop.RecordsRoot(t.Data), Blob: blob,
 		Records: uint64(t.Data.Count), RecordSize: uint64(t.Data.RecordSize), Schema: merkle.Leaf(t.Data.Schema),
 	}
 	create, err := t.create(ctx, terms, registry.DatasetID(t.Identity.Account, dataset), nonce)

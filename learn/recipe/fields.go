@@ -19,14 +19,15 @@ type field struct {
 type form uint8
 
 const (
-	formNone   form = iota
-	formSlug        // lower-case letters, digits and hyphens
-	formPath        // a local slash-separated path
-	formColumn      // the name of a column
-	formAmount      // "1.5 MUT"
-	formData        // Table or Text
-	formModel       // MLP or Transformer
-	formSource      // GoRoot
+	formNone    form = iota
+	formSlug         // lower-case letters, digits and hyphens
+	formPath         // a local slash-separated path
+	formColumn       // the name of a column
+	formAmount       // "1.5 MUT"
+	formLicence      // an SPDX licence expression
+	formData         // Table or Text
+	formModel        // MLP or Transformer
+	formSource       // GoRoot
 )
 
 // fields lists every key in the order of the canonical bytes. Bounds keep a hostile recipe from
@@ -41,6 +42,7 @@ func (r *Recipe) fields() []field {
 		{key: "data.source", ptr: &d.Source, kind: Text, form: formSource},
 		{key: "data.include", ptr: &d.Include, kind: Text, form: formPath, maxItems: 64},
 		{key: "data.limit_bytes", ptr: &d.LimitBytes, kind: Text, min: 4096, max: 16 << 20},
+		{key: "data.licence", ptr: &d.Licence, form: formLicence},
 		{key: "data.holdout_percent", ptr: &d.HoldoutPercent, min: 1, max: 50},
 		{key: "data.evaluate_limit", ptr: &d.EvaluateLimit, min: 1, max: 1 << 16},
 		{key: "model.kind", ptr: &m.Kind, form: formModel},

@@ -35,6 +35,7 @@ type Data struct {
 	Source         string   `toml:"source"`          // text: GoRoot
 	Include        []string `toml:"include"`         // text: folders below the source, read in lexical order
 	LimitBytes     int      `toml:"limit_bytes"`     // text: bytes read at most
+	Licence        string   `toml:"licence"`         // SPDX expression; NOASSERTION where nothing is known
 	HoldoutPercent int      `toml:"holdout_percent"` // percent of the records kept for testing
 	EvaluateLimit  int      `toml:"evaluate_limit"`  // held-out records that one evaluation reads at most
 }
@@ -86,7 +87,7 @@ type Network struct {
 // defaults is what a run file need not say. The optimizer's values are those of profile S.
 func defaults() Recipe {
 	return Recipe{
-		Data: Data{HoldoutPercent: 20, EvaluateLimit: 512},
+		Data: Data{Licence: "NOASSERTION", HoldoutPercent: 20, EvaluateLimit: 512},
 		Train: Train{
 			Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Clip: 1,
 			OuterLR: 0.7, OuterMomentum: 0.9, Seed: 1,

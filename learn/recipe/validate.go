@@ -42,7 +42,8 @@ var (
 	slug   = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){0,63}$`)
 	column = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
 	// amount allows 18 decimals, the smallest part of a MUT, and no second spelling of one value.
-	amount = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})(\.[0-9]{0,17}[1-9])? MUT$`)
+	amount  = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})(\.[0-9]{0,17}[1-9])? MUT$`)
+	licence = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+() -]{0,63}$`)
 )
 
 // validate checks each field alone, then the fields against each other.
@@ -149,6 +150,10 @@ func (f field) checkText(s string) *Error {
 	case formAmount:
 		if !amount.MatchString(s) {
 			return f.fail(fmt.Sprintf("%q is not an amount", clip(s)), `write it like "1.5 MUT"`)
+		}
+	case formLicence:
+		if !licence.MatchString(s) {
+			return f.fail(fmt.Sprintf("%q is not a licence", clip(s)), `write an SPDX expression such as "CC-BY-4.0", or leave it out`)
 		}
 	case formData:
 		return f.checkChoice(s, Table, Text)

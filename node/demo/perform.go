@@ -77,7 +77,7 @@ func (s *show) openTrainer(ctx context.Context) (err error) {
 		return err
 	}
 	s.trainer, err = trainer.New(trainer.Config{
-		Identity: s.machine.Identity, Ledger: s.machine.Client, Blobs: s.machine.Blobs(), Recipe: s.recipe, Data: s.set, Licence: "CC-BY-4.0",
+		Identity: s.machine.Identity, Ledger: s.machine.Client, Blobs: s.machine.Blobs(), Recipe: s.recipe, Data: s.set,
 	})
 	return err
 }

@@ -68,8 +68,8 @@ func TestMistakesAreExplained(t *testing.T) {
 		code     int
 		want     []string
 	}{
-		{"steps = 100", "stepps = 100", failure.Usage, []string{"line 17", `unknown key "train.stepps"`, `did you mean "train.steps"`}},
-		{"batch = 32", "batch = 0", failure.Usage, []string{"line 18: train.batch", "outside"}},
+		{"steps = 100", "stepps = 100", failure.Usage, []string{"line 18", `unknown key "train.stepps"`, `did you mean "train.steps"`}},
+		{"batch = 32", "batch = 0", failure.Usage, []string{"line 19: train.batch", "outside"}},
 		{"wdbc.csv", "none.csv", failure.NotFound, []string{"data of the run", "none.csv", "data.path"}},
 		{"max_units = 8", "max_units = 900", failure.Usage, []string{"network.max_units", "900 is outside 1 to 256"}},
 		{"name =", "name", failure.Usage, []string{"line 3"}},

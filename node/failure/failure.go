@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Exit codes of the program, stable for scripts.
@@ -46,16 +49,29 @@ func Report(stderr io.Writer, err error) int {
 	case err == nil:
 		return OK
 	case errors.As(err, &f):
-		fmt.Fprintf(stderr, "error: %s\n  why:  %v\n  next: %s\n", f.What, f.Why, f.Next)
+		fmt.Fprintf(stderr, "error: %s\n  why:  %s\n  next: %s\n", plain(f.What), plain(f.Why.Error()), plain(f.Next))
 		return f.Code
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "interrupted")
 		return Interrupted
 	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Fprintf(stderr, "error: the command ran out of time\n  why:  %v\n  next: mutirao status\n", err)
+		fmt.Fprintf(stderr, "error: the command ran out of time\n  why:  %s\n  next: try again\n", plain(err.Error()))
 		return Timeout
 	default:
-		fmt.Fprintf(stderr, "error: the command failed\n  why:  %v\n  next: mutirao help\n", err)
+		fmt.Fprintf(stderr, "error: the command failed\n  why:  %s\n  next: mutirao help\n", plain(err.Error()))
 		return General
 	}
+}
+
+// plain makes one line of a text that may come from a peer or a ledger: a terminal must not obey it.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || r == utf8.RuneError:
+			return '·'
+		}
+		return r
+	}, text)
 }

@@ -82,20 +82,25 @@ func Derive(secret [32]byte, purpose string) [32]byte {
 	return sha256.Sum256(append([]byte("mutirao/key/"+purpose+"\x00"), secret[:]...))
 }
 
-// WriteKey puts a secret into a folder that has none yet, readable by its owner only.
+// WriteKey puts a secret into a folder that has none yet, readable by its owner only. A crash leaves the whole key or none.
 func WriteKey(dir string, secret [32]byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, keyFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
+	f, err := os.CreateTemp(dir, keyFile+".next-*") // 0600
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name())
 	_, err = fmt.Fprintf(f, "%x\n", secret)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	// A link, unlike a rename, never replaces a key that is there.
+	if err := os.Link(f.Name(), filepath.Join(dir, keyFile)); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 func loadKey(dir string) (secret [32]byte, err error) {

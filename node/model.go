@@ -1,0 +1,104 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/modelcmd"
+)
+
+func newModel() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "model",
+		Short: "Look at model files, run them, test the engine with them",
+		Long: `Look at model files, run them, test the engine with them.
+
+A model is a file in ONNX's format, or a graph in the network's own encoding. A run gives the same bits on every machine.`,
+		Example: "  mutirao model inspect model.onnx\n  mutirao model run model.onnx --input x=x.npy --trace",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newModelInspect(), newModelRun(), newModelTest())
+	return cmd
+}
+
+func newModelInspect() *cobra.Command {
+	var asJSON bool
+	var dims map[string]int
+	cmd := &cobra.Command{
+		Use:   "inspect <file>",
+		Short: "Print a model's operators, inputs, outputs, parameters, work and memory",
+		Example: `  mutirao model inspect model.onnx
+  mutirao model inspect model.onnx --dim batch=8`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := modelcmd.Inspect(args[0], dims)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+			}
+			return r.Print(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().StringToIntVar(&dims, "dim", nil, "size of a named dimension, as name=size; 1 if not given")
+	return cmd
+}
+
+func newModelRun() *cobra.Command {
+	var o modelcmd.RunOptions
+	cmd := &cobra.Command{
+		Use:   "run <file>",
+		Short: "Run a model once",
+		Long: `Run a model once. Inputs are arrays of NumPy (.npy), lists in JSON (.json) or tensors of ONNX (.pb). Outputs are printed, or written
+as .npy with --out. With --trace the roots of the tensors are printed: two machines that agree on them agree on every bit.`,
+		Example: `  mutirao model run model.onnx --input x=x.npy
+  mutirao model run model.onnx --input ids=ids.json --out results --trace`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.File = args[0]
+			return modelcmd.Run(o, cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.Inputs, "input", nil, "an input as name=file, once for each")
+	f.StringVar(&o.Out, "out", "", "folder for the outputs as .npy")
+	f.BoolVar(&o.Trace, "trace", false, "print the roots of inputs and outputs")
+	return cmd
+}
+
+func newModelTest() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "test <dir>...",
+		Short: "Run tests in the layout of ONNX's backend tests",
+		Long: `Run tests in the layout of ONNX's backend tests: folders with model.onnx and test_data_set_*/input_*.pb and output_*.pb, or folders of
+such folders. A test passes within the tolerance of ONNX's own runner. Tests that differ make the command fail; what is not
+supported is listed with its reason.`,
+		Example: "  mutirao model test /usr/share/libonnx-testdata/data/node",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := modelcmd.Test(args)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+			} else {
+				err = r.Print(cmd.OutOrStdout())
+			}
+			if err == nil && r.Mismatched > 0 {
+				return failure.New(failure.Unverified, fmt.Sprintf("%d tests differ", r.Mismatched), errors.New("outputs are outside the tolerance"), "mutirao model test --json <dir>")
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}

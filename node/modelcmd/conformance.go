@@ -1,0 +1,216 @@
+package modelcmd
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mutirao/mutirao/engine/onnx"
+	"github.com/mutirao/mutirao/engine/tensor"
+	"github.com/mutirao/mutirao/node/failure"
+)
+
+// The tolerance of ONNX's own test runner (onnx/backend/test/loader): |got - want| may be at most absolute + relative·|want|.
+const (
+	relative = 1e-3
+	absolute = 1e-7
+)
+
+// Outcomes of a case.
+const (
+	Pass        = "pass"
+	Mismatch    = "mismatch"
+	Unsupported = "unsupported"
+)
+
+// Case is one directory of ONNX's backend tests.
+type Case struct {
+	Name         string  `json:"name"`
+	Outcome      string  `json:"outcome"`
+	Why          string  `json:"why,omitempty"`
+	LargestError float64 `json:"largest_error,omitempty"` // relative, of a mismatch
+}
+
+// Conformance is the answer of `mutirao model test --json`.
+type Conformance struct {
+	Schema      string         `json:"schema"` // "mutirao.model-test/v1"
+	Passed      int            `json:"passed"`
+	Mismatched  int            `json:"mismatched"`
+	Unsupported int            `json:"unsupported"`
+	Reasons     map[string]int `json:"unsupported_by_reason"`
+	Cases       []Case         `json:"cases"`
+}
+
+// Test runs the tests in directories of ONNX's layout: a directory with model.onnx, or one that holds such directories.
+func Test(dirs []string) (*Conformance, error) {
+	r := &Conformance{Schema: "mutirao.model-test/v1", Reasons: map[string]int{}, Cases: []Case{}}
+	for _, dir := range dirs {
+		found, err := filepath.Glob(filepath.Join(dir, "model.onnx"))
+		if err == nil && len(found) == 0 {
+			found, err = filepath.Glob(filepath.Join(dir, "*", "model.onnx"))
+		}
+		if err != nil || len(found) == 0 {
+			return nil, failure.New(failure.NotFound, "no tests in "+dir, errors.Join(err, errors.New("neither it nor a folder in it holds model.onnx")), "give a folder of ONNX's backend tests")
+		}
+		for _, file := range found {
+			r.add(testCase(filepath.Dir(file)))
+		}
+	}
+	return r, nil
+}
+
+func (r *Conformance) add(c Case) {
+	r.Cases = append(r.Cases, c)
+	switch c.Outcome {
+	case Pass:
+		r.Passed++
+	case Mismatch:
+		r.Mismatched++
+	default:
+		r.Unsupported++
+		r.Reasons[reason(c.Why)]++
+	}
+}
+
+// reason is the operator or type that an error names.
+func reason(why string) string {
+	if m := regexp.MustCompile(`operator [A-Za-z.]+`).FindString(why); m != "" {
+		return m
+	}
+	for _, name := range []string{"float64", "float16", "bfloat16", "string", "uint16", "int16", "uint32", "uint64", "not a tensor", "empty"} {
+		if strings.Contains(why, name) {
+			return name
+		}
+	}
+	if m := regexp.MustCompile(`\(([A-Za-z.]+)\)`).FindStringSubmatch(why); m != nil {
+		return "a form of " + m[1]
+	}
+	return why
+}
+
+func testCase(dir string) Case {
+	c := Case{Name: filepath.Base(dir)}
+	m, err := onnx.LoadFile(filepath.Join(dir, "model.onnx"))
+	if err != nil {
+		c.Outcome, c.Why = Unsupported, err.Error()
+		return c
+	}
+	sets, _ := filepath.Glob(filepath.Join(dir, "test_data_set_*"))
+	if len(sets) == 0 {
+		c.Outcome, c.Why = Unsupported, "no test_data_set_* in it"
+	}
+	for _, set := range sets {
+		c.Outcome, c.Why, c.LargestError = testSet(m, set)
+		if c.Outcome != Pass {
+			break
+		}
+	}
+	return c
+}
+
+// testSet runs one set of inputs and compares the outputs.
+func testSet(m *onnx.Model, dir string) (outcome, why string, largest float64) {
+	in, err := tensors(dir, "input", m.Inputs())
+	if err != nil {
+		return Unsupported, err.Error(), 0
+	}
+	want, err := tensors(dir, "output", m.Outputs())
+	if err != nil {
+		return Unsupported, err.Error(), 0
+	}
+	got, err := compute(&model{onnx: m}, in)
+	if errors.Is(err, onnx.ErrUnsupported) {
+		return Unsupported, err.Error(), 0
+	} else if err != nil {
+		return Mismatch, err.Error(), math.MaxFloat64
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if why, worst := differ(got[name], want[name]); why != "" {
+			return Mismatch, fmt.Sprintf("output %q %s", name, why), worst
+		}
+	}
+	return Pass, "", 0
+}
+
+// tensors reads role_0.pb, role_1.pb and so on: one for each port.
+func tensors(dir, role string, ports []onnx.Port) (map[string]*tensor.Tensor, error) {
+	list := map[string]*tensor.Tensor{}
+	for i, p := range ports {
+		if p.Type == "" {
+			return nil, fmt.Errorf("%w: %s %q is not a tensor", onnx.ErrUnsupported, role, p.Name)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("%s_%d.pb", role, i)))
+		if err != nil {
+			return nil, err
+		}
+		t, err := onnx.ReadTensor(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s %q: %w", role, p.Name, err)
+		}
+		list[p.Name] = t.Tensor
+	}
+	return list, nil
+}
+
+// differ says how got is not want, and the largest relative error.
+func differ(got, want *tensor.Tensor) (string, float64) {
+	if got == nil {
+		return "is missing", math.MaxFloat64
+	}
+	if got.DType() != want.DType() || !slices.Equal(got.Shape(), want.Shape()) {
+		return fmt.Sprintf("is %v%v, want %v%v", got.DType(), got.Shape(), want.DType(), want.Shape()), math.MaxFloat64
+	}
+	if want.DType() != tensor.Float32 {
+		if string(got.Bytes()) != string(want.Bytes()) {
+			return fmt.Sprintf("is %v, want %v", firstValues(got, 8), firstValues(want, 8)), math.MaxFloat64
+		}
+		return "", 0
+	}
+	worst, at := 0.0, -1
+	for i, w := range want.Float32() {
+		g := got.Float32()[i]
+		a, b := float64(g), float64(w)
+		if g == w || g != g && w != w {
+			continue
+		}
+		d := math.Abs(a - b)
+		if !(d <= absolute+float64(relative*math.Abs(b))) && (at < 0 || d/math.Abs(b) > worst) {
+			worst, at = min(d/math.Abs(b), math.MaxFloat64), i
+			if worst != worst {
+				worst = math.MaxFloat64
+			}
+		}
+	}
+	if at >= 0 {
+		return fmt.Sprintf("element %d is %v, want %v", at, got.Float32()[at], want.Float32()[at]), worst
+	}
+	return "", 0
+}
+
+// Print writes what did not pass and the sums.
+func (r *Conformance) Print(w io.Writer) error {
+	var b strings.Builder
+	for _, c := range r.Cases {
+		if c.Outcome != Pass {
+			fmt.Fprintf(&b, "%-11s  %s  %s\n", c.Outcome, c.Name, c.Why)
+		}
+	}
+	reasons := slices.SortedFunc(maps.Keys(r.Reasons), func(x, y string) int {
+		return cmp.Or(r.Reasons[y]-r.Reasons[x], strings.Compare(x, y))
+	})
+	for _, name := range reasons {
+		fmt.Fprintf(&b, "%5d  %s\n", r.Reasons[name], name)
+	}
+	all := len(r.Cases)
+	fmt.Fprintf(&b, "%d of %d pass (%.1f %%), %d differ, %d are not supported\n", r.Passed, all, 100*float64(r.Passed)/float64(max(1, all)), r.Mismatched, r.Unsupported)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
