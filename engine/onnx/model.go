@@ -26,7 +26,7 @@ const MaxFile = 1<<31 - 1
 
 // The operator sets that Specialise understands, for the operators of Operators.
 const (
-	MinOpset = 6
+	MinOpset = 1
 	MaxOpset = 25
 )
 

@@ -243,7 +243,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 		"unknown input":    {file(17, nodeOf("Relu", nil, "z"), x, "y"), `node "n" (Relu): input 0 "z" is unknown`},
 		"unknown output":   {file(17, nodeOf("Relu", nil, "x"), x, "z"), `output "z"`},
 		"missing input":    {file(17, nodeOf("Relu", nil), x, "y"), `node "n" (Relu)`},
-		"old opset":        {file(3, nodeOf("Relu", nil, "x"), x, "y"), "operator set 3"},
+		"new opset":        {file(99, nodeOf("Relu", nil, "x"), x, "y"), "operator set 99"},
 		"wrong kind":       {file(17, []byte{8, 1}, x, "y"), "node 0: field 1: wire type 0"},
 	} {
 		m, err := Load(c.file)

@@ -52,7 +52,12 @@ var elementRules = map[string]rule{
 }
 
 func pair(name string) func(*node) graph.Ref {
-	return func(n *node) graph.Ref { return n.arith(name, n.need(0), n.need(1)) }
+	return func(n *node) graph.Ref {
+		if n.l.opset < 7 && (n.attr("broadcast") != nil || n.attr("axis") != nil) {
+			unsupported("broadcasting of operator sets before 7")
+		}
+		return n.arith(name, n.need(0), n.need(1))
+	}
 }
 
 func fold(name string) func(*node) graph.Ref {

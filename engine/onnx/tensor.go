@@ -132,6 +132,9 @@ func fromRaw(dt tensor.DType, shape []int, b []byte) (*tensor.Tensor, error) {
 	if n*dt.Size() != len(b) {
 		return nil, fmt.Errorf("%w: %d bytes for %v of shape %v", ErrInvalid, len(b), dt, shape)
 	}
+	if n == 0 {
+		return tensor.New(dt, shape...), nil
+	}
 	clean := append([]byte{}, b...)
 	switch dt {
 	case tensor.Float32:

@@ -78,7 +78,10 @@ func readNPY(b []byte) (*tensor.Tensor, error) {
 		if len(data) != n*dt.Size() {
 			return nil, fmt.Errorf("%w: %d bytes for %d elements of %s", errNPY, len(data), n, name)
 		}
-		if dt == tensor.Float32 {
+		switch {
+		case n == 0:
+			return tensor.New(dt, shape...), nil
+		case dt == tensor.Float32:
 			return floats(data, shape), nil
 		}
 		t, err := tensor.Decode(dt, shape, data)
