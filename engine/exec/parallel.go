@@ -10,7 +10,8 @@ import (
 const elementGrain = 16384
 
 // parallel calls f on ranges that cover [0, n), of at most grain indices each, on up to GOMAXPROCS goroutines, which all end
-// before it returns. f must compute what belongs to an index from that index alone.
+// before it returns. f must compute what belongs to an index from that index alone. A panic of f, in whichever goroutine,
+// becomes a panic of parallel after all have ended, so that the caller can recover from it.
 func parallel(n, grain int, f func(lo, hi int)) {
 	ranges := (n + grain - 1) / grain
 	workers := min(runtime.GOMAXPROCS(0), ranges)
@@ -19,7 +20,13 @@ func parallel(n, grain int, f func(lo, hi int)) {
 		return
 	}
 	var next atomic.Int64
+	var failed atomic.Pointer[any] // the first panic
 	work := func() {
+		defer func() {
+			if p := recover(); p != nil {
+				failed.CompareAndSwap(nil, &p)
+			}
+		}()
 		for {
 			lo := int(next.Add(1)-1) * grain
 			if lo >= n {
@@ -34,6 +41,9 @@ func parallel(n, grain int, f func(lo, hi int)) {
 	}
 	work()
 	wait.Wait()
+	if p := failed.Load(); p != nil {
+		panic(*p)
+	}
 }
 
 // workers is how many goroutines parallel uses for n tasks.

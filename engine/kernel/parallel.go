@@ -8,7 +8,8 @@ import (
 
 // parallel calls f on ranges that cover [0, n), each of grain elements (the last may be shorter), on up to
 // GOMAXPROCS goroutines that all end before it returns. f must write each output from one range only, by a rule that
-// does not depend on the range: then the number of goroutines does not show in the bits.
+// does not depend on the range: then the number of goroutines does not show in the bits. A panic of f, in whichever
+// goroutine, becomes a panic of parallel after all have ended, so that the caller can recover from it.
 func parallel(n, grain int, f func(lo, hi int)) {
 	ranges := (n + grain - 1) / grain
 	workers := min(runtime.GOMAXPROCS(0), ranges)
@@ -19,7 +20,13 @@ func parallel(n, grain int, f func(lo, hi int)) {
 		return
 	}
 	var next atomic.Int64
+	var failed atomic.Pointer[any] // the first panic
 	work := func() {
+		defer func() {
+			if p := recover(); p != nil {
+				failed.CompareAndSwap(nil, &p)
+			}
+		}()
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= ranges {
@@ -34,4 +41,7 @@ func parallel(n, grain int, f func(lo, hi int)) {
 	}
 	work()
 	wg.Wait()
+	if p := failed.Load(); p != nil {
+		panic(*p)
+	}
 }
