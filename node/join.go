@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/agent/provider"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/node/child"
@@ -90,9 +91,9 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	}
 	news.Emit(event.Event{Name: "ready", Detail: fmt.Sprintf("account %s · serves peers at %s · reachability %s", m.Identity.Account, o.listen, m.Host.Reachability())})
 	observe := m.Observer(news)
-	p := provider.New(provider.Config{
-		Identity: m.Identity, Run: v.Run, Peer: m.Peer, Ledger: m.Client, Blobs: m.Blobs(), Observe: observe, Drill: drill,
-	})
+	p := provider.New(member.Config{
+		Identity: m.Identity, Run: v.Run, Peer: m.Peer, Ledger: m.Client, Blobs: m.Blobs(), Observe: observe,
+	}, drill)
 	err = agent.Run(ctx, m.Client, v.Run, p, observe)
 	if errors.Is(err, context.Canceled) && o.supervised {
 		return nil // the parent has ended: nobody is left to be told

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/agent/provider"
 	"github.com/mutirao/mutirao/agent/verifier"
 	"github.com/mutirao/mutirao/protocol"
@@ -52,17 +53,14 @@ func (n *Network) machine(m Member) *machine {
 
 // start makes the member's role as it is after the program starts: without memory.
 func (m *machine) start(run protocol.Hash) agent.Role {
+	c := member.Config{Identity: m.identity, Run: run, Peer: m.address, Ledger: m.ledger, Blobs: m, Observe: m.observe}
 	switch {
 	case m.Role == work.Verifier && m.Honest():
-		return verifier.New(verifier.Config{
-			Identity: m.identity, Run: run, Peer: m.address, Ledger: m.ledger, Blobs: m, Observe: m.observe,
-		})
+		return verifier.New(c, 0)
 	case m.Role == work.Verifier:
 		return &corrupt{machine: m, run: run}
 	}
-	return provider.New(provider.Config{
-		Identity: m.identity, Run: run, Peer: m.address, Ledger: m.ledger, Blobs: m, Observe: m.observe, Drill: m.drill(),
-	})
+	return provider.New(c, m.drill())
 }
 
 // address is how other machines find this one.

@@ -7,69 +7,37 @@ import (
 	"fmt"
 
 	"github.com/mutirao/mutirao/agent"
-	"github.com/mutirao/mutirao/agent/workshop"
+	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
-// Config is what a provider is made of.
-type Config struct {
-	Identity agent.Identity
-	Run      protocol.Hash
-	Peer     func() string // where it serves blobs now, for the ledger
-	Ledger   agent.Ledger
-	Blobs    agent.Blobs
-	Observe  agent.Observer
-	Drill    Drill // nil for an honest provider
-}
-
 // Provider is the role. One goroutine owns it.
 type Provider struct {
-	Config
-	shop    *workshop.Workshop
+	*member.Member
+	drill   Drill
 	results map[key]work.Result // of units of the open round, sealed and not yet revealed
-	joined  bool                // whether Joined has been told
 	derived uint32              // the last round whose aggregate this machine computed
 }
 
 type key struct{ round, unit, attempt uint32 }
 
-// New makes a provider.
-func New(c Config) *Provider {
-	if c.Drill == nil {
-		c.Drill = honest{}
+// New makes a provider. drill is nil for an honest one.
+func New(c member.Config, drill Drill) *Provider {
+	if drill == nil {
+		drill = honest{}
 	}
-	return &Provider{Config: c, results: map[key]work.Result{}}
+	return &Provider{Member: member.New(c, work.Provider), drill: drill, results: map[key]work.Result{}}
 }
 
 // Step does what the state asks of this provider. Asking again after a restart computes a sealed unit anew, with the same
 // bytes, and reveals it.
 func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, error) {
-	p.Blobs.SetPeers(s.Peers())
-	if s.Phase.Ended() {
-		return nil, nil
+	tasks, msgs, err := p.Attend(ctx, s)
+	if err != nil || p.Shop == nil {
+		return msgs, err
 	}
-	m, member := s.Member(p.Identity.Account)
-	if !member || m.Status == work.Left {
-		return []protocol.Msg{work.Join{Run: s.ID, Role: work.Provider, Peer: p.Peer()}}, nil
-	}
-	if p.shop == nil {
-		shop, err := workshop.Open(ctx, p.Ledger, p.Blobs, s)
-		if err != nil {
-			return nil, err
-		}
-		p.shop = shop
-	}
-	p.shop.Tidy(s)
-	if !p.joined {
-		p.joined = true
-		p.Observe.Tell(agent.News{Name: agent.Joined, Round: s.Opened, Detail: m.Bond.Coins() + " locked as bond"})
-	}
-	var msgs []protocol.Msg
-	if m.Status == work.Active && m.Peer != p.Peer() { // it moved while it was gone
-		msgs = append(msgs, work.Ready{Run: s.ID, Peer: p.Peer()})
-	}
-	for _, task := range work.Duty(s, p.Identity.Account) {
+	for _, task := range tasks {
 		m, err := p.do(ctx, s, task)
 		msgs = append(msgs, m...)
 		if err != nil {
@@ -81,8 +49,6 @@ func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 
 func (p *Provider) do(ctx context.Context, s *work.State, task work.Task) (msgs []protocol.Msg, err error) {
 	switch task.Kind {
-	case work.TaskReady:
-		return []protocol.Msg{work.Ready{Run: s.ID, Peer: p.Peer()}}, nil
 	case work.TaskCompute:
 		for _, unit := range task.Units {
 			seal, err := p.seal(ctx, s, unit)
@@ -112,7 +78,7 @@ func (p *Provider) do(ctx context.Context, s *work.State, task work.Task) (msgs 
 // seal computes a unit and returns its seal; zero if a drill has nothing to seal yet.
 func (p *Provider) seal(ctx context.Context, s *work.State, unit uint32) (protocol.Hash, error) {
 	p.Observe.Tell(agent.News{Name: agent.Started, Round: s.Round.Number, Unit: unit})
-	if seal, instead := p.Drill.Seal(s, unit); instead {
+	if seal, instead := p.drill.Seal(s, unit); instead {
 		return seal, nil
 	}
 	result, err := p.result(ctx, s, unit)
@@ -126,7 +92,7 @@ func (p *Provider) seal(ctx context.Context, s *work.State, unit uint32) (protoc
 
 // opening returns what opens the seal of a unit.
 func (p *Provider) opening(ctx context.Context, s *work.State, unit uint32) (work.Result, protocol.Hash, error) {
-	if result, salt, instead := p.Drill.Opening(s, unit); instead {
+	if result, salt, instead := p.drill.Opening(s, unit); instead {
 		return result, salt, nil
 	}
 	result, err := p.result(ctx, s, unit)
@@ -143,18 +109,18 @@ func (p *Provider) result(ctx context.Context, s *work.State, unit uint32) (work
 	if r, done := p.results[k]; done {
 		return r, nil
 	}
-	if err := p.Drill.Before(ctx, s.Round.Number); err != nil {
+	if err := p.drill.Before(ctx, s.Round.Number); err != nil {
 		return work.Result{}, err
 	}
-	e, err := p.shop.Execute(ctx, s, unit)
+	e, err := p.Shop.Execute(ctx, s, unit)
 	if err != nil {
 		return work.Result{}, err
 	}
-	bytes, err := p.Drill.Payload(s.Round.Number, e.Payload, p.shop.Trainer().Layout())
+	bytes, err := p.drill.Payload(s.Round.Number, e.Payload, p.Shop.Trainer().Layout())
 	if err != nil {
 		return work.Result{}, err
 	}
-	r, err := p.shop.Offer(ctx, e, bytes)
+	r, err := p.Shop.Offer(ctx, e, bytes)
 	if err != nil {
 		return work.Result{}, err
 	}
@@ -170,14 +136,10 @@ func (p *Provider) result(ctx context.Context, s *work.State, unit uint32) (work
 // follow computes the aggregate beside the verifiers, once a round, so that the next unit can start without a download.
 // While a run waits for members it fetches the model: whoever published it may be gone when the round opens.
 func (p *Provider) follow(ctx context.Context, s *work.State) error {
-	if s.Phase == work.PhaseGather {
-		_, err := p.shop.Public(ctx, s.Current)
-		return err
-	}
 	if s.Phase != work.PhaseAggregate || p.derived == s.Round.Number {
 		return nil
 	}
-	next, _, err := p.shop.Aggregate(ctx, s)
+	next, _, err := p.Shop.Aggregate(ctx, s)
 	if err != nil {
 		return fmt.Errorf("follow the aggregate of round %d: %w", s.Round.Number, err)
 	}

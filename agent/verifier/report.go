@@ -27,7 +27,7 @@ func (v *Verifier) report(ctx context.Context, s *work.State, audits []uint32) (
 // report is sealed, what this machine keeps is what it had found before it sealed: a restarted verifier asks nobody, so
 // that it opens the same report also if more payloads can be had by now.
 func (v *Verifier) fetchAll(ctx context.Context, s *work.State) {
-	ctx, cancel := context.WithTimeout(ctx, v.Patience)
+	ctx, cancel := context.WithTimeout(ctx, v.patience)
 	defer cancel()
 	if s.Phase == work.PhaseAuditReveal {
 		cancel()
@@ -42,7 +42,7 @@ func (v *Verifier) fetchAll(ctx context.Context, s *work.State) {
 		}
 		asked = append(asked, u.Index)
 		wg.Go(func() {
-			_, err := v.shop.Fetch(ctx, u.Result.Payload)
+			_, err := v.Shop.Fetch(ctx, u.Result.Payload)
 			found[u.Index] = err == nil
 		})
 	}
@@ -71,7 +71,7 @@ func (v *Verifier) recompute(ctx context.Context, s *work.State, unit uint32) (w
 	if o, done := v.openings[k]; done {
 		return o, nil
 	}
-	e, err := v.shop.Execute(ctx, s, unit)
+	e, err := v.Shop.Execute(ctx, s, unit)
 	var o work.Opening
 	switch {
 	case errors.Is(err, round.ErrDiverged): // on every machine: who sealed a result of it has made that up
@@ -96,9 +96,9 @@ func (v *Verifier) recompute(ctx context.Context, s *work.State, unit uint32) (w
 func (v *Verifier) explain(ctx context.Context, u *work.Unit, e *workshop.Execution) string {
 	ctx, cancel := context.WithCancel(ctx)
 	cancel()
-	theirs, err := v.shop.Fetch(ctx, u.Result.Payload)
+	theirs, err := v.Shop.Fetch(ctx, u.Result.Payload)
 	if err != nil {
 		theirs = nil // explained as bytes that are not those revealed
 	}
-	return v.shop.Explain(e, u.Result, theirs)
+	return v.Shop.Explain(e, u.Result, theirs)
 }

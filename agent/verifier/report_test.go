@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/agent/workshop"
 	"github.com/mutirao/mutirao/learn/data"
 	"github.com/mutirao/mutirao/learn/recipe"
@@ -75,8 +76,8 @@ func TestDivergedUnitIsJudged(t *testing.T) {
 		Spec: work.Spec{Steps: uint32(r.Train.Steps)}, Current: ref,
 		Round: &work.Round{Units: []work.Unit{{Status: work.Revealed, Result: made}}},
 	}
-	v := New(Config{})
-	v.shop, v.openings = shop, map[attempt]work.Opening{}
+	v := New(member.Config{}, 0)
+	v.Shop, v.openings = shop, map[attempt]work.Opening{}
 	o, err := v.recompute(t.Context(), s, 0)
 	if err != nil || o.Agrees(made) || !strings.Contains(o.Detail, "diverges") {
 		t.Errorf("%+v, %v", o.Detail, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/agent/trainer"
 	"github.com/mutirao/mutirao/agent/verifier"
 	"github.com/mutirao/mutirao/node/failure"
@@ -123,10 +124,10 @@ func (s *show) startVerifiers(ctx context.Context) error {
 		if err := m.Host.Connect(ctx, s.machine.Host.Addrs()); err != nil {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
-		v := verifier.New(verifier.Config{
+		v := verifier.New(member.Config{
 			Identity: m.Identity, Run: s.run, Peer: m.Peer, Ledger: m.Client, Blobs: m.Blobs(),
 			Observe: func(n agent.News) { s.heard(a.name, n.Name, n.Round, n.Detail) },
-		})
+		}, verifier.DefaultPatience)
 		s.members.Go(func() {
 			defer m.Close()
 			agent.Run(ctx, m.Client, s.run, v, nil) // ends with the run or with ctx; what it did is on the ledger

@@ -1,0 +1,71 @@
+// Package member owns what provider and verifier share: to be a member of a run. It joins, says where it can be reached,
+// comes back after a miss, opens the workshop, holds the model while the run gathers, and asks the rules what is due.
+package member
+
+import (
+	"context"
+
+	"github.com/mutirao/mutirao/agent"
+	"github.com/mutirao/mutirao/agent/workshop"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/work"
+)
+
+// Config is what a member is made of.
+type Config struct {
+	Identity agent.Identity
+	Run      protocol.Hash
+	Peer     func() string // where it serves blobs now, for the ledger
+	Ledger   agent.Ledger
+	Blobs    agent.Blobs
+	Observe  agent.Observer
+}
+
+// Member is an account that takes part in a run. One goroutine owns it.
+type Member struct {
+	Config
+	Shop *workshop.Workshop // nil until Attend has returned tasks
+
+	role   work.Role
+	joined bool // whether Joined has been told
+}
+
+// New makes a member that will take a role.
+func New(c Config, role work.Role) *Member { return &Member{Config: c, role: role} }
+
+// Attend does the duties of every member and returns those of the role. Messages are to be sent also if there is an error.
+func (m *Member) Attend(ctx context.Context, s *work.State) (tasks []work.Task, msgs []protocol.Msg, err error) {
+	m.Blobs.SetPeers(s.Peers())
+	if s.Phase.Ended() {
+		return nil, nil, nil
+	}
+	self, member := s.Member(m.Identity.Account)
+	if !member || self.Status == work.Left {
+		return nil, []protocol.Msg{work.Join{Run: s.ID, Role: m.role, Peer: m.Peer()}}, nil
+	}
+	if m.Shop == nil {
+		if m.Shop, err = workshop.Open(ctx, m.Ledger, m.Blobs, s); err != nil {
+			return nil, nil, err
+		}
+	}
+	m.Shop.Tidy(s)
+	if !m.joined {
+		m.joined = true
+		m.Observe.Tell(agent.News{Name: agent.Joined, Round: s.Opened, Detail: self.Bond.Coins() + " locked as bond"})
+	}
+	moved := self.Status == work.Active && self.Peer != m.Peer() // while it was gone
+	for _, task := range work.Duty(s, m.Identity.Account) {
+		if task.Kind == work.TaskReady {
+			moved = true
+			continue
+		}
+		tasks = append(tasks, task)
+	}
+	if moved {
+		msgs = append(msgs, work.Ready{Run: s.ID, Peer: m.Peer()})
+	}
+	if s.Phase == work.PhaseGather { // nothing else is due, and whoever published the model may be gone later
+		_, err = m.Shop.Public(ctx, s.Current)
+	}
+	return tasks, msgs, err
+}
