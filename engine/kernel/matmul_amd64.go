@@ -38,8 +38,10 @@ var tilings = [implementations]tiling{
 }
 
 const (
-	blockRows = 224 // rows of a that are packed together: 224 KiB
-	blockCols = 512 // columns of b that are packed together: 512 KiB, half of a usual L2 cache
+	blockRows  = 112     // rows of a that are packed together, if there are so many
+	blockCols  = 512     // columns of b that are packed together
+	blockDepth = 1024    // multiple of blockK: how much of k is packed together; all of k if b is packed and rows are few
+	blockA     = 1 << 17 // elements of a that are packed together: 512 KiB, half of a usual L2 cache
 	// inCache is how many float32 a matrix may have to be read where it is, unpacked: they fit the L1 cache.
 	inCache = 1 << 13
 	// serialMACs is the size below which goroutines cost more than they bring: about 20 µs.
@@ -60,18 +62,19 @@ func (p *product) run() {
 		return
 	}
 	t := &tilings[current()]
-	rows, cols := blockRows/t.rows*t.rows, blockCols
+	rows, cols := p.m, blockCols
 	if p.m*p.n*p.k < serialMACs || runtime.GOMAXPROCS(0) == 1 {
 		p.runBlocks(t, rows, cols, 0, 1<<62)
 		return
 	}
-	// Cut finer until every processor has some blocks to take.
+	// Cut finer until every processor has some blocks to take: columns first, which leaves b packed once.
+	const fewCols = 4 * panelCols
 	count := func() int { return ((p.m + rows - 1) / rows) * ((p.n + cols - 1) / cols) }
-	for count() < 4*runtime.GOMAXPROCS(0) && (rows > 4*t.rows || cols > 8*t.lanes) {
-		if cols > 8*t.lanes && (cols >= rows || rows <= 4*t.rows) {
+	for count() < 4*runtime.GOMAXPROCS(0) && (rows > 4*t.rows || cols > fewCols) {
+		if cols > fewCols {
 			cols /= 2
 		} else {
-			rows = max(4*t.rows, rows/2/t.rows*t.rows)
+			rows = max(4*t.rows, (rows/2+t.rows-1)/t.rows*t.rows)
 		}
 	}
 	// A copy, so that p itself stays on the stack in the serial case.
@@ -104,39 +107,50 @@ func (p *product) runBlock(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
 	packB := p.bCol != 1 || !p.packed && p.k*p.n > inCache && p.m >= 2*t.rows
 	s.tile.cRow = size * p.n
 	// Equal shares of rows: 64 rows are 13+13+13+13+12, not 14+14+14+14+8.
-	groups := (i1 - i0 + t.rows - 1) / t.rows
-	for k0 := 0; k0 < p.k; k0 += blockK {
-		kc := min(blockK, p.k-k0)
-		s.tile.k = kc
-		s.tile.first = 0
-		if k0 == 0 {
-			s.tile.first = 1
-		}
-		a, aRow, aCol := p.a[i0*p.aRow+k0*p.aCol:], p.aRow, p.aCol
-		if packA {
-			a, aRow, aCol = p.packRows(s, i0, i1, k0, kc)
-		}
+	chunks := (i1 - i0 + blockRows - 1) / blockRows
+	rows := (i1 - i0 + chunks - 1) / chunks
+	depth := blockDepth
+	if !packB {
+		depth = max(depth, blockA/rows/blockK*blockK)
+	}
+	for d0 := 0; d0 < p.k; d0 += depth {
+		d1 := min(d0+depth, p.k)
 		if packB {
-			p.packColumns(s, width, k0, kc, j0, j1)
+			p.packColumns(s, width, d0, d1-d0, j0, j1)
 		}
-		s.tile.aRow, s.tile.aCol = size*aRow, size*aCol
-		for j := j0; j < j1; j += width {
-			w := min(width, j1-j)
-			vectors := (w + t.lanes - 1) / t.lanes
-			masked := s.setMask(t.lanes, w)
-			b := p.columns(k0, j)
-			s.tile.bRow = size * p.bRow
-			if packB {
-				b = s.b[(j-j0)*kc:]
-				s.tile.bRow = size * width
+		for chunk := range chunks {
+			from, to := i0+(i1-i0)*chunk/chunks, i0+(i1-i0)*(chunk+1)/chunks
+			a, aRow, aCol := p.a[from*p.aRow+d0*p.aCol:], p.aRow, p.aCol
+			if packA {
+				a, aRow, aCol = p.packRows(s, from, to, d0, d1-d0)
 			}
-			s.tile.b = unsafe.Pointer(&b[0])
-			for g := range groups {
-				first := i0 + (i1-i0)*g/groups
-				rows := i0 + (i1-i0)*(g+1)/groups - first
-				s.tile.a = unsafe.Pointer(&a[(first-i0)*aRow])
-				s.tile.c = unsafe.Pointer(&p.c[first*p.n+j])
-				t.tiles[rows-1][vectors-1][masked](&s.tile)
+			s.tile.aRow, s.tile.aCol = size*aRow, size*aCol
+			groups := (to - from + t.rows - 1) / t.rows
+			for j := j0; j < j1; j += width {
+				w := min(width, j1-j)
+				vectors := (w + t.lanes - 1) / t.lanes
+				masked := s.setMask(t.lanes, w)
+				for k0 := d0; k0 < d1; k0 += blockK {
+					s.tile.k = min(blockK, d1-k0)
+					s.tile.first = 0
+					if k0 == 0 {
+						s.tile.first = 1
+					}
+					if packB {
+						s.tile.b = unsafe.Pointer(&s.b[(j-j0)*(d1-d0)+(k0-d0)*width])
+						s.tile.bRow = size * width
+					} else {
+						s.tile.b = unsafe.Pointer(&p.columns(k0, j)[0])
+						s.tile.bRow = size * p.bRow
+					}
+					for g := range groups {
+						first := from + (to-from)*g/groups
+						rows := from + (to-from)*(g+1)/groups - first
+						s.tile.a = unsafe.Pointer(&a[(first-from)*aRow+(k0-d0)*aCol])
+						s.tile.c = unsafe.Pointer(&p.c[first*p.n+j])
+						t.tiles[rows-1][vectors-1][masked](&s.tile)
+					}
+				}
 			}
 		}
 	}
@@ -209,17 +223,19 @@ func (p *product) packRows(s *matmulScratch, i0, i1, k0, kc int) (a []float32, a
 func (p *product) packColumns(s *matmulScratch, width, k0, kc, j0, j1 int) {
 	panels := (j1 - j0 + width - 1) / width
 	s.b = grow(s.b, panels*width*kc)
-	for j := j0; j < j1; j += width {
-		panel := s.b[(j-j0)*kc:][:width*kc]
-		w := min(width, j1-j)
-		if p.bCol == 1 {
-			for k := range kc {
-				n := copy(panel[k*width:][:width], p.columns(k0+k, j)[:w])
-				clear(panel[k*width+n:][:width-n])
+	if p.bCol == 1 {
+		for k := range kc {
+			row := p.columns(k0+k, j0)
+			for j := 0; j < j1-j0; j += width {
+				out := s.b[j*kc+k*width:][:width]
+				n := copy(out, row[j:min(j+width, j1-j0)])
+				clear(out[n:])
 			}
-			continue
 		}
-		p.packTransposed(panel, width, k0, kc, j, w)
+		return
+	}
+	for j := j0; j < j1; j += width {
+		p.packTransposed(s.b[(j-j0)*kc:][:width*kc], width, k0, kc, j, min(width, j1-j))
 	}
 }
 

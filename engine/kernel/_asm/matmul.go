@@ -72,6 +72,17 @@ func matmulTile(f *file, s isa, rows, vectors int, masked bool) {
 	for i := range rows * vectors {
 		s.zero(f, s.reg(i))
 	}
+	// What is added to at the end is fetched now.
+	f.p("MOVQ tile_c(R12), DI")
+	f.p("MOVQ tile_cRow(R12), R13")
+	for i := range rows {
+		for j := 0; j < vectors*s.bytes(); j += 64 {
+			f.p("PREFETCHT0 %d(DI)", j)
+		}
+		if i < rows-1 {
+			f.p("ADDQ R13, DI")
+		}
+	}
 	f.p("PCALIGN $32")
 	f.l("loop")
 	for j := range vectors {
