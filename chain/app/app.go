@@ -55,6 +55,7 @@ import (
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 
 	"github.com/mutirao/mutirao/chain/encoding"
+	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	"github.com/mutirao/mutirao/chain/x/registry"
@@ -168,7 +169,9 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 
 	var err error
 	a.Registry, err = registry.NewKeeper(store(registry.ModuleName), a.Bank,
-		func(ctx context.Context, id protocol.Hash) (*workrules.State, int, error) { return a.Work.Run(ctx, id) })
+		func(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*workrules.State, error) {
+			return a.Work.Run(ctx, id, charge)
+		})
 	if err != nil {
 		return err
 	}

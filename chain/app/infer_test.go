@@ -16,6 +16,7 @@ import (
 
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 
+	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	"github.com/mutirao/mutirao/contracts"
@@ -55,7 +56,7 @@ func publish(t testing.TB) (*story, registry.Model, abi.ABI) {
 	}
 	s.must(s.provider, registry.PublishModel{Run: s.run, Artifact: s.artifact})
 	state := s.state()
-	m, _, err := s.app.Registry.Model(s.context(), registry.ModelID(state.Spec.InferenceProgram, state.Current.Model, s.run))
+	m, err := s.app.Registry.Model(s.context(), registry.ModelID(state.Spec.InferenceProgram, state.Current.Model, s.run), escrow.Free)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestContractCallsModel(t *testing.T) {
 	if now := s.supply(); now != supply {
 		t.Errorf("supply went from %s to %s", supply, now)
 	}
-	after, _, err := s.app.Registry.Model(s.context(), m.ID)
+	after, err := s.app.Registry.Model(s.context(), m.ID, escrow.Free)
 	if err != nil || after.Uses != 1 || after.Earned != fee {
 		t.Errorf("model counts %d uses and %s: %v", after.Uses, after.Earned, err)
 	}
@@ -246,7 +247,7 @@ func TestInferRefuses(t *testing.T) {
 	}
 	direct := infer.Address
 	uses := func() uint64 {
-		m, _, err := s.app.Registry.Model(s.context(), m.ID)
+		m, err := s.app.Registry.Model(s.context(), m.ID, escrow.Free)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,7 +315,7 @@ func TestModelIsRegisteredOnce(t *testing.T) {
 	// Use is also open to accounts without a contract.
 	supply := s.supply()
 	s.must(s.verifier, registry.Use{Model: m.ID, Fee: money.New(1_000_003)})
-	after, _, err := s.app.Registry.Model(s.context(), m.ID)
+	after, err := s.app.Registry.Model(s.context(), m.ID, escrow.Free)
 	if err != nil || after.Earned != money.New(1_000_003) || s.supply() != supply {
 		t.Errorf("earned %s, supply from %s to %s: %v", after.Earned, supply, s.supply(), err)
 	}

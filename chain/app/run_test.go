@@ -10,6 +10,7 @@ import (
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 
+	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
@@ -57,7 +58,7 @@ func (s *story) must(from person, msgs ...protocol.Msg) {
 
 func (s *story) state() *rules.State {
 	s.t.Helper()
-	state, _, err := s.app.Work.Run(s.context(), s.run)
+	state, err := s.app.Work.Run(s.context(), s.run, escrow.Free)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -72,12 +72,14 @@ func Env(ctx sdk.Context) protocol.Env {
 	return protocol.Env{Height: protocol.Height(ctx.BlockHeight()), Time: ctx.BlockTime().Unix()}
 }
 
-// The gas of a rule is a function of the size of its message and of the state that it reads, charged before the work.
-// What the stores charge on top would make it depend on the layout of keys, so a rule runs Unmetered.
+// The gas of a rule is a function of the size of its message and of the state that it reads, charged before the work:
+// what the state costs once its bytes are at hand and before they are decoded. GasPerMessage pays for fetching them. What
+// the stores charge on top would make gas depend on the layout of keys, so a rule runs Unmetered.
 const (
 	GasPerMessage   = 150_000
-	GasPerByte      = 20 // of the message
-	GasPerStateByte = 5  // read, decoded, and written back
+	GasPerByte      = 20     // of the message
+	GasPerStateByte = 5      // decoded, and written back
+	GasPerShare     = 20_000 // paying one holder of a model
 )
 
 // Unmetered is ctx without the gas of its stores.
@@ -90,7 +92,19 @@ func ChargeMessage(ctx sdk.Context, bytes int) {
 	ctx.GasMeter().ConsumeGas(GasPerMessage+GasPerByte*uint64(bytes), "rule")
 }
 
-// ChargeState takes the gas of reading a state of so many bytes.
-func ChargeState(ctx sdk.Context, bytes int) {
-	ctx.GasMeter().ConsumeGas(GasPerStateByte*uint64(bytes), "state of the rule")
+// Charge takes the gas of a state of so many bytes, or panics as gas meters do. Who reads a state calls it between
+// fetching and decoding.
+type Charge func(bytes int)
+
+// ChargeState charges ctx for the state that a rule reads.
+func ChargeState(ctx sdk.Context) Charge {
+	return func(bytes int) { ctx.GasMeter().ConsumeGas(GasPerStateByte*uint64(bytes), "state of the rule") }
+}
+
+// Free is for reading what is paid for already and what nobody pays for.
+func Free(int) {}
+
+// ChargeShares takes the gas of paying so many holders.
+func ChargeShares(ctx sdk.Context, n int) {
+	ctx.GasMeter().ConsumeGas(GasPerShare*uint64(n), "shares")
 }

@@ -35,11 +35,10 @@ var Address = common.HexToAddress("0x0000000000000000000000000000000000000901")
 // Gas of a call: all of it is charged before the work that it pays for. A unit of gas stands for about 10 ns of a slow
 // machine's time; the portable kernels take 1 to 2 ns for a multiply-accumulate.
 const (
-	gasBase            = 20_000 // decoding the call and finding the model
+	gasBase            = 20_000 // decoding the call and fetching the model's record
 	gasPerInputByte    = 16     // of call data, like Ethereum's own
 	gasPerMAC          = 1
-	gasPerArtifactByte = 3      // reading and compiling a model; charged also when it is kept, or gas would depend on memory
-	gasPerShare        = 20_000 // paying one holder
+	gasPerArtifactByte = 3 // reading and compiling a model; charged also when it is kept, or gas would depend on memory
 )
 
 var (
@@ -51,14 +50,14 @@ var (
 
 // Models is the registry as the precompile needs it.
 type Models interface {
-	// Model returns a model and the size of its stored form in bytes, or protocol.ErrNotFound.
-	Model(ctx context.Context, id protocol.Hash) (registry.Model, int, error)
+	// Model returns a model after charging for the size of its stored form, or protocol.ErrNotFound.
+	Model(ctx context.Context, id protocol.Hash, charge escrow.Charge) (registry.Model, error)
 	// Artifact returns the encoded graph of a callable model.
 	Artifact(ctx context.Context, id protocol.Hash) ([]byte, error)
 	// ArtifactSize is the length of Artifact in bytes.
 	ArtifactSize(ctx context.Context, id protocol.Hash) (int, error)
-	// Use pays the holders of a model.
-	Use(ctx sdk.Context, m registry.Use, from protocol.Account) error
+	// Use pays the holders of model, which was read in this state.
+	Use(ctx sdk.Context, m registry.Use, model registry.Model, from protocol.Account) error
 }
 
 // Precompile is the contract. It has no state besides the compiled models.
@@ -142,13 +141,12 @@ func (p *Precompile) Run(evm *vm.EVM, contract *vm.Contract, readOnly bool) ([]b
 
 func isTransaction(method *abi.Method) bool { return method.Name == "infer" }
 
-// callable reads the model that the first argument names, charging for its size.
+// callable reads the model that the first argument names, charging for its size before it is decoded.
 func (p *Precompile) callable(ctx sdk.Context, args []any) (registry.Model, error) {
-	m, size, err := p.models.Model(ctx, protocol.Hash(args[0].([32]byte)))
+	m, err := p.models.Model(ctx, protocol.Hash(args[0].([32]byte)), escrow.ChargeState(ctx))
 	if err != nil {
 		return m, err
 	}
-	ctx.GasMeter().ConsumeGas(escrow.GasPerStateByte*uint64(size), "model record")
 	if m.Callable == nil {
 		return m, errNotCallable
 	}
@@ -184,13 +182,13 @@ func (p *Precompile) infer(ctx sdk.Context, evm *vm.EVM, caller common.Address, 
 	if err != nil {
 		return nil, err
 	}
-	ctx.GasMeter().ConsumeGas(gasPerShare*uint64(len(m.Shares)), "shares")
+	escrow.ChargeShares(ctx, len(m.Shares))
 	output, err := p.answer(ctx, m, method, args)
 	if err != nil {
 		return nil, err
 	}
 	use := registry.Use{Model: m.ID, Fee: fee.Of(*m.Callable)}
-	if err := p.models.Use(ctx, use, protocol.Account(caller)); err != nil {
+	if err := p.models.Use(ctx, use, m, protocol.Account(caller)); err != nil {
 		return nil, err
 	}
 	amount := use.Fee.Bytes()

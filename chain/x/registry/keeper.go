@@ -56,15 +56,14 @@ func (k *Keeper) HasDataset(ctx context.Context, id protocol.Hash) (bool, error)
 	return k.datasets.Has(ctx, id[:])
 }
 
-// Dataset returns one dataset, or protocol.ErrNotFound.
-func (k *Keeper) Dataset(ctx context.Context, id protocol.Hash) (registry.Dataset, error) {
-	d, _, err := load[registry.Dataset](ctx, k.datasets, "dataset", id)
-	return d, err
+// Dataset returns one dataset after charging for the size of its stored form, or protocol.ErrNotFound.
+func (k *Keeper) Dataset(ctx context.Context, id protocol.Hash, charge escrow.Charge) (registry.Dataset, error) {
+	return load[registry.Dataset](ctx, k.datasets, "dataset", id, charge)
 }
 
-// Model returns one model and the size of its stored form in bytes, or protocol.ErrNotFound.
-func (k *Keeper) Model(ctx context.Context, id protocol.Hash) (registry.Model, int, error) {
-	return load[registry.Model](ctx, k.models, "model", id)
+// Model returns one model after charging for the size of its stored form, or protocol.ErrNotFound.
+func (k *Keeper) Model(ctx context.Context, id protocol.Hash, charge escrow.Charge) (registry.Model, error) {
+	return load[registry.Model](ctx, k.models, "model", id, charge)
 }
 
 // Artifact returns the graph of a model in its encoded form, or protocol.ErrNotFound if the ledger does not hold it.
@@ -85,13 +84,9 @@ func (k *Keeper) ArtifactSize(ctx context.Context, id protocol.Hash) (int, error
 	return int(n), err
 }
 
-// Use hosts registry.Charge: from pays the holders of the model's shares. The caller has charged gas. After an error the
-// caller must drop all changes of ctx.
-func (k *Keeper) Use(ctx sdk.Context, m registry.Use, from protocol.Account) error {
-	model, _, err := k.Model(ctx, m.Model)
-	if err != nil {
-		return err
-	}
+// Use hosts registry.Charge: from pays the holders of model's shares. The caller has read model in this state and charged
+// its gas, that of the shares included. After an error the caller must drop all changes of ctx.
+func (k *Keeper) Use(ctx sdk.Context, m registry.Use, model registry.Model, from protocol.Account) error {
 	next, effects, err := registry.Charge(m, model, from, escrow.Env(ctx))
 	if err != nil {
 		return err
@@ -106,19 +101,20 @@ func (k *Keeper) putModel(ctx sdk.Context, m registry.Model, effects []protocol.
 	return k.escrow.Execute(ctx, effects, k.records.Keep(ctx, m.ID))
 }
 
-// load reads a value and the size of its stored form.
-func load[T any](ctx context.Context, from collections.Map[[]byte, []byte], what string, id protocol.Hash) (value T, size int, err error) {
+// load reads a value, charging for the size of its stored form before it is decoded.
+func load[T any](ctx context.Context, from collections.Map[[]byte, []byte], what string, id protocol.Hash, charge escrow.Charge) (value T, err error) {
 	raw, err := from.Get(ctx, id[:])
 	if errors.Is(err, collections.ErrNotFound) {
-		return value, 0, fmt.Errorf("%w: %s %s", protocol.ErrNotFound, what, id)
+		return value, fmt.Errorf("%w: %s %s", protocol.ErrNotFound, what, id)
 	}
 	if err != nil {
-		return value, 0, err
+		return value, err
 	}
+	charge(len(raw))
 	if err := json.Unmarshal(raw, &value); err != nil {
-		return value, 0, fmt.Errorf("stored %s %s: %w", what, id, err)
+		return value, fmt.Errorf("stored %s %s: %w", what, id, err)
 	}
-	return value, len(raw), nil
+	return value, nil
 }
 
 func put(ctx context.Context, to collections.Map[[]byte, []byte], id protocol.Hash, value any) error {

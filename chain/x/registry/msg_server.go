@@ -42,19 +42,19 @@ func (s msgServer) Execute(ctx context.Context, m *registrypb.MsgExecute) (*regi
 }
 
 func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Account) error {
-	ctx := escrow.Unmetered(metered)
+	ctx, charge := escrow.Unmetered(metered), escrow.ChargeState(metered)
 	switch m := msg.(type) {
 	case registry.RegisterDataset:
 		return s.register(ctx, m, from)
 	case registry.PublishModel:
-		return s.publish(metered, ctx, m, from)
+		return s.publish(ctx, m, from, charge)
 	case registry.Use:
-		_, size, err := s.Model(ctx, m.Model)
+		model, err := s.Model(ctx, m.Model, charge)
 		if err != nil {
 			return err
 		}
-		escrow.ChargeState(metered, size)
-		return s.Use(ctx, m, from)
+		escrow.ChargeShares(metered, len(model.Shares))
+		return s.Use(ctx, m, model, from)
 	}
 	return fmt.Errorf("%w: %s", protocol.ErrInvalid, msg.Kind())
 }
@@ -76,18 +76,17 @@ func (s msgServer) register(ctx sdk.Context, m registry.RegisterDataset, from pr
 	return s.escrow.Execute(ctx, effects, s.records.Keep(ctx, d.ID))
 }
 
-func (s msgServer) publish(metered, ctx sdk.Context, m registry.PublishModel, from protocol.Account) error {
-	run, size, err := s.runs(ctx, m.Run)
+func (s msgServer) publish(ctx sdk.Context, m registry.PublishModel, from protocol.Account, charge escrow.Charge) error {
+	run, err := s.runs(ctx, m.Run, charge)
 	if err != nil {
 		return err
 	}
-	escrow.ChargeState(metered, size)
-	data, err := s.Dataset(ctx, run.Spec.Dataset)
+	data, err := s.Dataset(ctx, run.Spec.Dataset, charge)
 	if err != nil {
 		return err
 	}
 	var known *registry.Model
-	switch model, _, err := s.Model(ctx, registry.ModelID(run.Spec.InferenceProgram, run.Current.Model, run.ID)); {
+	switch model, err := s.Model(ctx, registry.ModelID(run.Spec.InferenceProgram, run.Current.Model, run.ID), charge); {
 	case err == nil:
 		known = &model
 	case !errors.Is(err, protocol.ErrNotFound):

@@ -7,6 +7,7 @@ import (
 
 	"cosmossdk.io/collections"
 
+	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/fault"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/protocol"
@@ -23,7 +24,7 @@ func (q queryServer) Dataset(ctx context.Context, r *registrypb.DatasetRequest) 
 	if err != nil {
 		return nil, fault.Query(err)
 	}
-	d, err := q.Keeper.Dataset(ctx, id)
+	d, err := q.Keeper.Dataset(ctx, id, escrow.Free)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -37,7 +38,7 @@ func (q queryServer) Model(ctx context.Context, r *registrypb.ModelRequest) (*re
 	if err != nil {
 		return nil, fault.Query(err)
 	}
-	m, _, err := q.Keeper.Model(ctx, id)
+	m, err := q.Keeper.Model(ctx, id, escrow.Free)
 	if err != nil {
 		return nil, fault.Query(err)
 	}

@@ -55,20 +55,21 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, datasets Datasets
 	return k, err
 }
 
-// Run returns the state of a run and the size of its stored form in bytes. It returns protocol.ErrNotFound.
-func (k *Keeper) Run(ctx context.Context, id protocol.Hash) (*work.State, int, error) {
+// Run returns the state of a run after charging for the size of its stored form. It returns protocol.ErrNotFound.
+func (k *Keeper) Run(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*work.State, error) {
 	raw, err := k.runs.Get(ctx, id[:])
 	if errors.Is(err, collections.ErrNotFound) {
-		return nil, 0, fmt.Errorf("%w: run %s", protocol.ErrNotFound, id)
+		return nil, fmt.Errorf("%w: run %s", protocol.ErrNotFound, id)
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
+	charge(len(raw))
 	s := new(work.State)
 	if err := json.Unmarshal(raw, s); err != nil {
-		return nil, 0, fmt.Errorf("stored run %s: %w", id, err)
+		return nil, fmt.Errorf("stored run %s: %w", id, err)
 	}
-	return s, len(raw), nil
+	return s, nil
 }
 
 // put stores s, plans its next Tick for height due, and carries out the effects.

@@ -47,11 +47,10 @@ func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Accoun
 	if create, ok := msg.(work.CreateRun); ok {
 		return s.create(ctx, create, from, env)
 	}
-	state, size, err := s.Run(ctx, msg.Target())
+	state, err := s.Run(ctx, msg.Target(), escrow.ChargeState(metered))
 	if err != nil {
 		return err
 	}
-	escrow.ChargeState(metered, size)
 	next, effects, err := work.Apply(state, msg, from, env)
 	if err != nil {
 		return err
@@ -119,7 +118,7 @@ func (k *Keeper) tick(ctx sdk.Context, id protocol.Hash, env protocol.Env) (err 
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	state, _, err := k.Run(ctx, id)
+	state, err := k.Run(ctx, id, escrow.Free)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"cosmossdk.io/collections"
 
+	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/fault"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol"
@@ -33,7 +34,7 @@ func (q queryServer) Run(ctx context.Context, r *workpb.RunRequest) (*workpb.Run
 	if err != nil {
 		return nil, fault.Query(err)
 	}
-	state, _, err := q.Keeper.Run(ctx, id)
+	state, err := q.Keeper.Run(ctx, id, escrow.Free)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
