@@ -139,10 +139,14 @@ var errShort = errors.New("bytes end early")
 
 // readHeader reads name and shape of a tensor and returns what follows.
 func readHeader(b []byte) (name string, shape []int, rest []byte, err error) {
-	if len(b) == 0 || len(b) < 2+int(b[0]) {
+	if len(b) == 0 {
 		return "", nil, nil, errShort
 	}
-	name, b = string(b[1:1+b[0]]), b[1+b[0]:]
+	end := 1 + int(b[0]) // as a byte, 255 + 1 would be 0
+	if len(b) <= end {
+		return "", nil, nil, errShort
+	}
+	name, b = string(b[1:end]), b[end:]
 	rank := int(b[0])
 	b = b[1:]
 	if rank > 8 {
