@@ -57,14 +57,24 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, datasets Datasets
 
 // Run returns the state of a run after charging for the size of its stored form. It returns protocol.ErrNotFound.
 func (k *Keeper) Run(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*work.State, error) {
-	raw, err := k.runs.Get(ctx, id[:])
-	if errors.Is(err, collections.ErrNotFound) {
-		return nil, fmt.Errorf("%w: run %s", protocol.ErrNotFound, id)
-	}
+	raw, err := k.raw(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	charge(len(raw))
+	return decode(id, raw)
+}
+
+// raw is the stored form of a run, or protocol.ErrNotFound.
+func (k *Keeper) raw(ctx context.Context, id protocol.Hash) ([]byte, error) {
+	raw, err := k.runs.Get(ctx, id[:])
+	if errors.Is(err, collections.ErrNotFound) {
+		return nil, fmt.Errorf("%w: run %s", protocol.ErrNotFound, id)
+	}
+	return raw, err
+}
+
+func decode(id protocol.Hash, raw []byte) (*work.State, error) {
 	s := new(work.State)
 	if err := json.Unmarshal(raw, s); err != nil {
 		return nil, fmt.Errorf("stored run %s: %w", id, err)
@@ -72,7 +82,7 @@ func (k *Keeper) Run(ctx context.Context, id protocol.Hash, charge escrow.Charge
 	return s, nil
 }
 
-// put stores s, plans its next Tick for height due, and carries out the effects.
+// put stores s, plans its next Tick for height due unless it has ended, and carries out the effects.
 func (k *Keeper) put(ctx sdk.Context, s *work.State, due protocol.Height, effects []protocol.Effect) error {
 	raw, err := json.Marshal(s)
 	if err != nil {
@@ -81,28 +91,49 @@ func (k *Keeper) put(ctx sdk.Context, s *work.State, due protocol.Height, effect
 	if err := k.runs.Set(ctx, s.ID[:], raw); err != nil {
 		return err
 	}
-	if err := k.plan(ctx, s, due); err != nil {
+	if s.Phase.Ended() {
+		err = k.cancel(ctx, s.ID)
+	} else {
+		err = k.plan(ctx, s.ID, due)
+	}
+	if err != nil {
 		return err
 	}
 	return k.escrow.Execute(ctx, effects, k.records.Keep(ctx, s.ID))
 }
 
-// plan moves the next Tick of s to height due, or cancels it when the run has ended.
-func (k *Keeper) plan(ctx context.Context, s *work.State, due protocol.Height) error {
-	old, err := k.due.Get(ctx, s.ID[:])
-	switch {
-	case err == nil:
-		if err := k.queue.Remove(ctx, collections.Join(old, s.ID[:])); err != nil {
-			return err
-		}
-	case !errors.Is(err, collections.ErrNotFound):
+// plan moves the next Tick of a run to height due.
+func (k *Keeper) plan(ctx context.Context, id protocol.Hash, due protocol.Height) error {
+	if err := k.cancel(ctx, id); err != nil {
 		return err
 	}
-	if s.Phase.Ended() {
-		return k.due.Remove(ctx, s.ID[:])
-	}
-	if err := k.due.Set(ctx, s.ID[:], uint64(due)); err != nil {
+	if err := k.due.Set(ctx, id[:], uint64(due)); err != nil {
 		return err
 	}
-	return k.queue.Set(ctx, collections.Join(uint64(due), s.ID[:]))
+	return k.queue.Set(ctx, collections.Join(uint64(due), id[:]))
+}
+
+// cancel takes a run out of the queue, if it is there.
+func (k *Keeper) cancel(ctx context.Context, id protocol.Hash) error {
+	due, err := k.due.Get(ctx, id[:])
+	if errors.Is(err, collections.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := k.queue.Remove(ctx, collections.Join(due, id[:])); err != nil {
+		return err
+	}
+	return k.due.Remove(ctx, id[:])
+}
+
+// next is the height of the next Tick of a run that a message changes in block now. A message may complete a phase, so
+// it is no later than now; a run that waits in the queue keeps its place.
+func (k *Keeper) next(ctx context.Context, id protocol.Hash, now protocol.Height) (protocol.Height, error) {
+	due, err := k.due.Get(ctx, id[:])
+	if errors.Is(err, collections.ErrNotFound) {
+		return now, nil
+	}
+	return min(protocol.Height(due), now), err
 }

@@ -1,10 +1,13 @@
 package work
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"testing"
 
+	"cosmossdk.io/collections"
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 
 	"github.com/cosmos/cosmos-sdk/runtime"
@@ -12,6 +15,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	evmaddress "github.com/cosmos/evm/encoding/address"
 
+	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol"
@@ -98,5 +102,123 @@ func TestStateIsPaidBeforeItIsDecoded(t *testing.T) {
 	little := ctx.WithGasMeter(storetypes.NewGasMeter(1_000_000))
 	if !outOfGas(t, func() { execute(t, k, little, work.Leave{Run: id}) }) {
 		t.Error("a state of 800 kB was read for a million gas")
+	}
+}
+
+// endBlock ends block h.
+func endBlock(t *testing.T, k *Keeper, ctx sdk.Context, h protocol.Height) {
+	t.Helper()
+	if err := k.endBlock(ctx.WithBlockHeight(int64(h))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stopped counts the runs that have stopped.
+func stopped(t *testing.T, k *Keeper, ctx sdk.Context, ids []protocol.Hash) (n int) {
+	t.Helper()
+	for _, id := range ids {
+		s, err := k.Run(ctx, id, escrow.Free)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Phase == work.PhaseStopped {
+			n++
+		}
+	}
+	return n
+}
+
+// TestBlockTicksWhatFits lets runs with nobody in them reach one deadline: as many bytes as a block may take end in it, the
+// rest in the next, each with the same outcome.
+func TestBlockTicksWhatFits(t *testing.T) {
+	k, ctx := newKeeper(t)
+	var ids []protocol.Hash
+	for i := range uint64(4) {
+		ids = append(ids, newRun(t, k, ctx, i))
+	}
+	endBlock(t, k, ctx, 1)
+	for _, id := range ids { // JSON may end with spaces
+		raw, err := k.raw(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.runs.Set(ctx, id[:], append(raw, bytes.Repeat([]byte{' '}, 3<<20)...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := 1 + protocol.Height(work.DefaultSpec().Windows.Wait)
+	endBlock(t, k, ctx, deadline-1)
+	if n := stopped(t, k, ctx, ids); n != 0 {
+		t.Fatalf("%d runs stopped before their deadline", n)
+	}
+	endBlock(t, k, ctx, deadline)
+	if n := stopped(t, k, ctx, ids); n != 2 {
+		t.Errorf("%d runs of 3 MiB stopped in one block, 2 fit", n)
+	}
+
+	// A message does not send a run that waits to the end of the queue.
+	for _, id := range ids {
+		due, err := k.due.Get(ctx, id[:])
+		if errors.Is(err, collections.ErrNotFound) {
+			continue // stopped
+		}
+		execute(t, k, ctx.WithBlockHeight(int64(deadline+1)), work.Join{Run: id, Role: work.Provider, Peer: "p"})
+		if now, err := k.due.Get(ctx, id[:]); err != nil || now != due {
+			t.Errorf("a message moved the tick from block %d to %d: %v", due, now, err)
+		}
+	}
+	endBlock(t, k, ctx, deadline+1)
+	if n := stopped(t, k, ctx, ids); n != len(ids) {
+		t.Errorf("%d runs stopped after two blocks, want all %d", n, len(ids))
+	}
+}
+
+func TestBlockTicksSoManyRuns(t *testing.T) {
+	k, ctx := newKeeper(t)
+	var ids []protocol.Hash
+	for i := range uint64(maxTicks + 1) {
+		ids = append(ids, newRun(t, k, ctx, i))
+	}
+	endBlock(t, k, ctx, 1)
+	endBlock(t, k, ctx, 2) // all of them wait for their deadline now
+	deadline := 1 + protocol.Height(work.DefaultSpec().Windows.Wait)
+	endBlock(t, k, ctx, deadline)
+	if n := stopped(t, k, ctx, ids); n != maxTicks {
+		t.Errorf("%d runs stopped in one block", n)
+	}
+	endBlock(t, k, ctx, deadline+1)
+	if n := stopped(t, k, ctx, ids); n != len(ids) {
+		t.Errorf("%d of %d runs stopped after two blocks", n, len(ids))
+	}
+}
+
+// TestRunThatCannotTickRests damages a run: it must neither stop the chain nor be tried in every block.
+func TestRunThatCannotTickRests(t *testing.T) {
+	k, ctx := newKeeper(t)
+	bad, good := newRun(t, k, ctx, 1), newRun(t, k, ctx, 2)
+	if err := k.runs.Set(ctx, bad[:], []byte("damaged")); err != nil {
+		t.Fatal(err)
+	}
+	postponed := func(h protocol.Height) (n int) {
+		ctx := ctx.WithEventManager(sdk.NewEventManager())
+		endBlock(t, k, ctx, h)
+		for _, e := range ctx.EventManager().Events() {
+			if e.Type == "work.postponed" {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		height protocol.Height
+		want   int
+	}{{1, 1}, {2, 0}, {retryBlocks, 0}, {1 + retryBlocks, 1}, {2 + retryBlocks, 0}} {
+		if n := postponed(c.height); n != c.want {
+			t.Errorf("block %d: the run was postponed %d times, want %d", c.height, n, c.want)
+		}
+	}
+	endBlock(t, k, ctx, 1+protocol.Height(work.DefaultSpec().Windows.Wait))
+	if n := stopped(t, k, ctx, []protocol.Hash{good}); n != 1 {
+		t.Error("the other run did not go on")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"cosmossdk.io/collections"
 	"cosmossdk.io/core/address"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
@@ -55,8 +54,11 @@ func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Accoun
 	if err != nil {
 		return err
 	}
-	// A message may complete a phase: look again at the end of this block.
-	return s.put(ctx, next, env.Height, effects)
+	due, err := s.next(ctx, next.ID, env.Height)
+	if err != nil {
+		return err
+	}
+	return s.put(ctx, next, due, effects)
 }
 
 func (s msgServer) create(ctx sdk.Context, msg work.CreateRun, from protocol.Account, env protocol.Env) error {
@@ -85,43 +87,4 @@ func (s msgServer) create(ctx sdk.Context, msg work.CreateRun, from protocol.Acc
 		return err
 	}
 	return s.put(ctx, next, env.Height, effects)
-}
-
-// endBlock hosts work.Tick for every run that is due: those that a message changed in this block, and those whose phase
-// reaches its deadline. Tick leaves every other run as it is, so they cost nothing.
-func (k *Keeper) endBlock(metered sdk.Context) error {
-	ctx := escrow.Unmetered(metered)
-	env := escrow.Env(ctx)
-	var ids []protocol.Hash
-	until := collections.NewPrefixUntilPairRange[uint64, []byte](uint64(env.Height))
-	if err := k.queue.Walk(ctx, until, func(key collections.Pair[uint64, []byte]) (bool, error) {
-		ids = append(ids, protocol.Hash(key.K2()))
-		return false, nil
-	}); err != nil {
-		return err
-	}
-	for _, id := range ids {
-		// A fault in one run must not stop the chain: its changes are dropped and it is tried again in the next block.
-		branch, write := ctx.CacheContext()
-		if err := k.tick(branch, id, env); err != nil {
-			ctx.Logger().Error("run cannot tick", "module", ModuleName, "run", id.String(), "err", err)
-			continue
-		}
-		write()
-	}
-	return nil
-}
-
-func (k *Keeper) tick(ctx sdk.Context, id protocol.Hash, env protocol.Env) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	state, err := k.Run(ctx, id, escrow.Free)
-	if err != nil {
-		return err
-	}
-	next, effects := work.Tick(state, env)
-	return k.put(ctx, next, max(next.Deadline, env.Height+1), effects)
 }
