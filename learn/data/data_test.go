@@ -230,3 +230,16 @@ func FuzzReadTable(f *testing.F) {
 		}
 	})
 }
+
+// A name's length byte of 255 leaves no room for a sum in a byte.
+func TestDecodeSchemaLongestName(t *testing.T) {
+	long := strings.Repeat("x", 255)
+	want := Schema{Features: []string{long}, Label: "y"}
+	got, err := DecodeSchema(want.Encode())
+	if err != nil || len(got.Features) != 1 || got.Features[0] != long {
+		t.Fatalf("%v, %v", got, err)
+	}
+	if _, err := DecodeSchema(want.Encode()[:200]); !errors.Is(err, ErrInvalid) {
+		t.Errorf("cut short: %v", err)
+	}
+}

@@ -61,16 +61,20 @@ func DecodeSchema(b []byte) (Schema, error) {
 	var names []string
 	seen := map[string]bool{}
 	for range n + 1 {
-		if len(rest) == 0 || len(rest) < 1+int(rest[0]) || rest[0] == 0 {
+		end := 1 // of the name; as a byte, 255 + 1 would be 0
+		if len(rest) > 0 {
+			end += int(rest[0])
+		}
+		if end == 1 || len(rest) < end {
 			return Schema{}, fmt.Errorf("%w: schema ends inside the name of column %d", ErrInvalid, len(names)+1)
 		}
-		name := string(rest[1 : 1+rest[0]])
+		name := string(rest[1:end])
 		if seen[name] {
 			return Schema{}, fmt.Errorf("%w: two columns are called %q", ErrInvalid, name)
 		}
 		seen[name] = true
 		names = append(names, name)
-		rest = rest[1+rest[0]:]
+		rest = rest[end:]
 	}
 	if len(rest) > 0 {
 		return Schema{}, fmt.Errorf("%w: schema has %d bytes too many", ErrInvalid, len(rest))
