@@ -169,7 +169,9 @@ func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Metho
 	if err != nil {
 		return nil, err
 	}
-	output, err := program.run(*m.Callable, input)
+	output, err := program.run(*m.Callable, input, func(panicked any) {
+		ctx.Logger().Error("engine panicked", "model", m.ID.String(), "panic", fmt.Sprint(panicked))
+	})
 	if err != nil {
 		return nil, err
 	}

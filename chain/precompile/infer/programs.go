@@ -2,7 +2,7 @@ package infer
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"slices"
 	"sync"
 
@@ -65,12 +65,17 @@ func (p *programs) get(id protocol.Hash, load func() ([]byte, error)) (*program,
 // numberBytes is the size of a float32.
 const numberBytes = 4
 
-// run computes the output bits from the input bits of a callable model; bits are all that the ledger sees of them. A panic of the engine becomes an error: it is a
-// fault of ours, but must not stop the chain.
-func (p *program) run(c registry.Callable, input []uint32) (output []uint32, err error) {
+// errEngine stands for any panic of the engine. Its text reverts a call and so is part of what validators agree on; that
+// of a panic may differ between their machines.
+var errEngine = errors.New("the engine failed")
+
+// run computes the output bits from the input bits of a callable model; bits are all that the ledger sees of them. A panic
+// of the engine becomes errEngine: it is a fault of ours, but must not stop the chain. log learns what it was.
+func (p *program) run(c registry.Callable, input []uint32, log func(panicked any)) (output []uint32, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			output, err = nil, fmt.Errorf("engine: %v", v)
+			log(v)
+			output, err = nil, errEngine
 		}
 	}()
 	raw := make([]byte, 0, numberBytes*len(input))
