@@ -14,3 +14,4 @@ func lanesActive(r reduction, lane *[lanes]float32, x, y []float32) { lanesGener
 func extremeLanesActive(op binaryOp, lane *[lanes]float32, x []float32) {
 	extremeLanesGeneric(op, lane, x)
 }
+func (p *productInt8) run() { p.runPortable() }

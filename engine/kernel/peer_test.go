@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"runtime"
@@ -87,7 +88,14 @@ func TestBesidePeers(t *testing.T) {
 	}()
 	p := &peer{in: in, out: bufio.NewReader(out)}
 	fmt.Printf("%s, %d thread(s), %s\n", *peerKind, runtime.GOMAXPROCS(0), Active())
-	compareFloat(t, p)
+	switch *peerKind {
+	case "fp32":
+		compareFloat(t, p)
+	case "int8":
+		compareInt8(t, p)
+	default:
+		t.Fatalf("-peer.kind=%q is neither fp32 nor int8", *peerKind)
+	}
 }
 
 // compareFloat prints fp32 products: the plain one, the packed one and the ratios of the better of them.
@@ -119,5 +127,27 @@ func compareFloat(t *testing.T, p *peer) {
 			ours = 0
 		}
 		fmt.Printf("%18s %10.1f %10.1f %10.1f %10.1f %12.2f %12.2f\n", name, rate(0), rate(1), rate(2), rate(3), times[2]/times[ours], times[3]/times[ours])
+	}
+}
+
+// compareInt8 prints int8 products with packed weights.
+func compareInt8(t *testing.T, p *peer) {
+	fmt.Printf("%18s %10s %10s %12s   (Gop/s)\n", "m x k x n", "packed", "oneDNN", "to oneDNN")
+	const rounds, burst = 3, 60 * time.Millisecond
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, s := range peerShapes() {
+		m, k, n := s[0], s[1], s[2]
+		a, c, packed := int8s(rng, m*k), make([]int32, m*n), PackInt8(int8s(rng, k*n), k, n, false)
+		var ours, theirs float64
+		for round := range rounds {
+			o := fastest(burst, func() { MatMulInt8Packed(c, a, packed, m, k, n) })
+			p := p.seconds(t, "onednn8", s, burst)
+			if round == 0 {
+				ours, theirs = o, p
+			}
+			ours, theirs = min(ours, o), min(theirs, p)
+		}
+		ops := 2e-9 * float64(m) * float64(k) * float64(n)
+		fmt.Printf("%18s %10.1f %10.1f %12.2f\n", fmt.Sprintf("%dx%dx%d", m, k, n), ops/ours, ops/theirs, theirs/ours)
 	}
 }

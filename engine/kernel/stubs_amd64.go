@@ -566,3 +566,113 @@ func vectorAVX512(t *tile)
 //
 //go:noescape
 func transpose8AVX2(dst *float32, dstRow int, src *float32, srcRow, blocks int)
+
+// tileInt8VNNI1 computes 1 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI1(t *tileInt8)
+
+// tileInt8VNNI2 computes 2 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI2(t *tileInt8)
+
+// tileInt8VNNI3 computes 3 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI3(t *tileInt8)
+
+// tileInt8VNNI4 computes 4 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI4(t *tileInt8)
+
+// tileInt8VNNI5 computes 5 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI5(t *tileInt8)
+
+// tileInt8VNNI6 computes 6 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI6(t *tileInt8)
+
+// tileInt8VNNI7 computes 7 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI7(t *tileInt8)
+
+// tileInt8VNNI8 computes 8 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI8(t *tileInt8)
+
+// tileInt8VNNI9 computes 9 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI9(t *tileInt8)
+
+// tileInt8VNNI10 computes 10 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI10(t *tileInt8)
+
+// tileInt8VNNI11 computes 11 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI11(t *tileInt8)
+
+// tileInt8VNNI12 computes 12 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI12(t *tileInt8)
+
+// tileInt8VNNI13 computes 13 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI13(t *tileInt8)
+
+// tileInt8VNNI14 computes 14 rows of one panel, a being offset by 128.
+//
+//go:noescape
+func tileInt8VNNI14(t *tileInt8)
+
+// tilesInt8VNNI holds the tiles by rows-1.
+var tilesInt8VNNI = [14]func(*tileInt8){
+	tileInt8VNNI1,
+	tileInt8VNNI2,
+	tileInt8VNNI3,
+	tileInt8VNNI4,
+	tileInt8VNNI5,
+	tileInt8VNNI6,
+	tileInt8VNNI7,
+	tileInt8VNNI8,
+	tileInt8VNNI9,
+	tileInt8VNNI10,
+	tileInt8VNNI11,
+	tileInt8VNNI12,
+	tileInt8VNNI13,
+	tileInt8VNNI14,
+}
+
+// tileInt8AVX21 computes 1 rows of half a panel, a being words of 16 bits.
+//
+//go:noescape
+func tileInt8AVX21(t *tileInt8)
+
+// tileInt8AVX22 computes 2 rows of half a panel, a being words of 16 bits.
+//
+//go:noescape
+func tileInt8AVX22(t *tileInt8)
+
+// tileInt8AVX23 computes 3 rows of half a panel, a being words of 16 bits.
+//
+//go:noescape
+func tileInt8AVX23(t *tileInt8)
+
+// tilesInt8AVX2 holds the tiles by rows-1.
+var tilesInt8AVX2 = [3]func(*tileInt8){
+	tileInt8AVX21,
+	tileInt8AVX22,
+	tileInt8AVX23,
+}

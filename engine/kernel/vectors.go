@@ -11,8 +11,8 @@ import (
 // spec/vectors/README.md states the same for other implementations.
 type vector struct {
 	Function string `json:"function"`
-	Input    string `json:"input"` // "words", "unit" or "wide": see stream
-	Shape    []int  `json:"shape"` // n; rows and cols of Softmax; m, k and n of MatMul
+	Input    string `json:"input"` // "words", "unit" or "wide": see stream; "bytes": see streamBytes; "integers": words as int32
+	Shape    []int  `json:"shape"` // n; rows and cols of Softmax and Requantize; m, k and n of products
 	TransA   bool   `json:"transA,omitempty"`
 	TransB   bool   `json:"transB,omitempty"`
 }
@@ -42,19 +42,48 @@ var vectors = func() []vector {
 			list = append(list, vector{Function: "MatMul", Input: "unit", Shape: shape, TransA: variant&1 != 0, TransB: variant&2 != 0})
 		}
 	}
-	return append(list, vector{Function: "MatMul", Input: "words", Shape: []int{9, 70, 21}})
+	list = append(list, vector{Function: "MatMul", Input: "words", Shape: []int{9, 70, 21}})
+	for _, shape := range [][]int{{1, 1, 1}, {1, 259, 33}, {29, 300, 47}, {17, 1000, 80}} {
+		list = append(list, vector{Function: "MatMulInt8", Input: "bytes", Shape: shape})
+	}
+	return append(list, vector{Function: "Quantize", Input: "wide", Shape: []int{1031}}, vector{Function: "Quantize", Input: "words", Shape: []int{4099}},
+		vector{Function: "Dequantize", Input: "bytes", Shape: []int{1031}}, vector{Function: "Requantize", Input: "integers", Shape: []int{7, 131}})
 }()
 
-// stream returns n numbers made from the words w of Philox with key (key, 0), word e at index e mod 4 of counter
-// e/4: "words" are the bits w themselves, "unit" is (w>>8)·2^-24 - 0.5 and "wide" is 16 times that.
+// streamWords returns n words w of Philox with key (key, 0), word e at index e mod 4 of counter e/4.
+func streamWords(key uint32, n int) []uint32 {
+	x := make([]uint32, n)
+	for i := 0; i < n; i += 4 {
+		words := Philox([2]uint32{key, 0}, [4]uint32{uint32(i / 4)})
+		copy(x[i:], words[:])
+	}
+	return x
+}
+
+// streamBytes is the stream of input "bytes": the low bytes of the words, as int8.
+func streamBytes(key uint32, n int) []int8 {
+	x := make([]int8, n)
+	for i, w := range streamWords(key, n) {
+		x[i] = int8(w)
+	}
+	return x
+}
+
+// floats writes integers as float32, which is exact for those of the vectors.
+func floats[T int8 | int32](list []T) []float32 {
+	x := make([]float32, len(list))
+	for i, v := range list {
+		x[i] = float32(v)
+	}
+	return x
+}
+
+// stream returns n numbers made from the words w of streamWords: "words" are the bits w themselves, "unit" is (w>>8)·2^-24 - 0.5 and "wide" is 16 times that.
 func stream(input string, key uint32, n int) []float32 {
 	x := make([]float32, n)
 	if input == "words" {
-		for i := 0; i < n; i += 4 {
-			words := Philox([2]uint32{key, 0}, [4]uint32{uint32(i / 4)})
-			for w := range min(4, n-i) {
-				x[i+w] = math.Float32frombits(words[w])
-			}
+		for i, w := range streamWords(key, n) {
+			x[i] = math.Float32frombits(w)
 		}
 		return x
 	}
@@ -67,8 +96,9 @@ func stream(input string, key uint32, n int) []float32 {
 }
 
 const (
-	vectorScalar = 0.7109375         // the s of the functions with a scalar
-	vectorOffset = uint64(1)<<34 - 5 // of Uniform: where the counter's low word overflows
+	vectorScalar  = 0.7109375         // the s of the functions with a scalar
+	vectorQuantum = float32(0x1.1p-4) // the scale of Quantize and Dequantize
+	vectorOffset  = uint64(1)<<34 - 5 // of Uniform: where the counter's low word overflows
 )
 
 var unaryFunctions = map[string]func(dst, src []float32){
@@ -131,6 +161,28 @@ func (v vector) compute() []float32 {
 		c := make([]float32, m*n)
 		MatMul(c, stream(v.Input, 1, m*k), stream(v.Input, 2, k*n), m, k, n, v.TransA, v.TransB)
 		return c
+	case "MatMulInt8":
+		m, k, n := v.Shape[0], v.Shape[1], v.Shape[2]
+		c := make([]int32, m*n)
+		MatMulInt8(c, streamBytes(1, m*k), streamBytes(2, k*n), m, k, n)
+		return floats(c)
+	case "Quantize":
+		q := make([]int8, n)
+		Quantize(q, stream(v.Input, 1, n), vectorQuantum)
+		return floats(q)
+	case "Dequantize":
+		x := make([]float32, n)
+		Dequantize(x, streamBytes(1, n), vectorQuantum)
+		return x
+	case "Requantize":
+		sums, scale, q := make([]int32, n), make([]float32, v.Shape[1]), make([]int8, n)
+		for i, w := range streamWords(1, n) {
+			sums[i] = int32(w)
+		}
+		Uniform(scale, [2]uint32{2, 0}, 0)
+		MulScalar(scale, scale, 0x1p-23)
+		Requantize(q, sums, scale)
+		return floats(q)
 	}
 	panic("kernel: no function " + v.Function)
 }

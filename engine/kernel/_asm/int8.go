@@ -1,0 +1,133 @@
+package main
+
+import "fmt"
+
+// matmulInt8 emits the tiles of the int8 product.
+func matmulInt8(f *file) {
+	avx2, avx512 := isas[0], isas[1]
+	for rows := 1; rows <= 14; rows++ {
+		tileVNNI(f, avx512, rows)
+	}
+	tableInt8(f, "VNNI", 14)
+	for rows := 1; rows <= 3; rows++ {
+		tileInt8AVX2(f, avx2, rows)
+	}
+	tableInt8(f, "AVX2", 3)
+}
+
+func tableInt8(f *file, name string, rows int) {
+	fmt.Fprintf(&f.stubs, "\n// tilesInt8%s holds the tiles by rows-1.\nvar tilesInt8%s = [%d]func(*tileInt8){\n", name, name, rows)
+	for r := 1; r <= rows; r++ {
+		fmt.Fprintf(&f.stubs, "\ttileInt8%s%d,\n", name, r)
+	}
+	fmt.Fprintf(&f.stubs, "}\n")
+}
+
+// int8Arguments loads what both kinds of tiles need: quads in CX, a in AX and R8 with strides, b in BX, init in DI with
+// its stride in R13.
+func int8Arguments(f *file, rows int) {
+	f.p("MOVQ t+0(FP), R12")
+	f.p("MOVQ tileInt8_quads(R12), CX")
+	f.p("MOVQ tileInt8_a(R12), AX")
+	f.p("MOVQ tileInt8_aRow(R12), SI")
+	f.p("MOVQ tileInt8_b(R12), BX")
+	f.p("MOVQ tileInt8_init(R12), DI")
+	f.p("MOVQ tileInt8_initRow(R12), R13")
+	if rows > 3 {
+		f.p("LEAQ (SI)(SI*2), R9")
+	}
+	if rows > 5 {
+		f.p("LEAQ (SI)(SI*4), R10")
+	}
+	if rows > 7 {
+		f.p("LEAQ (R9)(SI*4), R8")
+		f.p("ADDQ AX, R8")
+	}
+}
+
+// int8Row is the address of row i of a.
+func int8Row(i int) string {
+	return "(" + []string{"AX", "R8"}[i/7] + ")" + []string{"", "(SI*1)", "(SI*2)", "(R9*1)", "(SI*4)", "(R10*1)", "(R9*2)"}[i%7]
+}
+
+// tileVNNI emits c = init + Σ a·b for rows and 32 columns, a without sign. VPDPBUSD adds four products at once and
+// does not saturate; sums wrap modulo 2³² on the way.
+func tileVNNI(f *file, s isa, rows int) {
+	f.function(fmt.Sprintf("tileInt8VNNI%d", rows), "t *tileInt8", 8,
+		fmt.Sprintf("computes %d rows of one panel, a being offset by 128.", rows))
+	int8Arguments(f, rows)
+	acc := func(i, j int) string { return s.reg(2*i + j) }
+	b0, b1, broadcast := s.reg(28), s.reg(29), s.reg(30)
+	for i := range rows {
+		f.p("VMOVDQU32 (DI), %s", acc(i, 0))
+		f.p("VMOVDQU32 64(DI), %s", acc(i, 1))
+		f.p("ADDQ R13, DI")
+	}
+	f.p("PCALIGN $32")
+	f.l("loop")
+	f.p("VMOVDQU32 (BX), %s", b0)
+	f.p("VMOVDQU32 64(BX), %s", b1)
+	f.p("ADDQ $128, BX")
+	for i := range rows {
+		f.p("VPBROADCASTD %s, %s", int8Row(i), broadcast)
+		f.p("VPDPBUSD %s, %s, %s", b0, broadcast, acc(i, 0))
+		f.p("VPDPBUSD %s, %s, %s", b1, broadcast, acc(i, 1))
+	}
+	f.p("ADDQ $4, AX")
+	if rows > 7 {
+		f.p("ADDQ $4, R8")
+	}
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+	f.p("MOVQ tileInt8_c(R12), DI")
+	f.p("MOVQ tileInt8_cRow(R12), R13")
+	for i := range rows {
+		f.p("VMOVDQU32 %s, (DI)", acc(i, 0))
+		f.p("VMOVDQU32 %s, 64(DI)", acc(i, 1))
+		f.p("ADDQ R13, DI")
+	}
+	f.p("VZEROUPPER")
+	f.p("RET")
+}
+
+// tileInt8AVX2 emits c = init + Σ a·b for rows and 16 columns: bytes of b become words, VPMADDWD adds two products
+// exactly, so each column has two sums until the end.
+func tileInt8AVX2(f *file, s isa, rows int) {
+	f.function(fmt.Sprintf("tileInt8AVX2%d", rows), "t *tileInt8", 8,
+		fmt.Sprintf("computes %d rows of half a panel, a being words of 16 bits.", rows))
+	int8Arguments(f, rows)
+	acc := func(i, j int) string { return s.reg(4*i + j) }
+	b, product := s.reg(12), s.reg(13)
+	for i := range 4 * rows {
+		s.zero(f, s.reg(i))
+	}
+	f.p("PCALIGN $32")
+	f.l("loop")
+	for j := range 4 {
+		f.p("VPMOVSXBW %d(BX), %s", 16*j, b)
+		for i := range rows {
+			f.p("VPBROADCASTQ %s, %s", int8Row(i), product)
+			f.p("VPMADDWD %s, %s, %s", b, product, product)
+			f.p("VPADDD %s, %s, %s", product, acc(i, j), acc(i, j))
+		}
+	}
+	f.p("ADDQ $128, BX")
+	f.p("ADDQ $8, AX")
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+	f.p("MOVQ tileInt8_c(R12), DX")
+	f.p("MOVQ tileInt8_cRow(R12), R11")
+	for i := range rows {
+		for j := 0; j < 4; j += 2 {
+			// Columns 0 1 4 5 2 3 6 7, then in order.
+			f.p("VPHADDD %s, %s, %s", acc(i, j+1), acc(i, j), product)
+			f.p("VPERMQ $0xd8, %s, %s", product, product)
+			f.p("VPADDD %d(DI), %s, %s", 16*j, product, product)
+			f.p("VMOVDQU %s, %d(DX)", product, 16*j)
+		}
+		f.p("ADDQ R13, DI")
+		f.p("ADDQ R11, DX")
+	}
+	f.p("VZEROUPPER")
+	f.p("RET")
+}

@@ -1,0 +1,151 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"encoding/binary"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// tileInt8 is the argument of one assembly call: some of k for a few rows and one panel of columns, or half of it with
+// AVX2. Strides are in bytes; the sums start from init, whose rows may all be the same one.
+type tileInt8 struct {
+	quads   int // steps of four k
+	a       unsafe.Pointer
+	aRow    int
+	b       unsafe.Pointer
+	init    unsafe.Pointer
+	initRow int
+	c       unsafe.Pointer
+	cRow    int
+}
+
+// tilingInt8 is the shape of the tiles of one instruction set. VNNI multiplies bytes without and with sign, so a is
+// packed as a+128 and the sums start from -128·Σb; AVX2 has a as words of 16 bits. Neither saturates.
+type tilingInt8 struct {
+	rows, cols int
+	wide       int // bytes per element of packed a
+	tiles      []func(*tileInt8)
+}
+
+var (
+	int8VNNI = tilingInt8{rows: 14, cols: 32, wide: 1, tiles: tilesInt8VNNI[:]}
+	int8AVX2 = tilingInt8{rows: 3, cols: 16, wide: 2, tiles: tilesInt8AVX2[:]}
+)
+
+const (
+	int8CallQuads = 1 << 12 // of one assembly call: at most 40 µs
+	int8BlockA    = 1 << 19 // bytes of a that are packed together, half of a usual L2 cache
+	int8BlockCols = 512
+)
+
+// scratchInt8 is what one goroutine needs; kept between calls.
+type scratchInt8 struct {
+	tile  tileInt8
+	a     []byte
+	edge  [14 * panelCols]int32 // a tile that reaches over the edge of c
+	zeros [panelCols]int32
+}
+
+var scratchesInt8 = sync.Pool{New: func() any { return new(scratchInt8) }}
+
+func (p *productInt8) run() {
+	t := &int8AVX2
+	switch {
+	case current() == portable:
+		p.runPortable()
+		return
+	case current() == avx512 && cpu.X86.HasAVX512VNNI:
+		t = &int8VNNI
+	}
+	stride := (p.b.k + 3) / 4 * 4 * t.wide
+	rows := max(1, min((p.m+t.rows-1)/t.rows, int8BlockA/(stride*t.rows))) * t.rows
+	cols := int8BlockCols
+	if p.m*p.b.k*p.b.n < 4*serialMACs || runtime.GOMAXPROCS(0) == 1 {
+		cols = p.b.n // a is packed once
+	}
+	down, across := (p.m+rows-1)/rows, (p.b.n+cols-1)/cols
+	if down*across == 1 {
+		p.runBlock(t, 0, p.m, 0, p.b.n)
+		return
+	}
+	parallel(down*across, 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row, col := i%down*rows, i/down*cols
+			p.runBlock(t, row, min(row+rows, p.m), col, min(col+cols, p.b.n))
+		}
+	})
+}
+
+// runBlock computes rows i0 to i1 and columns j0 to j1 of c; j0 is a multiple of 32.
+func (p *productInt8) runBlock(t *tilingInt8, i0, i1, j0, j1 int) {
+	const size = 4
+	s := scratchesInt8.Get().(*scratchInt8)
+	quads := (p.b.k + 3) / 4
+	stride := 4*quads*t.wide + 64 // rows must not fall on the same cache sets
+	s.pack(p, t, i0, i1, stride)
+	groups := (i1 - i0 + t.rows - 1) / t.rows
+	s.tile.aRow = stride
+	for j := j0; j < j1; j += t.cols {
+		panel := p.b.panel(j / panelCols)[j%panelCols*4:]
+		for g := range groups {
+			first := i0 + (i1-i0)*g/groups
+			rows := i0 + (i1-i0)*(g+1)/groups - first
+			edge := j+t.cols > j1
+			if edge {
+				s.tile.c, s.tile.cRow = unsafe.Pointer(&s.edge[0]), size*t.cols
+			} else {
+				s.tile.c, s.tile.cRow = unsafe.Pointer(&p.c[first*p.b.n+j]), size*p.b.n
+			}
+			s.tile.init, s.tile.initRow = unsafe.Pointer(&s.zeros[0]), 0
+			if t.wide == 1 {
+				s.tile.init = unsafe.Pointer(&p.b.sums[j])
+			}
+			for q := 0; q < quads; q += int8CallQuads {
+				s.tile.quads = min(int8CallQuads, quads-q)
+				s.tile.a = unsafe.Pointer(&s.a[(first-i0)*stride+4*q*t.wide])
+				s.tile.b = unsafe.Pointer(&panel[4*q*panelCols])
+				t.tiles[rows-1](&s.tile)
+				s.tile.init, s.tile.initRow = s.tile.c, s.tile.cRow
+			}
+			if edge {
+				for r := range rows {
+					copy(p.c[(first+r)*p.b.n+j:][:j1-j], s.edge[r*t.cols:])
+				}
+			}
+		}
+	}
+	s.tile = tileInt8{}
+	scratchesInt8.Put(s)
+}
+
+// pack copies rows i0 to i1 of a in the form that the tiles read; what is beyond k meets zeros of b.
+func (s *scratchInt8) pack(p *productInt8, t *tilingInt8, i0, i1, stride int) {
+	if need := (i1 - i0) * stride; cap(s.a) < need {
+		s.a = make([]byte, need)
+	} else {
+		s.a = s.a[:need]
+	}
+	k := p.b.k
+	for i := i0; i < i1; i++ {
+		src, dst := p.a[i*k:][:k], s.a[(i-i0)*stride:][:stride]
+		if t.wide == 2 {
+			for l, v := range src {
+				binary.LittleEndian.PutUint16(dst[2*l:], uint16(v))
+			}
+			continue
+		}
+		l := 0
+		for ; l+8 <= k; l += 8 {
+			word := *(*uint64)(unsafe.Pointer(&src[l]))
+			binary.LittleEndian.PutUint64(dst[l:], word^0x8080808080808080)
+		}
+		for ; l < k; l++ {
+			dst[l] = byte(src[l]) ^ 0x80
+		}
+	}
+}
