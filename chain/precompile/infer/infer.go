@@ -60,12 +60,13 @@ type Models interface {
 	Use(ctx sdk.Context, m registry.Use, model registry.Model, from protocol.Account) error
 }
 
-// Precompile is the contract. It has no state besides the compiled models.
+// Precompile is the contract. It has no state besides the compiled models: those of blocks apart from those of queries, so
+// that nobody who asks a node's JSON-RPC can make the execution of a block wait or recompile.
 type Precompile struct {
 	precompile.Precompile
-	abi      abi.ABI
-	models   Models
-	programs *programs
+	abi             abi.ABI
+	models          Models
+	blocks, queries *programs
 }
 
 var _ vm.PrecompiledContract = (*Precompile)(nil)
@@ -84,9 +85,10 @@ func New(models Models, bank precompile.BankKeeper) *Precompile {
 			ContractAddress:       Address,
 			BalanceHandlerFactory: precompile.NewBalanceHandlerFactory(bank),
 		},
-		abi:      parsed,
-		models:   models,
-		programs: &programs{byID: map[protocol.Hash]*program{}},
+		abi:     parsed,
+		models:  models,
+		blocks:  newPrograms(),
+		queries: newPrograms(),
 	}
 }
 
@@ -153,6 +155,15 @@ func (p *Precompile) callable(ctx sdk.Context, args []any) (registry.Model, erro
 	return m, nil
 }
 
+// programs is the cache for what ctx is part of.
+func (p *Precompile) programs(ctx sdk.Context) *programs {
+	switch ctx.ExecMode() {
+	case sdk.ExecModeCheck, sdk.ExecModeReCheck, sdk.ExecModeSimulate: // Check is also the mode of eth_call
+		return p.queries
+	}
+	return p.blocks
+}
+
 // answer charges for the work, does it, and encodes the output.
 func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Method, args []any) ([]byte, error) {
 	input := args[1].([]uint32)
@@ -165,7 +176,7 @@ func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Metho
 	}
 	ctx.GasMeter().ConsumeGas(gasPerArtifactByte*uint64(size), "model artifact")
 	ctx.GasMeter().ConsumeGas(gasPerMAC*m.Callable.MACs, "multiply-accumulates")
-	program, err := p.programs.get(m.ID, func() ([]byte, error) { return p.models.Artifact(ctx, m.ID) })
+	program, err := p.programs(ctx).get(m.ID, func() ([]byte, error) { return p.models.Artifact(ctx, m.ID) })
 	if err != nil {
 		return nil, err
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/mutirao/mutirao/protocol/registry"
 )
 
-// maxPrograms bounds the compiled models that one node keeps. The largest takes registry.MaxElements*4 = 16 MiB.
+// maxPrograms bounds the compiled models of one cache. The largest takes registry.MaxElements*4 = 16 MiB.
 const maxPrograms = 8
 
 // programs keeps compiled models. What it holds under an id is a function of the id alone, because the id of a model
 // fixes its bytes: whether it was there already changes the time of a call and nothing else. It is safe for concurrent
-// use, since eth_call runs beside the execution of blocks.
+// use: queries run beside each other, and blocks may be executed ahead.
 type programs struct {
 	mu     sync.Mutex
 	byID   map[protocol.Hash]*program
@@ -30,6 +30,8 @@ type program struct {
 	mu   sync.Mutex
 	exec *exec.Program
 }
+
+func newPrograms() *programs { return &programs{byID: map[protocol.Hash]*program{}} }
 
 // get returns the compiled model with this id, from load's bytes if it is not kept.
 func (p *programs) get(id protocol.Hash, load func() ([]byte, error)) (*program, error) {
