@@ -163,6 +163,7 @@ func (n *node) reduce(name string, r graph.Ref, keep bool, axes ...int) graph.Re
 
 // iota is the list 0, 1, … of the element type, along an axis of a tensor with that many axes.
 func (n *node) iota(length, axis, rank int, dt tensor.DType) graph.Ref {
+	n.spend(length)
 	data := make([]int64, length)
 	for i := range data {
 		data[i] = int64(i)

@@ -50,9 +50,22 @@ const (
 	assumedLimit = 1 << 12
 )
 
+// madeLimit bounds the elements of constants that all rules of a model together make, so that a small file cannot ask for much memory.
+const madeLimit = 1 << 25
+
+// spend counts constants before they are made.
+func (n *node) spend(elements int) {
+	if n.l.spent += elements; n.l.spent > madeLimit {
+		unsupported("more than %d elements of constants", madeLimit)
+	}
+}
+
 // run applies the rule. If all inputs are known, so are the outputs; they are not in the graph unless they follow from a Feed.
 func (n *node) run(do rule) (out []*value, err error) {
 	defer catch(&err)
+	if n.l.opset < 7 && n.flag("broadcast") {
+		unsupported("broadcasting as operator sets before 7 have it")
+	}
 	total, assumed, empty := 0, false, false
 	known := len(n.in) > 0 && !n.l.nested
 	for _, v := range n.in {
@@ -103,7 +116,7 @@ func (n *node) checked(do rule) []*value {
 
 // fold computes the node from the contents of its inputs.
 func (n *node) fold(do rule) ([]*value, error) {
-	l := &lowering{b: graph.NewBuilder("fold"), opset: n.l.opset, nested: true}
+	l := &lowering{b: graph.NewBuilder("fold"), opset: n.l.opset, open: n.l.open, nested: true, spent: n.l.spent}
 	sub := &node{l: l, p: n.p, in: make([]*value, len(n.in))}
 	for i, v := range n.in {
 		if v != nil {
@@ -123,12 +136,15 @@ func (n *node) fold(do rule) ([]*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n, err := graph.Elements(g); err != nil || n > 4*foldLimit {
+	elements, err := graph.Elements(g)
+	if err != nil || elements > 4*foldLimit {
 		return nil, fmt.Errorf("%w: too much to fold", ErrUnsupported)
 	}
-	if n, err := graph.MACs(g); err != nil || n > 64*foldLimit {
+	macs, err := graph.MACs(g)
+	if err != nil || macs > 64*foldLimit || n.l.spent+int(elements+macs/16) > madeLimit {
 		return nil, fmt.Errorf("%w: too much to fold", ErrUnsupported)
 	}
+	n.l.spent += int(elements + macs/16)
 	p, err := exec.Compile(g)
 	if err != nil {
 		return nil, err

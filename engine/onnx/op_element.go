@@ -52,12 +52,7 @@ var elementRules = map[string]rule{
 }
 
 func pair(name string) func(*node) graph.Ref {
-	return func(n *node) graph.Ref {
-		if n.l.opset < 7 && (n.attr("broadcast") != nil || n.attr("axis") != nil) {
-			unsupported("broadcasting of operator sets before 7")
-		}
-		return n.arith(name, n.need(0), n.need(1))
-	}
+	return func(n *node) graph.Ref { return n.arith(name, n.need(0), n.need(1)) }
 }
 
 func fold(name string) func(*node) graph.Ref {
@@ -164,10 +159,10 @@ func (n *node) hardSigmoid(x graph.Ref, alpha, beta float32) graph.Ref {
 	return n.max(n.f(0), n.min(n.f(1), n.add(n.mul(n.f(alpha), x), n.f(beta))))
 }
 
-// softplus is log(1 + exp(x)) as max(x, 0) + log(1 + exp(-|x|)), which does not overflow.
+// softplus is log(1 + exp(x)) as max(x, 0) + log(1 + exp(-|x|)), which does not overflow, by log1p.
 func (n *node) softplus(x graph.Ref) graph.Ref {
 	e := n.op("Exp", nil, n.op("Neg", nil, n.op("Abs", nil, x)))
-	return n.add(n.max(x, n.f(0)), n.op("Log", nil, n.add(n.f(1), e)))
+	return n.add(n.max(x, n.f(0)), n.log1p(e))
 }
 
 // gelu with "tanh" is 0.5x(1 + tanh(sqrt(2/π)(x + 0.044715x³))).

@@ -9,11 +9,17 @@ import (
 
 // moveRules copy elements elsewhere.
 var moveRules = map[string]rule{
-	"Concat": one(concat), "Slice": one(slice), "Split": split, "Gather": one(gather), "GatherElements": one(gatherElements),
+	"Concat": concat, "Slice": slice, "Split": split, "Gather": one(gather), "GatherElements": one(gatherElements),
+	"GatherND":        one(gatherND),
+	"ScatterElements": one(scatterElements), "Scatter": one(scatterElements), "Compress": one(compress), "ReverseSequence": one(reverseSequence),
+	"NonZero": nonZero, "TopK": topK,
 	"DepthToSpace": one(depthToSpace), "SpaceToDepth": one(spaceToDepth), "Trilu": one(trilu), "OneHot": one(oneHot), "Pad": one(pad),
 }
 
-func concat(n *node) graph.Ref {
+func concat(n *node) []*value {
+	if list, ok := n.lists(); ok {
+		return []*value{{known: tensor.FromInt64(list, len(list))}} // a list of dimensions may be empty
+	}
 	var parts []graph.Ref
 	for i := range n.in {
 		if n.has(i) && n.in[i].ref == graph.None && n.in[i].known.Len() == 0 {
@@ -26,14 +32,25 @@ func concat(n *node) graph.Ref {
 	}
 	axis := n.axis(n.integer("axis", 1), len(n.shape(parts[0])))
 	if len(parts) == 1 {
-		return n.op("Identity", nil, parts[0])
+		return []*value{{ref: n.op("Identity", nil, parts[0])}}
 	}
-	return n.concat(axis, parts...)
+	return []*value{{ref: n.concat(axis, parts...)}}
 }
 
-func slice(n *node) graph.Ref {
-	x := n.need(0)
-	b := n.l.b
+// lists joins the inputs if all are known lists of int64 and one is empty, which the engine cannot hold.
+func (n *node) lists() ([]int64, bool) {
+	all, empty := []int64{}, false
+	for i := range n.in {
+		if !n.has(i) || n.in[i].known == nil || n.in[i].known.DType() != tensor.Int64 || len(n.in[i].known.Shape()) != 1 {
+			return nil, false
+		}
+		all = append(all, n.in[i].known.Int64()...)
+		empty = empty || n.in[i].known.Len() == 0
+	}
+	return all, empty
+}
+
+func slice(n *node) []*value {
 	starts, ends := n.listOrAttr(1, "starts"), n.listOrAttr(2, "ends")
 	axes, steps := n.listOrAttr(3, "axes"), n.list(4)
 	if axes == nil {
@@ -42,7 +59,28 @@ func slice(n *node) graph.Ref {
 	if steps == nil {
 		steps = slices.Repeat([]int{1}, len(starts))
 	}
-	return n.op("Slice", nil, x, b.Ints(starts...), b.Ints(ends...), b.Ints(axes...), b.Ints(steps...))
+	if v := n.in[0]; len(starts) == 1 && len(ends) == 1 && v != nil && v.known != nil && v.known.DType() == tensor.Int64 && len(v.known.Shape()) == 1 {
+		if part, ok := sliceList(v.known.Int64(), starts[0], ends[0], steps); ok {
+			return []*value{{known: tensor.FromInt64(part, len(part))}} // a list of dimensions may be empty
+		}
+	}
+	x, b := n.need(0), n.l.b
+	return []*value{{ref: n.op("Slice", nil, x, b.Ints(starts...), b.Ints(ends...), b.Ints(axes...), b.Ints(steps...))}}
+}
+
+// sliceList is a part of a list, forwards.
+func sliceList(list []int64, start, end int, steps []int) ([]int64, bool) {
+	if len(steps) != 1 || steps[0] != 1 {
+		return nil, false
+	}
+	clamp := func(i int) int {
+		if i < 0 {
+			i += len(list)
+		}
+		return min(max(i, 0), len(list))
+	}
+	start, end = clamp(start), clamp(end)
+	return slices.Clone(list[start:max(start, end)]), true
 }
 
 func split(n *node) []*value {

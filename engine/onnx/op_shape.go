@@ -97,7 +97,7 @@ func constantOfShape(n *node) []*value {
 		one = t
 	}
 	if product(shape) == 0 {
-		return []*value{{known: tensor.New(one.DType(), shape...)}}
+		return []*value{{known: tensor.New(one.DType(), shape...)}} // no elements
 	}
 	return []*value{{ref: n.expand(n.constant(one.Reshape()), shape...)}}
 }
@@ -118,6 +118,7 @@ func rangeRule(n *node) []*value {
 		if float64(whole) < count {
 			whole++
 		}
+		n.spend(whole)
 		return whole
 	}
 	if start.DType() == tensor.Float32 {

@@ -57,6 +57,7 @@ type lowering struct {
 	values  map[string]*value
 	nested  bool // it evaluates a node whose inputs are known, and folds no further
 	weights int  // initializers named so far
+	spent   int  // elements of constants made, see spend
 }
 
 func trim(s string) string { return s[:min(len(s), graph.MaxName)] }

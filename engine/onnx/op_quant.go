@@ -1,0 +1,152 @@
+package onnx
+
+import (
+	"slices"
+
+	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/engine/tensor"
+)
+
+// quantRules are operators on 8-bit integers. Products of them are exact: at most 256 of them are added in float32, which holds every
+// integer below 2^24, and what is longer is added in int64.
+var quantRules = map[string]rule{
+	"QuantizeLinear": one(quantizeLinear), "DequantizeLinear": one(dequantizeLinear), "DynamicQuantizeLinear": dynamicQuantize,
+	"MatMulInteger": one(matMulInteger), "QLinearMatMul": one(qLinearMatMul), "ConvInteger": one(convInteger), "QLinearConv": one(qLinearConv),
+}
+
+// along gives a scale or zero point, one number or one for each entry of an axis, the shape to broadcast.
+func (n *node) along(r graph.Ref, like graph.Ref, axis int) graph.Ref {
+	rank := len(n.shape(like))
+	count := product(n.shape(r))
+	if count == 1 {
+		return n.reshape(r)
+	}
+	axis = n.axis(axis, rank)
+	if len(n.shape(r)) != 1 || count != n.shape(like)[axis] {
+		unsupported("%v scales for shape %v", n.shape(r), n.shape(like))
+	}
+	shape := slices.Repeat([]int{1}, rank)
+	shape[axis] = count
+	return n.reshape(r, shape...)
+}
+
+// quantized is saturate(round(x / scale) + zero) in an 8-bit type; the conversion saturates.
+func (n *node) quantized(x, scale, zero graph.Ref, dt tensor.DType) graph.Ref {
+	if dt != tensor.Uint8 && dt != tensor.Int8 {
+		unsupported("quantising to %v", dt)
+	}
+	y := n.round(n.div(x, scale))
+	if zero != graph.None {
+		y = n.add(y, n.cast(zero, tensor.Float32))
+	}
+	return n.cast(y, dt)
+}
+
+func quantizeLinear(n *node) graph.Ref {
+	x, axis := n.cast(n.need(0), tensor.Float32), n.integer("axis", 1)
+	scale := n.along(n.need(1), x, axis)
+	if n.has(2) {
+		return n.quantized(x, scale, n.along(n.x(2), x, axis), n.dtype(n.x(2)))
+	}
+	return n.quantized(x, scale, graph.None, tensor.Uint8)
+}
+
+func dequantizeLinear(n *node) graph.Ref {
+	x, axis := n.need(0), n.integer("axis", 1)
+	scale := n.along(n.need(1), x, axis)
+	return n.mul(n.centred(x, 2, axis), scale)
+}
+
+// centred is an integer input, less the zero point in input i, as float32.
+func (n *node) centred(x graph.Ref, i, axis int) graph.Ref {
+	y := n.cast(x, tensor.Float32)
+	if n.has(i) {
+		y = n.sub(y, n.cast(n.along(n.x(i), x, axis), tensor.Float32))
+	}
+	return y
+}
+
+// dynamicQuantize takes scale and zero point from the least and greatest element.
+func dynamicQuantize(n *node) []*value {
+	x := n.need(0)
+	all := upTo(len(n.shape(x)))
+	low := n.min(n.f(0), n.reduce("ReduceMin", x, false, all...))
+	high := n.max(n.f(0), n.reduce("ReduceMax", x, false, all...))
+	scale := n.div(n.sub(high, low), n.f(255))
+	zero := n.cast(n.round(n.div(n.op("Neg", nil, low), scale)), tensor.Uint8)
+	return []*value{{ref: n.quantized(x, scale, zero, tensor.Uint8)}, {ref: scale}, {ref: zero}}
+}
+
+// isByte ends the rule if r is not an 8-bit integer.
+func (n *node) isByte(r graph.Ref) {
+	if dt := n.dtype(r); dt != tensor.Uint8 && dt != tensor.Int8 {
+		unsupported("%v, want 8-bit integers", dt)
+	}
+}
+
+// exactTerms is how many products of 8-bit integers less their zero points float32 adds without rounding.
+const exactTerms = 256
+
+// exact is the product of matrices of small integers in int64.
+func (n *node) exact(a, b graph.Ref) graph.Ref {
+	sa, sb := n.shape(a), n.shape(b)
+	if len(sa) < 2 || len(sb) < 2 || sa[len(sa)-1] != sb[len(sb)-2] {
+		unsupported("matrices of shape %v and %v", sa, sb)
+	}
+	k := sa[len(sa)-1]
+	var sum graph.Ref
+	for from := 0; from < k; from += exactTerms {
+		to := min(k, from+exactTerms)
+		part := n.cast(n.op("MatMul", nil, n.slice(a, len(sa)-1, from, to, 1), n.slice(b, len(sb)-2, from, to, 1)), tensor.Int64)
+		if sum == graph.None {
+			sum = part
+		} else {
+			sum = n.add(sum, part)
+		}
+	}
+	return sum
+}
+
+func matMulInteger(n *node) graph.Ref {
+	a, b := n.need(0), n.need(1)
+	n.isByte(a)
+	n.isByte(b)
+	return n.cast(n.exact(n.centred(a, 2, -2), n.centred(b, 3, -1)), tensor.Int32)
+}
+
+// rescaled is round(sum · (a·b/y)) + zero in the type of the zero point.
+func (n *node) rescaled(sum, a, b, y, zero graph.Ref) graph.Ref {
+	factor := n.div(n.mul(a, b), y)
+	r := n.add(n.round(n.mul(n.cast(sum, tensor.Float32), factor)), n.cast(zero, tensor.Float32))
+	n.isByte(zero)
+	return n.cast(r, n.dtype(zero))
+}
+
+func qLinearMatMul(n *node) graph.Ref {
+	a, b := n.need(0), n.need(3)
+	n.isByte(a)
+	n.isByte(b)
+	sum := n.exact(n.centred(a, 2, -2), n.centred(b, 5, -1))
+	return n.rescaled(sum, n.along(n.need(1), a, -2), n.along(n.need(4), b, -1), n.along(n.need(6), a, -2), n.along(n.need(7), a, -2))
+}
+
+// exactConv is a convolution of 8-bit integers that float32 adds without rounding.
+func (n *node) exactConv(x, xZero, weights, wZero int) graph.Ref {
+	a, b := n.need(x), n.need(weights)
+	n.isByte(a)
+	n.isByte(b)
+	if ws := n.shape(b); len(ws) < 3 || product(ws[1:]) > exactTerms {
+		unsupported("weights of shape %v: more than %d terms", n.shape(b), exactTerms)
+	}
+	return n.conv(n.centred(a, xZero, 1), n.centred(b, wZero, 0))
+}
+
+func convInteger(n *node) graph.Ref { return n.cast(n.exactConv(0, 2, 1, 3), tensor.Int32) }
+
+func qLinearConv(n *node) graph.Ref {
+	sum := n.cast(n.exactConv(0, 2, 3, 5), tensor.Int64)
+	if n.has(8) {
+		sum = n.add(sum, n.perChannel(n.cast(n.x(8), tensor.Int64), len(n.shape(sum)), n.shape(sum)[1]))
+	}
+	return n.rescaled(sum, n.along(n.need(1), sum, 1), n.along(n.need(4), sum, 1), n.along(n.need(6), sum, 1), n.along(n.need(7), sum, 1))
+}
