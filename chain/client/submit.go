@@ -23,8 +23,12 @@ import (
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
-// ErrNotIncluded reports a transaction that no block took before it expired.
-var ErrNotIncluded = errors.New("transaction was not included")
+var (
+	// ErrNotIncluded reports a transaction that no block took before it expired.
+	ErrNotIncluded = errors.New("transaction was not included")
+	// ErrFeeTooHigh reports that a transaction would cost more than maxFee at the base fee that the endpoint names.
+	ErrFeeTooHigh = errors.New("fee of the transaction is too high")
+)
 
 const (
 	// attempts bounds how often a transaction is signed anew, after a stale sequence, too little gas or an expiry.
@@ -40,6 +44,12 @@ const (
 	envelopeBytes = 10
 	// stateGas allows for reading a run of 100 kB; a larger one runs out of gas and is sent again with more.
 	stateGas = 100_000 * escrow.GasPerStateByte
+	// maxGas is where a client stops to add gas.
+	maxGas = network.BlockGas / 2
+	// maxFee bounds what one transaction may cost in amut, 0.01 MUT: an endpoint from a stranger's invite can name any
+	// base fee. A transaction of maxGas costs 10^-7 MUT at the floor, so an honest base fee has room to grow a hundred
+	// thousand times, which takes a hundred full blocks without a break.
+	maxFee = 10_000_000_000_000_000
 	// sendGas is what a transfer takes beyond the envelope.
 	sendGas = 150_000
 )
@@ -103,7 +113,10 @@ func (c *Client) execute(ctx context.Context, gas uint64, msgs ...sdk.Msg) error
 				return err
 			}
 		case result.is(sdkerrors.ErrOutOfGas):
-			gas = min(4*gas, network.BlockGas/2)
+			if gas >= maxGas {
+				return last
+			}
+			gas = min(4*gas, maxGas)
 		case result.is(sdkerrors.ErrInsufficientFee):
 			// The base fee rose meanwhile; the next signature reads it again.
 		default:
@@ -130,7 +143,8 @@ func (c *Client) account(ctx context.Context) error {
 
 // sign returns the bytes of a transaction and the height after which it is void.
 func (c *Client) sign(ctx context.Context, attempt int, gas uint64, msgs []sdk.Msg) ([]byte, protocol.Height, error) {
-	price, err := c.gasPrice(ctx)
+	gas += envelopeGas
+	price, err := c.gasPrice(ctx, gas)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -139,22 +153,29 @@ func (c *Client) sign(ctx context.Context, attempt int, gas uint64, msgs []sdk.M
 		return nil, 0, err
 	}
 	e := Envelope{
-		Number: c.number, Sequence: c.sequence, Gas: gas + envelopeGas, Price: price, Expires: height + lifetime,
+		Number: c.number, Sequence: c.sequence, Gas: gas, Price: price, Expires: height + lifetime,
 		Memo: strconv.Itoa(attempt), // pools refuse bytes that they have seen
 	}
 	raw, err := Sign(ctx, c.txConfig, c.key, e, msgs...)
 	return raw, e.Expires, err
 }
 
-// gasPrice is twice the current base fee, so that it still suffices a few full blocks later.
-func (c *Client) gasPrice(ctx context.Context) (math.Int, error) {
+// gasPrice is twice the current base fee, so that it still suffices a few full blocks later. It returns ErrFeeTooHigh if so
+// much gas would cost more than maxFee; the next transaction asks another endpoint.
+func (c *Client) gasPrice(ctx context.Context, gas uint64) (math.Int, error) {
 	var answer feemarkettypes.QueryBaseFeeResponse
 	if err := c.query(ctx, "/cosmos.evm.feemarket.v1.Query/BaseFee", &feemarkettypes.QueryBaseFeeRequest{}, &answer); err != nil {
 		return math.Int{}, err
 	}
 	price := math.LegacyNewDec(network.MinGasPrice)
-	if answer.BaseFee != nil && answer.BaseFee.GT(price) {
+	if answer.BaseFee != nil && !answer.BaseFee.IsNil() && answer.BaseFee.GT(price) {
 		price = *answer.BaseFee
+	}
+	// Compared before it is multiplied: a base fee can be so large that its product panics.
+	if price.GT(math.LegacyNewDecFromInt(math.NewInt(maxFee).Quo(math.NewIntFromUint64(gas))).QuoInt64(2)) {
+		c.endpoints.rotate()
+		return math.Int{}, fmt.Errorf("%w: %d gas at a base fee of %s amut may cost at most %s",
+			ErrFeeTooHigh, gas, price, money.New(maxFee).Coins())
 	}
 	return price.MulInt64(2).Ceil().TruncateInt(), nil
 }
