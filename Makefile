@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz bench same-bits same-model generate clean
+.PHONY: help build demo test lint fuzz bench same-bits exhaustive same-model generate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ bench: ## kernels and units; see bench/README.md
 
 same-bits: ## the same hashes from AVX-512, AVX2, portable Go, GOAMD64=v3 and arm64 (qemu-user)
 	tools/same-bits.sh
+
+exhaustive: ## every function of one number on all 2^32 inputs (FUNCTIONS=Exp,Log KERNEL=avx2); ten seconds to minutes each
+	MUTIRAO_KERNEL=$(KERNEL) $(GO) test ./engine/kernel -count=1 -timeout 0 -run '^TestExhaustive$$' -v -exhaustive $(or $(FUNCTIONS),all)
 
 generate: ## assembly, protobuf code, contracts
 	$(GO) generate ./engine/...
