@@ -22,7 +22,7 @@ A model is a file in ONNX's format, or a graph in the network's own encoding. A 
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelInspect(), newModelRun(), newModelTest())
+	cmd.AddCommand(newModelInspect(), newModelRun(), newModelTest(), newModelExport())
 	return cmd
 }
 
@@ -100,5 +100,22 @@ supported is listed with its reason.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func newModelExport() *cobra.Command {
+	var dims map[string]int
+	cmd := &cobra.Command{
+		Use:   "export <file> <out.onnx>",
+		Short: "Write a model as an ONNX file that other programs run",
+		Long: `Write a model as an ONNX file that other programs run. Shapes are fixed and constants that decide shapes are computed. A file that exists is
+not overwritten.`,
+		Example: "  mutirao model export model.mutg model.onnx",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return modelcmd.Export(args[0], args[1], dims)
+		},
+	}
+	cmd.Flags().StringToIntVar(&dims, "dim", nil, "size of a named dimension, as name=size; 1 if not given")
 	return cmd
 }

@@ -122,3 +122,19 @@ func TestConformance(t *testing.T) {
 		t.Error("an empty folder passed")
 	}
 }
+
+// TestExport writes a graph as ONNX, once.
+func TestExport(t *testing.T) {
+	dir := t.TempDir()
+	_, file := write(t, dir)
+	out := filepath.Join(dir, "exported.onnx")
+	if err := Export(file, out, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Inspect(out, nil); err != nil || !r.Runs || r.Operators["Exp"] != 1 || r.Format != "onnx" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := Export(file, out, nil); err == nil || !strings.Contains(err.Error(), "exists") {
+		t.Errorf("error %v, want one because the file exists", err)
+	}
+}
