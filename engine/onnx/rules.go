@@ -12,7 +12,7 @@ var rules map[string]rule
 
 func init() {
 	rules = map[string]rule{}
-	for _, family := range []map[string]rule{ownRules, elementRules, logicRules, shapeRules, moveRules, reduceRules, normRules, lossRules, windowRules, resizeRules, quantRules, recurrentRules, signalRules} {
+	for _, family := range []map[string]rule{ownRules, elementRules, logicRules, shapeRules, moveRules, reduceRules, normRules, lossRules, windowRules, resizeRules, quantRules, recurrentRules, signalRules, gridRules} {
 		maps.Copy(rules, family)
 	}
 }
