@@ -201,6 +201,9 @@ func (c *Client) Balance(ctx context.Context, who protocol.Account) (money.Amoun
 	if err := c.query(ctx, "/cosmos.bank.v1beta1.Query/Balance", request, &answer); err != nil {
 		return money.Amount{}, err
 	}
+	if answer.Balance == nil {
+		return money.Amount{}, fmt.Errorf("%w: no balance", errEmptyAnswer)
+	}
 	return network.Amount(answer.Balance.Amount)
 }
 
@@ -213,6 +216,9 @@ func (c *Client) Supply(ctx context.Context) (money.Amount, error) {
 	}
 	return network.Amount(answer.Amount.Amount)
 }
+
+// errEmptyAnswer reports an answer without what was asked for, which no honest endpoint gives.
+var errEmptyAnswer = errors.New("answer of the ledger is empty")
 
 func decode(raw []byte, v any) error {
 	if err := json.Unmarshal(raw, v); err != nil {

@@ -137,6 +137,9 @@ func (c *Client) account(ctx context.Context) error {
 	if err := c.query(ctx, "/cosmos.auth.v1beta1.Query/AccountInfo", request, &answer); err != nil {
 		return fmt.Errorf("account %s: %w", who, err)
 	}
+	if answer.Info == nil {
+		return fmt.Errorf("account %s: %w", who, errEmptyAnswer)
+	}
 	c.number, c.sequence, c.known = answer.Info.AccountNumber, answer.Info.Sequence, true
 	return nil
 }
