@@ -40,6 +40,23 @@ func Run(ctx context.Context, o Options) (err error) {
 	s := &show{Options: o, dir: dir, began: began, troupe: newTroupe(), progress: newProgress(o.Err, began)}
 	defer s.progress.end() // after close, which may have something to say
 	defer s.close()
+	err = s.tell(ctx)
+	if errors.Is(err, context.Canceled) {
+		return failure.New(failure.Interrupted, "the demo was interrupted", err, o.again())
+	}
+	return err
+}
+
+// again is how to go on after an interruption.
+func (o Options) again() string {
+	if o.Dir == "" {
+		return "mutirao demo --dir D  keeps what was done, so that the same command goes on"
+	}
+	return "the same command goes on from the last block"
+}
+
+// tell is the whole story.
+func (s *show) tell(ctx context.Context) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
@@ -54,7 +71,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.Keep {
+	if s.Keep {
 		s.progress.above(s.explainKeep)
 		s.say("running; Ctrl-C ends it")
 		<-ctx.Done()
