@@ -124,6 +124,10 @@ func (o *Openings) UnmarshalJSON(data []byte) error {
 	if len(parts) > MaxUnits {
 		return fmt.Errorf("%w: %d openings, allowed are %d", protocol.ErrTooLarge, len(parts), MaxUnits)
 	}
+	if parts == nil { // null stays null, so that a message has one JSON form
+		*o = nil
+		return nil
+	}
 	list := make(Openings, len(parts))
 	for i, part := range parts {
 		if err := protocol.DecodeJSON(part, MaxMessage, &list[i]); err != nil {
