@@ -413,7 +413,7 @@ func randomGraph(r *rand.Rand) (*graph.Graph, map[string]*tensor.Tensor, error) 
 	matrix := func() graph.Ref { return b.Op("Expand", nil, pick(), b.Ints(6, 6)) }
 	for range 5 + r.IntN(40) {
 		var y graph.Ref
-		switch r.IntN(16) {
+		switch r.IntN(18) {
 		case 0, 1, 2, 3:
 			y = b.Op([]string{"Add", "Sub", "Mul", "Div"}[r.IntN(4)], nil, pick(), pick())
 		case 4:
@@ -440,6 +440,14 @@ func randomGraph(r *rand.Rand) (*graph.Graph, map[string]*tensor.Tensor, error) 
 			y = b.Op("Transpose", nil, matrix())
 		case 15:
 			y = b.Op("Gemm", graph.Attrs{"transA": r.IntN(2), "beta": float32(0.5)}, matrix(), matrix(), pick())
+		case 16:
+			plane := func() graph.Ref { return b.Op("Reshape", nil, matrix(), b.Ints(1, 2, 3, 6)) }
+			weights := b.Op("Slice", nil, b.Op("Reshape", nil, matrix(), b.Ints(6, 2, 3, 1)), b.Ints(0), b.Ints(4))
+			y = b.Op("Conv", graph.Attrs{"pads": []int{1, 0, 1, 0}, "strides": []int{1, 2}}, plane(), weights)
+			y = b.Op("Reshape", nil, y, b.Ints(6, 6))
+		case 17:
+			y = b.Op([]string{"MaxPool", "AveragePool"}[r.IntN(2)], graph.Attrs{"kernel_shape": []int{3, 3}, "pads": []int{1, 1, 1, 1}}, b.Op("Reshape", nil, matrix(), b.Ints(1, 1, 6, 6)))
+			y = b.Op("Reshape", nil, y, b.Ints(6, 6))
 		}
 		refs = append(refs, y)
 	}
@@ -531,12 +539,17 @@ func TestThreads(t *testing.T) {
 	results := func() (out []string) {
 		r := rand.New(rand.NewPCG(12, 13))
 		x, row := random(r, 600, 300), random(r, 300)
-		q := random(r, 2, 4, 130, 16)
+		q, image := random(r, 2, 4, 130, 16), random(r, 2, 16, 37, 41)
 		for _, y := range slices.Concat(
 			apply(t, "Add", 1, nil, x, row), apply(t, "Gelu", 1, nil, x), apply(t, "ReduceSum", 1, nil, x, ints(0)), apply(t, "ReduceSum", 1, nil, x),
 			apply(t, "Transpose", 1, nil, x), apply(t, "LogSoftmax", 1, nil, x), apply(t, "LayerNormalizationGrad", 3, nil, x, x, row),
 			apply(t, "Attention", 1, graph.Attrs{"is_causal": 1}, q, q, q), apply(t, "AttentionGrad", 3, graph.Attrs{"is_causal": 1}, q, q, q, q),
 			apply(t, "MatMul", 1, nil, x, apply(t, "Transpose", 1, nil, x)[0]),
+			apply(t, "Conv", 1, graph.Attrs{"pads": []int{1, 1, 1, 1}}, image, random(r, 20, 16, 3, 3), random(r, 20)),
+			apply(t, "Conv", 1, graph.Attrs{"group": 16, "strides": []int{2, 2}}, image, random(r, 16, 1, 3, 3)),
+			apply(t, "Conv", 1, nil, image, random(r, 40, 16, 1, 1)),
+			apply(t, "MaxPool", 1, graph.Attrs{"kernel_shape": []int{3, 3}, "strides": []int{2, 2}}, image),
+			apply(t, "AveragePool", 1, graph.Attrs{"kernel_shape": []int{3, 3}, "pads": []int{1, 1, 1, 1}}, image),
 		) {
 			out = append(out, string(y.Bytes()))
 		}

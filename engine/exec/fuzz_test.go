@@ -28,6 +28,9 @@ func FuzzRun(f *testing.F) {
 	loss := b.OpN("SoftmaxCrossEntropyLoss", 2, graph.Attrs{"ignore_index": 0}, rows, b.Op("Squeeze", nil, ids))
 	b.Output("grad", b.Op("SoftmaxCrossEntropyLossGrad", nil, loss[0], loss[1], b.Op("Cast", graph.Attrs{"to": 7}, b.Op("Cast", graph.Attrs{"to": 2}, b.Op("Squeeze", nil, ids)))))
 	b.OpN("LayerNormalizationGrad", 3, nil, rows, rows, b.Input("scale", tensor.Float32, 3))
+	conv := b.Op("Conv", graph.Attrs{"group": 2, "pads": []int{1, 0, 0, 1}, "strides": []int{2, 1}}, x, b.Input("window", tensor.Float32, 6, 2, 2, 3), b.Initializer("bias", tensor.New(tensor.Float32, 6)))
+	b.Output("pool", b.Op("MaxPool", graph.Attrs{"kernel_shape": []int{2, 2}, "dilations": []int{1, 1}}, conv))
+	b.Output("mean", b.Op("AveragePool", graph.Attrs{"kernel_shape": []int{2, 2}, "pads": []int{0, 1, 1, 0}}, conv))
 	g, err := b.Graph()
 	if err != nil {
 		f.Fatal(err)

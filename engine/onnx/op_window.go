@@ -162,15 +162,29 @@ func (n *node) biased(y graph.Ref, i int) graph.Ref {
 	return n.add(y, n.perChannel(n.x(i), len(n.shape(y)), n.shape(y)[1]))
 }
 
-func conv(n *node) graph.Ref { return n.biased(n.conv(n.need(0), n.need(1)), 2) }
+func conv(n *node) graph.Ref {
+	x, weights := n.need(0), n.need(1)
+	if n.has(2) {
+		return n.conv(x, weights, n.x(2))
+	}
+	return n.conv(x, weights)
+}
 
-func (n *node) conv(x, weights graph.Ref) graph.Ref {
+func (n *node) conv(x, weights graph.Ref, bias ...graph.Ref) graph.Ref {
 	g := n.groups(x, weights, false)
-	s, ws := n.shape(x), slices.Clone(n.shape(weights))
-	w := n.window(s[2:], slices.Clone(ws[2:]))
-	grouped := n.reshape(x, append([]int{s[0], g, s[1] / g}, s[2:]...)...)
-	flat := n.transpose(n.reshape(weights, ws[0], ws[1], product(ws[2:])), 0, 2, 1)
-	return n.convolve(grouped, n.reshape(flat, g, ws[0]/g, product(ws[1:])), w)
+	w := n.window(slices.Clone(n.shape(x)[2:]), slices.Clone(n.shape(weights)[2:]))
+	attrs := w.attrs()
+	attrs["group"] = g
+	return n.op("Conv", attrs, append([]graph.Ref{x, weights}, bias...)...)
+}
+
+// attrs are the window's, padding made explicit.
+func (w *window) attrs() graph.Attrs {
+	pads := slices.Clone(w.before)
+	for i, p := range w.after {
+		pads = append(pads, p+w.extra[i])
+	}
+	return graph.Attrs{"strides": w.strides, "dilations": w.dilations, "pads": pads}
 }
 
 // convTranspose is a convolution with the window turned around, over the input with stride - 1 zeros after each element.
@@ -271,6 +285,9 @@ func (n *node) spatial(x graph.Ref) []int {
 func maxPool(n *node) []*value {
 	x := n.need(0)
 	w := n.window(n.spatial(x), n.integers("kernel_shape"))
+	if len(n.p.outputs) < 2 && n.dtype(x) == tensor.Float32 {
+		return []*value{{ref: n.pool("MaxPool", x, w, w.attrs())}}
+	}
 	list := n.places(n.padded(x, w, n.same(x, negativeInfinity)), w)
 	y := list[0]
 	for _, p := range list[1:] {
@@ -330,35 +347,31 @@ func maxUnpool(n *node) graph.Ref {
 	return y
 }
 
-// averagePool adds the places of the window from first to last and divides by how many count.
+// pool is a pooling operator of the graph.
+func (n *node) pool(op string, x graph.Ref, w window, attrs graph.Attrs) graph.Ref {
+	attrs["kernel_shape"] = w.kernel
+	return n.op(op, attrs, x)
+}
+
+// averagePool counts padding, if at all, as far as pads go: not what ceil_mode adds. Where there are both, what counts is made part
+// of the input first.
 func averagePool(n *node) graph.Ref {
 	x := n.need(0)
 	n.isFloat(x)
-	in := n.spatial(x)
-	w := n.window(in, n.integers("kernel_shape"))
-	list := n.places(n.padded(x, w, n.f(0)), w)
-	y := list[0]
-	for _, p := range list[1:] {
-		y = n.add(y, p)
-	}
-	counts := n.f(1)
-	all := n.flag("count_include_pad")
-	for i := range in {
-		n.spend(w.out[i] * w.kernel[i])
-		data := make([]float32, w.out[i])
-		for o := range data {
-			for k := range w.kernel[i] {
-				at := o*w.strides[i] + k*w.dilations[i] - w.before[i]
-				if at >= 0 && at < in[i] || all && at >= -w.before[i] && at < in[i]+w.after[i] {
-					data[o]++
-				}
-			}
+	w := n.window(n.spatial(x), n.integers("kernel_shape"))
+	attrs := w.attrs()
+	switch {
+	case !n.flag("count_include_pad"):
+	case slices.Max(w.extra) == 0:
+		attrs["count_include_pad"] = 1
+	default:
+		for i := range w.kernel {
+			x = n.pad(x, 2+i, w.before[i], w.after[i], "constant", n.f(0))
+			w.before[i], w.after[i] = 0, 0
 		}
-		shape := slices.Repeat([]int{1}, 2+len(in))
-		shape[2+i] = w.out[i]
-		counts = n.mul(counts, n.constant(tensor.FromFloat32(data, shape...)))
+		attrs = w.attrs()
 	}
-	return n.div(y, counts)
+	return n.pool("AveragePool", x, w, attrs)
 }
 
 func globalPool(name string) func(*node) graph.Ref {

@@ -1,0 +1,109 @@
+package exec
+
+import (
+	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/engine/kernel"
+)
+
+var windowOps = map[string]operation{
+	"Conv":        {emitConv, nil},
+	"MaxPool":     {emitMaxPool, nil},
+	"AveragePool": {emitAveragePool, nil},
+}
+
+// windowOf is the call's window as the kernels take it.
+func windowOf(call *graph.Call) kernel.Window {
+	var axes []kernel.Axis
+	for _, s := range call.Window() {
+		axes = append(axes, kernel.Axis{In: s.In, Kernel: s.Kernel, Stride: s.Stride, Dilation: s.Dilation, Before: s.Before, Out: s.Out})
+	}
+	return kernel.Along(axes...)
+}
+
+// emitConv packs weights that are an initializer here, once. The bias is added as a step of its own.
+func emitConv(c *compiler, in *instruction) func(*Program) error {
+	xs, ws, g := in.call.In[0].Shape, in.call.In[1].Shape, in.call.Int("group")
+	conv := kernel.NewConv(kernel.ConvShape{Batch: xs[0], Groups: g, Channels: ws[1], Outputs: ws[0] / g, Window: windowOf(in.call)})
+	x, w, y := in.in[0], in.in[1], in.out[0]
+	var packed *kernel.ConvWeights
+	if t, ok := c.initializers[w]; ok {
+		packed = conv.Pack(t.Float32())
+	}
+	bias := -1
+	if in.call.Has(2) {
+		bias = in.in[2]
+	}
+	return func(p *Program) error {
+		weights := packed
+		if weights == nil {
+			weights = conv.Pack(p.f32[w])
+		}
+		var after kernel.After
+		if bias >= 0 {
+			b := p.f32[bias]
+			after = func(y []float32, channel, _ int) { kernel.AddScalar(y, y, b[channel]) }
+		}
+		conv.Run(p.f32[y], p.f32[x], weights, after)
+		return nil
+	}
+}
+
+func emitMaxPool(_ *compiler, in *instruction) func(*Program) error {
+	w := windowOf(in.call)
+	x, y, planes := in.in[0], in.out[0], in.call.In[0].Shape[0]*in.call.In[0].Shape[1]
+	return func(p *Program) error {
+		kernel.MaxPool(p.f32[y], p.f32[x], planes, w)
+		return nil
+	}
+}
+
+// emitAveragePool divides sums by how many elements of its window count: those that are not padding, or all.
+func emitAveragePool(_ *compiler, in *instruction) func(*Program) error {
+	w := windowOf(in.call)
+	x, y, planes := in.in[0], in.out[0], in.call.In[0].Shape[0]*in.call.In[0].Shape[1]
+	counts := windowCounts(w, in.call.Int("count_include_pad") != 0)
+	return func(p *Program) error {
+		out := p.f32[y]
+		kernel.SumPool(out, p.f32[x], planes, w)
+		parallel(planes, max(1, elementGrain/len(counts)), func(lo, hi int) {
+			for c := lo; c < hi; c++ {
+				plane := out[c*len(counts):][:len(counts)]
+				kernel.Div(plane, plane, counts)
+			}
+		})
+		return nil
+	}
+}
+
+// windowCounts is how many elements of each window count.
+func windowCounts(w kernel.Window, padding bool) []float32 {
+	counts := []int{1}
+	for _, a := range w {
+		next := make([]int, 0, len(counts)*a.Out)
+		for _, n := range counts {
+			for o := range a.Out {
+				next = append(next, n*windowCount(a, o, padding))
+			}
+		}
+		counts = next
+	}
+	divisors := make([]float32, len(counts))
+	for i, n := range counts {
+		divisors[i] = float32(n)
+	}
+	return divisors
+}
+
+// windowCount is how many places of output o along one axis count.
+func windowCount(a kernel.Axis, o int, padding bool) int {
+	if padding {
+		return a.Kernel
+	}
+	n := 0
+	for k := range a.Kernel {
+		if i := o*a.Stride + k*a.Dilation - a.Before; i >= 0 && i < a.In {
+			n++
+		}
+	}
+	return n
+}
