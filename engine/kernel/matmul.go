@@ -10,43 +10,59 @@ const blockK = 256
 // Shapes: a is stored [m,k], or [k,m] if transA; b is stored [k,n], or [n,k] if transB; c is [m,n]; all row-major. c
 // must not overlap a or b. It panics if a length does not fit. Source: ONNX MatMul-13; order: spec/numerics.md §3.
 func MatMul(c, a, b []float32, m, k, n int, transA, transB bool) {
+	MatMulThen(c, a, b, m, k, n, transA, transB, nil)
+}
+
+// MatMulThen is MatMul followed by the steps of then, if it is not nil.
+func MatMulThen(c, a, b []float32, m, k, n int, transA, transB bool, then *Then) {
 	checkLen("a", len(a), m*k)
 	checkLen("b", len(b), k*n)
 	checkLen("c", len(c), m*n)
-	if k == 0 {
-		clear(c)
-	}
-	if m == 0 || n == 0 || k == 0 {
-		return
-	}
-	p := product{c: c, a: a, b: b, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: n, bCol: 1, bPanel: panelCols}
+	p := product{c: c, a: a, b: b, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: n, bCol: 1, bPanel: panelCols, then: then}
 	if transA {
 		p.aRow, p.aCol = 1, m
 	}
 	if transB {
 		p.bRow, p.bCol, p.bPanel = 1, k, panelCols*k
 	}
-	p.run()
+	p.start()
 }
 
 // panelCols is the number of columns that are stored together in a packed matrix: two vectors of AVX-512.
 const panelCols = 32
 
 // product is one matrix product with strides: a[i,k] is a[i·aRow + k·aCol], b[k,j] is
-// b[⌊j/32⌋·bPanel + k·bRow + (j mod 32)·bCol] and c is contiguous.
+// b[⌊(j-first)/32⌋·bPanel + k·bRow + (j mod 32)·bCol] and c is contiguous.
 type product struct {
 	c, a, b                        []float32
 	m, k, n                        int
 	aRow, aCol, bRow, bCol, bPanel int
 	packed                         bool // b is packed: panels are contiguous and whole
+	first                          int  // column of c that the first column of b makes; a multiple of 32
+	then                           *Then
+}
+
+// start computes the product, or what is left of it if there is nothing to multiply.
+func (p *product) start() {
+	if p.then != nil {
+		p.then.check(p.m, p.n)
+	}
+	switch {
+	case p.m == 0 || p.n == 0:
+	case p.k == 0:
+		clear(p.c)
+		p.thenGeneric(0, p.m)
+	default:
+		p.run()
+	}
 }
 
 // columns is b from b[k,j] on.
 func (p *product) columns(k, j int) []float32 {
-	return p.b[j/panelCols*p.bPanel+k*p.bRow+j%panelCols*p.bCol:]
+	return p.b[(j-p.first)/panelCols*p.bPanel+k*p.bRow+j%panelCols*p.bCol:]
 }
 
-// runGeneric is the definition of MatMul, for the rows lo to hi of c.
+// runGeneric is the definition of MatMulThen, for the rows lo to hi of c.
 func (p *product) runGeneric(lo, hi int) {
 	var partial [panelCols]float32 // a row of P_b for some columns: independent chains keep the processor busy
 	for i := lo; i < hi; i++ {
@@ -74,6 +90,7 @@ func (p *product) runGeneric(lo, hi int) {
 			}
 		}
 	}
+	p.thenGeneric(lo, hi)
 }
 
 // runPortable computes the product with the definition, on several goroutines if it is large.

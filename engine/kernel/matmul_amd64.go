@@ -20,7 +20,9 @@ type tile struct {
 	bPanel     int // of a row times several panels
 	c          unsafe.Pointer
 	cRow       int
-	first      int       // 1 if c is written, 0 if it is added to
+	first      int     // 1 if c is written, 0 if it is added to
+	next       uintptr // address of what is read after this tile, fetched at ahead bytes per k
+	ahead      int
 	mask       [8]uint32 // of the last vector: 16 bits for AVX-512, 8 words of all ones or zero for AVX2
 }
 
@@ -38,20 +40,23 @@ var tilings = [implementations]tiling{
 }
 
 const (
-	blockRows  = 112     // rows of a that are packed together, if there are so many
-	blockCols  = 512     // columns of b that are packed together
-	blockDepth = 1024    // multiple of blockK: how much of k is packed together; all of k if b is packed and rows are few
-	blockA     = 1 << 17 // elements of a that are packed together: 512 KiB, half of a usual L2 cache
+	blockRows = 224     // rows of a that are packed together, at most
+	blockA    = 1 << 17 // elements of a that are packed together: 512 KiB, half of a usual L2 cache
+	slab      = 1 << 22 // elements of b that are packed together: 16 MiB
 	// inCache is how many float32 a matrix may have to be read where it is, unpacked: they fit the L1 cache.
 	inCache = 1 << 13
-	// serialMACs is the size below which goroutines cost more than they bring: about 20 µs.
-	serialMACs = 1 << 20
+	// serialMACs is the size below which goroutines cost more than they bring: about 10 µs.
+	serialMACs = 1 << 19
 )
 
 // matmulScratch is what one goroutine needs; kept between calls.
 type matmulScratch struct {
 	tile tile
-	a, b []float32
+	then thenTile
+	// thenGeneric is set if the assembly cannot do the steps of then.
+	thenGeneric bool
+	a           []float32
+	b           []float32 // a right factor, packed for one product
 }
 
 var matmulScratches = sync.Pool{New: func() any { return new(matmulScratch) }}
@@ -62,62 +67,88 @@ func (p *product) run() {
 		return
 	}
 	t := &tilings[current()]
-	rows, cols := p.m, blockCols
-	if p.m*p.n*p.k < serialMACs || runtime.GOMAXPROCS(0) == 1 {
-		p.runBlocks(t, rows, cols, 0, 1<<62)
+	workers := runtime.GOMAXPROCS(0)
+	if p.m*p.n*p.k < serialMACs {
+		workers = 1
+	}
+	if p.packed || p.bCol == 1 && (p.k*p.n <= inCache || p.m < 2*t.rows) {
+		p.runColumns(t, workers, 0, p.n)
 		return
 	}
-	// Cut finer until every processor has some blocks to take: columns first, which leaves b packed once.
-	const fewCols = 4 * panelCols
-	count := func() int { return ((p.m + rows - 1) / rows) * ((p.n + cols - 1) / cols) }
-	for count() < 4*runtime.GOMAXPROCS(0) && (rows > 4*t.rows || cols > fewCols) {
-		if cols > fewCols {
-			cols /= 2
-		} else {
-			rows = max(4*t.rows, (rows/2+t.rows-1)/t.rows*t.rows)
-		}
-	}
-	// A copy, so that p itself stays on the stack in the serial case.
-	q := *p
-	parallel(count(), 1, func(lo, hi int) { q.runBlocks(t, rows, cols, lo, hi) })
-}
-
-// runBlocks computes the blocks lo to hi of c, counted along columns of blocks.
-func (p *product) runBlocks(t *tiling, rows, cols, lo, hi int) {
 	s := matmulScratches.Get().(*matmulScratch)
-	down := (p.m + rows - 1) / rows
-	hi = min(hi, down*((p.n+cols-1)/cols))
-	for i := lo; i < hi; i++ {
-		row, col := i%down*rows, i/down*cols
-		p.runBlock(s, t, row, min(row+rows, p.m), col, min(col+cols, p.n))
+	q := *p
+	q.bRow, q.bCol, q.bPanel, q.packed = panelCols, 1, panelCols*p.k, true
+	cols := max(slab/p.k/panelCols, 4) * panelCols
+	for j0 := 0; j0 < p.n; j0 += cols {
+		j1 := min(j0+cols, p.n)
+		s.b = grow(s.b, (j1-j0+panelCols-1)/panelCols*q.bPanel)
+		p.packColumns(s.b, workers, j0, j1)
+		q.b, q.first = s.b, j0
+		q.runColumns(t, workers, j0, j1)
 	}
-	s.tile = tile{}
 	matmulScratches.Put(s)
 }
 
-// runBlock computes rows i0 to i1 and columns j0 to j1 of c. Where matrices are packed is free: only the place of the
-// numbers changes, not what is done with them.
-func (p *product) runBlock(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
+// runColumns computes the columns j0 to j1 of c.
+func (p *product) runColumns(t *tiling, workers, j0, j1 int) {
+	if workers == 1 {
+		p.runBlock(t, 0, p.m, j0, j1)
+		return
+	}
+	// Some blocks for every worker. Cutting rows leaves each row of a packed once.
+	const fewCols = 4 * panelCols
+	rows, cols := p.m, j1-j0
+	down, across := 1, 1
+	for down*across < 4*workers {
+		switch {
+		case rows >= 2*blockRows || rows >= 8*t.rows && cols < 8*rows:
+			down *= 2
+			rows = (p.m + down - 1) / down
+		case cols >= 2*fewCols:
+			across *= 2
+			cols = ((j1-j0+across-1)/across + panelCols - 1) / panelCols * panelCols
+		default:
+			across, down = down*across, 4*workers // no more
+		}
+	}
+	down, across = (p.m+rows-1)/rows, (j1-j0+cols-1)/cols
+	q := *p // a copy, so that p itself stays on the stack in the serial case
+	parallel(down*across, 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row, col := i%down*rows, j0+i/down*cols
+			q.runBlock(t, row, min(row+rows, p.m), col, min(col+cols, j1))
+		}
+	})
+}
+
+// runBlock computes rows i0 to i1 and columns j0 to j1 of c. Where numbers are packed is free: only their place changes,
+// not what is done with them.
+func (p *product) runBlock(t *tiling, i0, i1, j0, j1 int) {
 	const size = 4
+	s := matmulScratches.Get().(*matmulScratch)
+	then := p.then != nil && !p.then.plain()
+	if then {
+		s.thenGeneric = !s.then.fill(p.then, p.n)
+	}
+	left := j0
 	if p.packed && p.m == 1 {
-		j0 = p.runVector(s, t, j0, j1)
+		j := p.runVector(s, t, j0, j1)
+		if then {
+			p.runThen(s, t.lanes, 0, 1, j0, j)
+		}
+		j0 = j
 	}
 	width := 2 * t.lanes
 	packA := p.m*p.k > inCache && p.n >= t.lanes
-	packB := p.bCol != 1 || !p.packed && p.k*p.n > inCache && p.m >= 2*t.rows
 	s.tile.cRow = size * p.n
 	// Equal shares of rows: 64 rows are 13+13+13+13+12, not 14+14+14+14+8.
 	chunks := (i1 - i0 + blockRows - 1) / blockRows
-	rows := (i1 - i0 + chunks - 1) / chunks
-	depth := blockDepth
-	if !packB {
-		depth = max(depth, blockA/rows/blockK*blockK)
+	depth := max(1, blockA*chunks/(i1-i0)/blockK) * blockK
+	if !packA {
+		depth = p.k
 	}
 	for d0 := 0; d0 < p.k; d0 += depth {
 		d1 := min(d0+depth, p.k)
-		if packB {
-			p.packColumns(s, width, d0, d1-d0, j0, j1)
-		}
 		for chunk := range chunks {
 			from, to := i0+(i1-i0)*chunk/chunks, i0+(i1-i0)*(chunk+1)/chunks
 			a, aRow, aCol := p.a[from*p.aRow+d0*p.aCol:], p.aRow, p.aCol
@@ -126,6 +157,11 @@ func (p *product) runBlock(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
 			}
 			s.tile.aRow, s.tile.aCol = size*aRow, size*aCol
 			groups := (to - from + t.rows - 1) / t.rows
+			s.tile.bRow = size * p.bRow
+			ahead := 0
+			if p.packed {
+				ahead = (size*panelCols + groups - 1) / groups
+			}
 			for j := j0; j < j1; j += width {
 				w := min(width, j1-j)
 				vectors := (w + t.lanes - 1) / t.lanes
@@ -136,24 +172,36 @@ func (p *product) runBlock(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
 					if k0 == 0 {
 						s.tile.first = 1
 					}
-					if packB {
-						s.tile.b = unsafe.Pointer(&s.b[(j-j0)*(d1-d0)+(k0-d0)*width])
-						s.tile.bRow = size * width
-					} else {
-						s.tile.b = unsafe.Pointer(&p.columns(k0, j)[0])
-						s.tile.bRow = size * p.bRow
+					s.tile.b = unsafe.Pointer(&p.columns(k0, j)[0])
+					// What is read after this block is fetched now, by each group its share.
+					next := s.tile.b
+					s.tile.ahead = ahead
+					switch {
+					case k0+blockK < d1:
+						next = unsafe.Pointer(&p.columns(k0+blockK, j)[0])
+					case j+width < j1:
+						next = unsafe.Pointer(&p.columns(d0, j+width)[0])
+					default:
+						s.tile.ahead = 0
 					}
 					for g := range groups {
 						first := from + (to-from)*g/groups
 						rows := from + (to-from)*(g+1)/groups - first
 						s.tile.a = unsafe.Pointer(&a[(first-from)*aRow+(k0-d0)*aCol])
 						s.tile.c = unsafe.Pointer(&p.c[first*p.n+j])
+						s.tile.next = uintptr(next) + uintptr(g*s.tile.k*s.tile.ahead)
 						t.tiles[rows-1][vectors-1][masked](&s.tile)
+						if then && d1 == p.k && k0+blockK >= d1 {
+							p.runThen(s, t.lanes, first, first+rows, j, j+w)
+						}
 					}
 				}
 			}
 		}
 	}
+	p.apply(i0, i1, left, j1)
+	s.tile, s.then = tile{}, thenTile{}
+	matmulScratches.Put(s)
 }
 
 // runVector computes the only row of c from column j0 on, for as many whole groups of panels as there are before j1,
@@ -218,24 +266,47 @@ func (p *product) packRows(s *matmulScratch, i0, i1, k0, kc int) (a []float32, a
 	return s.a, 1, stride
 }
 
-// packColumns copies b[k0:k0+kc, j0:j1] to panels of width columns: panel (j-j0)/width is [kc, width]. Columns
-// beyond n are zero; what is computed from them is masked out.
-func (p *product) packColumns(s *matmulScratch, width, k0, kc, j0, j1 int) {
-	panels := (j1 - j0 + width - 1) / width
-	s.b = grow(s.b, panels*width*kc)
-	if p.bCol == 1 {
-		for k := range kc {
-			row := p.columns(k0+k, j0)
-			for j := 0; j < j1-j0; j += width {
-				out := s.b[j*kc+k*width:][:width]
-				n := copy(out, row[j:min(j+width, j1-j0)])
-				clear(out[n:])
-			}
-		}
+// packColumns copies the columns j0 to j1 of b to panels of 32 columns, each [k, 32]. Columns beyond n are zero; what is
+// computed from them is masked out.
+func (p *product) packColumns(panels []float32, workers, j0, j1 int) {
+	const few = 4 // panels at once, so that reading a row takes whole runs of cache lines
+	count := (j1 - j0 + few*panelCols - 1) / (few * panelCols)
+	if workers == 1 {
+		p.packPanels(panels, j0, j0, j1)
 		return
 	}
-	for j := j0; j < j1; j += width {
-		p.packTransposed(s.b[(j-j0)*kc:][:width*kc], width, k0, kc, j, min(width, j1-j))
+	q := *p
+	parallel(count, max(1, 1<<16/(few*panelCols*p.k)), func(lo, hi int) {
+		q.packPanels(panels, j0, j0+lo*few*panelCols, min(j0+hi*few*panelCols, j1))
+	})
+}
+
+// packPanels does packColumns from column j on; the first panel is that of column base.
+func (p *product) packPanels(panels []float32, base, j, j1 int) {
+	const few, deep = 4 * panelCols, 64
+	for ; j < j1; j += few {
+		for k0 := 0; k0 < p.k; k0 += deep {
+			kc := min(deep, p.k-k0)
+			for i := j; i < min(j+few, j1); i += panelCols {
+				p.packPanel(panels[((i-base)*p.k + k0*panelCols):][:kc*panelCols], k0, kc, i, min(panelCols, j1-i))
+			}
+		}
+	}
+}
+
+// packPanel copies w columns from j on of the rows k0 to k0+kc.
+func (p *product) packPanel(panel []float32, k0, kc, j, w int) {
+	const size = 4
+	switch {
+	case p.bCol != 1:
+		p.packTransposed(panel, panelCols, k0, kc, j, w)
+	case w == panelCols:
+		copyPanelAVX2(&panel[0], &p.b[k0*p.bRow+j], size*p.bRow, kc)
+	default:
+		for k := range kc {
+			out := panel[k*panelCols:][:panelCols]
+			clear(out[copy(out, p.b[(k0+k)*p.bRow+j:][:w]):])
+		}
 	}
 }
 

@@ -51,22 +51,21 @@ func (p *Packed) fill(panel int, b []float32, transB bool) {
 // columns or a length does not fit. Packing pays from the second product on, and most where m is small: then a
 // product takes the time of reading b once.
 func MatMulPacked(c, a []float32, b *Packed, m, k, n int, transA bool) {
+	MatMulPackedThen(c, a, b, m, k, n, transA, nil)
+}
+
+// MatMulPackedThen is MatMulPacked followed by the steps of then, if it is not nil.
+func MatMulPackedThen(c, a []float32, b *Packed, m, k, n int, transA bool, then *Then) {
 	checkLen("a", len(a), m*k)
 	if b.k != k || b.n != n {
 		panic(fmt.Sprintf("kernel: packed b is %dx%d, want %dx%d", b.k, b.n, k, n))
 	}
 	checkLen("c", len(c), m*n)
-	if k == 0 {
-		clear(c)
-	}
-	if m == 0 || n == 0 || k == 0 {
-		return
-	}
-	p := product{c: c, a: a, b: b.data, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: panelCols, bCol: 1, bPanel: panelCols * k, packed: true}
+	p := product{c: c, a: a, b: b.data, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: panelCols, bCol: 1, bPanel: panelCols * k, packed: true, then: then}
 	if transA {
 		p.aRow, p.aCol = 1, m
 	}
-	p.run()
+	p.start()
 }
 
 // aligned returns n zeros, the first of which starts a cache line.

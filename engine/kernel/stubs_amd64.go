@@ -567,6 +567,26 @@ func vectorAVX512(t *tile)
 //go:noescape
 func transpose8AVX2(dst *float32, dstRow int, src *float32, srcRow, blocks int)
 
+// copyPanelAVX2 copies 32 columns of some rows: dst[i][j] = src[i][j], rows of src being srcRow bytes apart.
+//
+//go:noescape
+func copyPanelAVX2(dst, src *float32, srcRow, rows int)
+
+// thenAVX2 does the steps of Then but the last for some rows of two vectors.
+//
+//go:noescape
+func thenAVX2(t *thenTile)
+
+// thenMaskedAVX2 does the steps of Then but the last for some rows of two vectors.
+//
+//go:noescape
+func thenMaskedAVX2(t *thenTile)
+
+// thenAVX512 does the steps of Then but the last for some rows of two vectors.
+//
+//go:noescape
+func thenAVX512(t *thenTile)
+
 // tileInt8VNNI1 computes 1 rows of one panel, a being offset by 128.
 //
 //go:noescape

@@ -1,7 +1,7 @@
 // Command _asm writes the amd64 assembly of engine/kernel and its Go stubs: go run . -out .. from this directory.
 //
 // Each elementwise function and reduction is a small program of vector operations (program.go), written once after
-// its Go definition and emitted for AVX2 and AVX-512; matmul.go and int8.go emit the tiles of the matrix products. A test in
+// its Go definition and emitted for AVX2 and AVX-512; matmul.go, then.go and int8.go emit the tiles of the matrix products. A test in
 // engine/kernel regenerates the files and compares.
 package main
 
@@ -33,7 +33,8 @@ func generate() map[string][]byte {
 		name string
 		emit func(*file)
 	}{
-		{"elementwise_amd64.s", elementwise}, {"reduce_amd64.s", reduce}, {"matmul_amd64.s", matmul}, {"int8_amd64.s", matmulInt8},
+		{"elementwise_amd64.s", elementwise}, {"reduce_amd64.s", reduce}, {"matmul_amd64.s", matmul}, {"then_amd64.s", thenSteps},
+		{"int8_amd64.s", matmulInt8},
 	} {
 		f := &file{}
 		unit.emit(f)

@@ -24,6 +24,7 @@ func matmul(f *file) {
 		matmulVector(f, s)
 	}
 	transpose(f)
+	copyPanel(f)
 }
 
 func tileName(s isa, rows, vectors int, masked bool) string {
@@ -83,8 +84,12 @@ func matmulTile(f *file, s isa, rows, vectors int, masked bool) {
 			f.p("ADDQ R13, DI")
 		}
 	}
+	f.p("MOVQ tile_next(R12), DI")
+	f.p("MOVQ tile_ahead(R12), R13")
 	f.p("PCALIGN $32")
 	f.l("loop")
+	f.p("PREFETCHT1 (DI)")
+	f.p("ADDQ R13, DI")
 	for j := range vectors {
 		s.load(f, fmt.Sprintf("%d(BX)", j*s.bytes()), b(j), tail(j))
 	}
@@ -240,6 +245,30 @@ func transpose(f *file) {
 	f.p("ADDQ $32, R8")
 	f.p("DECQ CX")
 	f.p("JNZ block")
+	f.p("VZEROUPPER")
+	f.p("RET")
+}
+
+// copyPanel emits the copy of 32 columns of some rows, used to pack b.
+func copyPanel(f *file) {
+	f.function("copyPanelAVX2", "dst, src *float32, srcRow, rows int", 32,
+		"copies 32 columns of some rows: dst[i][j] = src[i][j], rows of src being srcRow bytes apart.")
+	f.p("MOVQ dst+0(FP), DI")
+	f.p("MOVQ src+8(FP), SI")
+	f.p("MOVQ srcRow+16(FP), BX")
+	f.p("MOVQ rows+24(FP), CX")
+	f.p("PCALIGN $32")
+	f.l("row")
+	for i := range 4 {
+		f.p("VMOVUPS %d(SI), Y%d", 32*i, i)
+	}
+	for i := range 4 {
+		f.p("VMOVUPS Y%d, %d(DI)", i, 32*i)
+	}
+	f.p("ADDQ BX, SI")
+	f.p("ADDQ $128, DI")
+	f.p("DECQ CX")
+	f.p("JNZ row")
 	f.p("VZEROUPPER")
 	f.p("RET")
 }
