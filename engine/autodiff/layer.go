@@ -42,5 +42,8 @@ func normalization(op string, outputs int) rule {
 }
 
 func attention(n *node) ([]graph.Ref, error) {
+	if len(n.call.In) > 3 || n.call.Float("softcap") != 0 {
+		return nil, errors.New("attention with a mask, past keys or softcap is not differentiated")
+	}
 	return n.OpN("AttentionGrad", 3, n.attrs(), n.dy[0], n.x(0), n.x(1), n.x(2)), nil
 }

@@ -53,7 +53,8 @@ func (p *Program) Run(in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, 
 }
 
 // RunInto is Run into tensors of the caller, one for each output; it allocates next to nothing. No output may share storage
-// with an input or another output. After an error the contents of out are undefined.
+// with an input or another output, except that the result of a TensorScatter may be the tensor of the cache that it updates, if no
+// other node reads that cache: then only the update is written. After an error the contents of out are undefined.
 func (p *Program) RunInto(in, out map[string]*tensor.Tensor) error {
 	defer p.unbind()
 	if err := p.bind(in, out); err != nil {

@@ -15,7 +15,7 @@ var gradientOps = map[string]operator{
 	"LayerNormalizationGrad":      {exactly(3), exactly(3), layerNormAttrs, inferLayerNormGrad, perInput(8)},
 	"RMSNormalizationGrad":        {exactly(3), exactly(2), layerNormAttrs, inferLayerNormGrad, perInput(8)},
 	"SoftmaxCrossEntropyLossGrad": {exactly(3), exactly(1), lossAttrs, inferCrossEntropyGrad, perOutput(costTranscendental)},
-	"AttentionGrad":               {exactly(4), exactly(3), attentionAttrs, inferAttentionGrad, func(c *Call) uint64 { return costAttention(c, 1, 3) }},
+	"AttentionGrad":               {exactly(4), exactly(3), attentionAttrs, inferAttentionGrad, func(c *Call) uint64 { return costAttention(c, 1, 3, 0) }},
 }
 
 // inferLikeGrad: (dy, x) -> dx, all of one shape.
@@ -80,6 +80,9 @@ func inferCrossEntropyGrad(c *Call) ([]Value, error) {
 
 // inferAttentionGrad: (dy, Q, K, V) -> dQ, dK, dV.
 func inferAttentionGrad(c *Call) ([]Value, error) {
+	if err := c.want(0, tensor.Float32); err != nil {
+		return nil, err
+	}
 	y, err := checkAttention(c, 1)
 	if err != nil {
 		return nil, err

@@ -15,3 +15,5 @@ func extremeLanesActive(op binaryOp, lane *[lanes]float32, x []float32) {
 	extremeLanesGeneric(op, lane, x)
 }
 func (p *productInt8) run() { p.runPortable() }
+
+func packTransposed(panel, b []float32, k, width int) bool { return false }

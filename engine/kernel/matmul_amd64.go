@@ -332,6 +332,16 @@ func (p *product) packTransposed(panel []float32, width, k0, kc, j, w int) {
 	}
 }
 
+// packTransposed sets panel[i,c] = b[c,i] for width rows of k elements; false if this implementation has no way of its own.
+func packTransposed(panel, b []float32, k, width int) bool {
+	if current() == portable {
+		return false
+	}
+	p := product{b: b, bCol: k}
+	p.packTransposed(panel, panelCols, 0, k, 0, width)
+	return true
+}
+
 // grow returns a slice of n elements, s itself if it is large enough. Fresh ones come in powers of two and start on
 // a cache line.
 func grow(s []float32, n int) []float32 {

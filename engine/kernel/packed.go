@@ -16,13 +16,41 @@ type Packed struct {
 // Pack copies b, stored [k,n], or [n,k] if transB, to a Packed. It panics if the length does not fit.
 func Pack(b []float32, k, n int, transB bool) *Packed {
 	checkLen("b", len(b), k*n)
-	p := &Packed{k: k, n: n, data: aligned((n + panelCols - 1) / panelCols * panelCols * k)}
+	p := &Packed{k: k, n: n, data: aligned(packedLen(k, n))}
 	parallel((n+panelCols-1)/panelCols, max(1, elementGrain/(panelCols*max(k, 1))), func(lo, hi int) {
 		for panel := lo; panel < hi; panel++ {
 			p.fill(panel, b, transB)
 		}
 	})
 	return p
+}
+
+// packedLen is the number of elements of a packed matrix.
+func packedLen(k, n int) int { return (n + panelCols - 1) / panelCols * panelCols * k }
+
+// PackedLen is the most memory, in elements, that PackInto takes for a matrix of k rows and n columns.
+func PackedLen(k, n int) int { return packedLen(k, n) + cacheLine }
+
+// PackInto is Pack into the first PackedLen(k, n) elements of scratch, which belong to the result while it is in use; rest is what is
+// left. It runs on the goroutine of its caller: many small matrices are packed by many callers.
+func PackInto(scratch, b []float32, k, n int, transB bool) (p *Packed, rest []float32) {
+	checkLen("b", len(b), k*n)
+	p = &Packed{k: k, n: n, data: alignedPart(scratch)[:packedLen(k, n)]}
+	for panel := range (n + panelCols - 1) / panelCols {
+		p.fill(panel, b, transB)
+		if last := p.n - panel*panelCols; last < panelCols {
+			p.clearColumns(panel, last)
+		}
+	}
+	return p, scratch[PackedLen(k, n):]
+}
+
+// clearColumns sets the columns of a panel from the given one on to zero.
+func (p *Packed) clearColumns(panel, from int) {
+	out := p.data[panel*panelCols*p.k:][:panelCols*p.k]
+	for k := range p.k {
+		clear(out[k*panelCols+from : (k+1)*panelCols])
+	}
 }
 
 // fill copies the columns of one panel.
@@ -34,6 +62,9 @@ func (p *Packed) fill(panel int, b []float32, transB bool) {
 		for k := range p.k {
 			copy(out[k*panelCols:], b[k*p.n+j0:][:width])
 		}
+		return
+	}
+	if packTransposed(out, b[j0*p.k:], p.k, width) {
 		return
 	}
 	// Some rows at a time, so that what is written stays in the cache for the next column.
@@ -56,24 +87,40 @@ func MatMulPacked(c, a []float32, b *Packed, m, k, n int, transA bool) {
 
 // MatMulPackedThen is MatMulPacked followed by the steps of then, if it is not nil.
 func MatMulPackedThen(c, a []float32, b *Packed, m, k, n int, transA bool, then *Then) {
-	checkLen("a", len(a), m*k)
 	if b.k != k || b.n != n {
 		panic(fmt.Sprintf("kernel: packed b is %dx%d, want %dx%d", b.k, b.n, k, n))
 	}
+	matMulPacked(c, a, b, m, k, n, transA, then)
+}
+
+// MatMulPart is MatMul of a, [m,k], with the first k rows and n columns of a packed matrix, which may have more.
+func MatMulPart(c, a []float32, b *Packed, m, k, n int) {
+	if b.k < k || b.n < n {
+		panic(fmt.Sprintf("kernel: packed b is %dx%d, want at least %dx%d", b.k, b.n, k, n))
+	}
+	matMulPacked(c, a, b, m, k, n, false, nil)
+}
+
+func matMulPacked(c, a []float32, b *Packed, m, k, n int, transA bool, then *Then) {
+	checkLen("a", len(a), m*k)
 	checkLen("c", len(c), m*n)
-	p := product{c: c, a: a, b: b.data, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: panelCols, bCol: 1, bPanel: panelCols * k, packed: true, then: then}
+	p := product{c: c, a: a, b: b.data, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: panelCols, bCol: 1, bPanel: panelCols * b.k, packed: true, then: then}
 	if transA {
 		p.aRow, p.aCol = 1, m
 	}
 	p.start()
 }
 
+// cacheLine is the number of float32 in one.
+const cacheLine = 16
+
 // aligned returns n zeros, the first of which starts a cache line.
-func aligned(n int) []float32 {
-	const line = 16
-	x := make([]float32, n+line)
+func aligned(n int) []float32 { return alignedPart(make([]float32, n+cacheLine)) }
+
+// alignedPart is x from the first element on that starts a cache line, at most cacheLine elements shorter.
+func alignedPart(x []float32) []float32 {
 	skip := 0
-	for uintptr(unsafe.Pointer(&x[skip]))%(4*line) != 0 {
+	for uintptr(unsafe.Pointer(&x[skip]))%(4*cacheLine) != 0 {
 		skip++
 	}
 	return x[skip:]

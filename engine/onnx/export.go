@@ -9,7 +9,7 @@ import (
 // irVersion is that of the file format that operator set 23 came with.
 const irVersion = 11
 
-// Save writes a valid graph as an ONNX file in operator set 23. Our own derivatives stay in domain "mutirao", which other programs
+// Save writes a valid graph as an ONNX file in operator set 23, or 24 where it has what came with that. Our own derivatives stay in domain "mutirao", which other programs
 // do not have; everything else any ONNX runtime can run. It returns graph.Infer's error.
 func Save(g *graph.Graph) ([]byte, error) {
 	if _, err := graph.Infer(g); err != nil {
@@ -37,7 +37,7 @@ func Save(g *graph.Graph) ([]byte, error) {
 	w.number(1, irVersion)
 	w.text(2, "mutirao")
 	w.bytes(7, body)
-	w.bytes(8, saveOpset("", graph.Opset))
+	w.bytes(8, saveOpset("", opsetOf(g)))
 	for _, n := range g.Nodes {
 		if n.Domain != "" {
 			w.bytes(8, saveOpset(n.Domain, 1))
@@ -48,6 +48,17 @@ func Save(g *graph.Graph) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d bytes in one file", ErrUnsupported, len(w))
 	}
 	return w, nil
+}
+
+// opsetOf is the operator set in which a graph's operators mean what they mean here: attention with past keys or a length, and the
+// cache that it reads, are those of 24.
+func opsetOf(g *graph.Graph) int64 {
+	for _, n := range g.Nodes {
+		if n.Op == "TensorScatter" || n.Op == "Attention" && len(n.Inputs) > graph.AttentionPastK {
+			return 24
+		}
+	}
+	return graph.Opset
 }
 
 func saveOpset(domain string, version int64) []byte {

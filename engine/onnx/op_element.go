@@ -171,6 +171,11 @@ func gelu(n *node) graph.Ref {
 	if n.text("approximate", "none") != "tanh" {
 		return n.op("Gelu", nil, x)
 	}
+	return n.tanhGelu(x)
+}
+
+// tanhGelu is Gelu's approximation.
+func (n *node) tanhGelu(x graph.Ref) graph.Ref {
 	cube := n.mul(n.mul(x, x), x)
 	t := n.op("Tanh", nil, n.mul(n.f(0.7978846), n.add(x, n.mul(n.f(0.044715), cube))))
 	return n.mul(n.mul(n.f(0.5), x), n.add(n.f(1), t))

@@ -12,7 +12,7 @@ var rules map[string]rule
 
 func init() {
 	rules = map[string]rule{}
-	for _, family := range []map[string]rule{ownRules, elementRules, logicRules, shapeRules, moveRules, reduceRules, normRules, lossRules, windowRules, resizeRules, quantRules, recurrentRules, signalRules, gridRules} {
+	for _, family := range []map[string]rule{ownRules, elementRules, logicRules, shapeRules, moveRules, reduceRules, normRules, lossRules, windowRules, resizeRules, quantRules, recurrentRules, signalRules, gridRules, attentionRules} {
 		maps.Copy(rules, family)
 	}
 }
@@ -23,8 +23,7 @@ func Operators() []string { return slices.Sorted(maps.Keys(rules)) }
 // ownRules are the operators that package graph has as ONNX defines them, in every operator set from MinOpset on.
 var ownRules = map[string]rule{
 	"Relu": own, "Sqrt": own, "Reciprocal": own, "Exp": own, "Log": own, "Tanh": own, "Erf": own, "Sigmoid": own,
-	"Sin": own, "Cos": own, "MatMul": own, "Gemm": own, "Transpose": own, "Attention": own, "RMSNormalization": own,
-	"Where": own, "Identity": own, "ScatterND": own,
+	"Sin": own, "Cos": own, "MatMul": own, "Gemm": own, "Transpose": own, "Where": own, "Identity": own, "ScatterND": own,
 }
 
 // own passes a node on as it is.

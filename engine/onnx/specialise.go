@@ -132,7 +132,10 @@ func (l *lowering) refOf(v *value) graph.Ref {
 func (l *lowering) node(p *nodeProto) error {
 	wrap := func(err error) error { return fmt.Errorf("node %q (%s): %w", nameOf(p), p.title(), err) }
 	do := rules[p.op]
-	if !isStandard(p.domain) || do == nil {
+	if p.domain == contribDomain {
+		do = contribRules[p.op]
+	}
+	if !isStandard(p.domain) && p.domain != contribDomain || do == nil {
 		if p.domain != graph.Domain {
 			return fmt.Errorf("%w: operator %s", ErrUnsupported, p.title())
 		}
