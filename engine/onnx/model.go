@@ -46,6 +46,9 @@ func Load(b []byte) (*Model, error) {
 	if len(m.proto.graph.outputs) == 0 {
 		return nil, fmt.Errorf("%w: no graph with outputs in %d bytes", ErrInvalid, len(b))
 	}
+	if err := inline(&m.proto); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
 	return m, nil
 }
 
@@ -130,37 +133,46 @@ func (m *Model) Outputs() []Port {
 	return ports
 }
 
-// Operators counts the file's nodes by operator; names outside ONNX's own domain are "domain.name".
+// Operators counts the file's nodes by operator, those of graphs within nodes too; names outside ONNX's own domain are "domain.name".
 func (m *Model) Operators() map[string]int {
 	counts := map[string]int{}
-	for i := range m.proto.graph.nodes {
-		counts[m.proto.graph.nodes[i].title()]++
-	}
+	m.proto.graph.each(func(g *graphProto) {
+		for i := range g.nodes {
+			counts[g.nodes[i].title()]++
+		}
+	})
 	return counts
 }
 
 // Parameters is the number of elements of the file's initializers, by their shapes.
 func (m *Model) Parameters() uint64 {
 	var sum uint64
-	for i := range m.proto.graph.initializers {
-		n := uint64(1)
-		for _, d := range m.proto.graph.initializers[i].dims {
-			n *= uint64(d)
+	m.proto.graph.each(func(g *graphProto) {
+		for i := range g.initializers {
+			n := uint64(1)
+			for _, d := range g.initializers[i].dims {
+				n *= uint64(d)
+			}
+			sum += n
 		}
-		sum += n
-	}
+	})
 	return sum
 }
 
-// Opset is the version of ONNX's operator set that the file asks for, 0 if it does not say.
-func (m *Model) Opset() int {
-	for _, o := range m.proto.opsets {
-		if isStandard(o.domain) {
-			return int(min(o.version, 1<<20))
+// each calls f for g and all graphs within its nodes.
+func (g *graphProto) each(f func(*graphProto)) {
+	f(g)
+	for i := range g.nodes {
+		for j := range g.nodes[i].attrs {
+			if inner := g.nodes[i].attrs[j].graph; inner != nil {
+				inner.each(f)
+			}
 		}
 	}
-	return 0
 }
+
+// Opset is the version of ONNX's operator set that the file asks for, 0 if it does not say.
+func (m *Model) Opset() int { return standardOpset(m.proto.opsets) }
 
 // Producer is the name of the program that wrote the file, as it says.
 func (m *Model) Producer() string { return m.proto.producer }

@@ -67,7 +67,7 @@ func (n *node) run(do rule) (out []*value, err error) {
 		unsupported("broadcasting as operator sets before 7 have it")
 	}
 	total, assumed, empty := 0, false, false
-	known := len(n.in) > 0 && !n.l.nested
+	known := len(n.in) > 0 && !n.l.nested && !hasBody(n.p.op)
 	for _, v := range n.in {
 		switch {
 		case v == nil:
@@ -116,7 +116,8 @@ func (n *node) checked(do rule) []*value {
 
 // fold computes the node from the contents of its inputs.
 func (n *node) fold(do rule) ([]*value, error) {
-	l := &lowering{b: graph.NewBuilder("fold"), opset: n.l.opset, open: n.l.open, nested: true, spent: n.l.spent}
+	l := newLowering("fold", n.l.opset, n.l.open)
+	l.nested, l.spent = true, n.l.spent
 	sub := &node{l: l, p: n.p, in: make([]*value, len(n.in))}
 	for i, v := range n.in {
 		if v != nil {
@@ -246,14 +247,7 @@ func (n *node) number(i int, otherwise float32) float32 {
 	return t.Float32()[0]
 }
 
-func (n *node) attr(name string) *attrProto {
-	for i := range n.p.attrs {
-		if n.p.attrs[i].name == name {
-			return &n.p.attrs[i]
-		}
-	}
-	return nil
-}
+func (n *node) attr(name string) *attrProto { return attribute(n.p.attrs, name) }
 
 // integer is an int attribute within 32 bits.
 func (n *node) integer(name string, otherwise int) int {

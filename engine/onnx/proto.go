@@ -1,20 +1,32 @@
 package onnx
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/mutirao/mutirao/engine/graph"
 )
 
 // The messages of ONNX's schema (onnx.proto, package onnx) as far as a graph needs them, with its field numbers. Training
-// information, functions, sparse tensors, quantisation annotations and documentation strings are skipped.
+// information, sparse tensors, quantisation annotations and documentation strings are skipped.
 
 type modelProto struct {
-	irVersion int64        // 1
-	producer  string       // 2
-	graph     graphProto   // 7
-	opsets    []opsetProto // 8
-	functions []struct{}   // 25: counted only, to say that they are not supported
+	irVersion int64           // 1
+	producer  string          // 2
+	graph     graphProto      // 7
+	opsets    []opsetProto    // 8
+	functions []functionProto // 25
+}
+
+// functionProto is an operator that the file defines itself.
+type functionProto struct {
+	name     string       // 1
+	inputs   []string     // 4
+	outputs  []string     // 5
+	nodes    []nodeProto  // 7
+	opsets   []opsetProto // 9
+	domain   string       // 10
+	defaults []attrProto  // 11
 }
 
 type opsetProto struct {
@@ -38,6 +50,7 @@ type nodeProto struct {
 	op      string      // 4
 	attrs   []attrProto // 5
 	domain  string      // 7
+	opset   int         // that of the function the node was in, 0 for the model's
 }
 
 type attrProto struct {
@@ -46,11 +59,12 @@ type attrProto struct {
 	integer int64        // 3
 	text    string       // 4
 	tensor  *tensorProto // 5
-	graph   bool         // 6 is present
+	graph   *graphProto  // 6
 	floats  []float32    // 7
 	ints    []int64      // 8
 	texts   []string     // 9
 	kind    int64        // 20
+	ref     string       // 21: the attribute of the enclosing function whose value this one has
 }
 
 // Attribute types (AttributeProto.AttributeType).
@@ -90,11 +104,14 @@ type valueProto struct {
 	kind typeProto // 2
 }
 
+// typeProto is a type: at most one of tensor, sequence and optional is set; none stands for a map or a sparse tensor.
 type typeProto struct {
-	tensor bool  // 1 is present: a tensor; otherwise a sequence, a map, an optional or a sparse tensor
-	dtype  int64 // 1.1
-	shaped bool  // 1.2 is present
-	dims   []dimProto
+	tensor   bool  // 1 is present
+	dtype    int64 // 1.1
+	shaped   bool  // 1.2 is present
+	dims     []dimProto
+	sequence *typeProto // 4.1: the type of the elements
+	optional *typeProto // 9.1: the type of what may be there
 }
 
 type dimProto struct {
@@ -112,48 +129,68 @@ func count(to *[]struct{}) func(field) error {
 	}
 }
 
+// maxDepth bounds how deep graphs and types lie in one another.
+const maxDepth = 32
+
 func readModel(b []byte, m *modelProto) error {
 	return schema{
 		1: number(&m.irVersion), 2: text(&m.producer),
-		7: message(func(b []byte) error { return readGraph(b, &m.graph) }),
-		8: each(&m.opsets, "opset import", 64, func(b []byte, o *opsetProto) error {
-			return schema{1: text(&o.domain), 2: number(&o.version)}.read(b)
-		}),
-		25: count(&m.functions),
+		7: message(func(b []byte) error { return readGraph(b, &m.graph, maxDepth) }),
+		8: each(&m.opsets, "opset import", 64, readOpset), 25: each(&m.functions, "function", graph.MaxNodes, readFunction),
 	}.read(b)
 }
 
-func readGraph(b []byte, g *graphProto) error {
+func readOpset(b []byte, o *opsetProto) error {
+	return schema{1: text(&o.domain), 2: number(&o.version)}.read(b)
+}
+
+func readFunction(b []byte, f *functionProto) error {
 	return schema{
-		1: each(&g.nodes, "node", graph.MaxNodes, readNode), 2: text(&g.name),
+		1: text(&f.name), 4: texts(&f.inputs, "input", graph.MaxArity), 5: texts(&f.outputs, "output", graph.MaxArity),
+		7: each(&f.nodes, "node", graph.MaxNodes, readNode(maxDepth)), 9: each(&f.opsets, "opset import", 64, readOpset),
+		10: text(&f.domain), 11: each(&f.defaults, "attribute", graph.MaxArity, readAttr(maxDepth)),
+	}.read(b)
+}
+
+// readGraph reads a graph in which others may lie up to depth levels deep.
+func readGraph(b []byte, g *graphProto, depth int) error {
+	if depth == 0 {
+		return fmt.Errorf("graphs lie more than %d levels deep", maxDepth)
+	}
+	return schema{
+		1: each(&g.nodes, "node", graph.MaxNodes, readNode(depth)), 2: text(&g.name),
 		5:  each(&g.initializers, "initializer", graph.MaxNodes, readTensor),
 		11: each(&g.inputs, "input", graph.MaxNodes, readValue), 12: each(&g.outputs, "output", graph.MaxNodes, readValue),
 		15: count(&g.sparse),
 	}.read(b)
 }
 
-func readNode(b []byte, n *nodeProto) error {
-	return schema{
-		1: texts(&n.inputs, "input", graph.MaxArity), 2: texts(&n.outputs, "output", graph.MaxArity), 3: text(&n.name), 4: text(&n.op),
-		5: each(&n.attrs, "attribute", graph.MaxArity, readAttr), 7: text(&n.domain),
-	}.read(b)
+func readNode(depth int) func([]byte, *nodeProto) error {
+	return func(b []byte, n *nodeProto) error {
+		return schema{
+			1: texts(&n.inputs, "input", graph.MaxArity), 2: texts(&n.outputs, "output", graph.MaxArity), 3: text(&n.name), 4: text(&n.op),
+			5: each(&n.attrs, "attribute", graph.MaxArity, readAttr(depth)), 7: text(&n.domain),
+		}.read(b)
+	}
 }
 
-func readAttr(b []byte, a *attrProto) error {
-	return schema{
-		1: text(&a.name),
-		2: func(f field) error { a.float = math.Float32frombits(uint32(f.bits)); return f.want(wire32) },
-		3: number(&a.integer), 4: text(&a.text),
-		5: message(func(b []byte) error { a.tensor = &tensorProto{}; return readTensor(b, a.tensor) }),
-		6: func(field) error { a.graph = true; return nil },
-		7: floats(&a.floats), 8: numbers(&a.ints, 1<<20), 9: texts(&a.texts, "string", 1<<16), 20: number(&a.kind),
-	}.read(b)
+func readAttr(depth int) func([]byte, *attrProto) error {
+	return func(b []byte, a *attrProto) error {
+		return schema{
+			1: text(&a.name),
+			2: func(f field) error { a.float = math.Float32frombits(uint32(f.bits)); return f.want(wire32) },
+			3: number(&a.integer), 4: text(&a.text),
+			5: message(func(b []byte) error { a.tensor = &tensorProto{}; return readTensor(b, a.tensor) }),
+			6: message(func(b []byte) error { a.graph = &graphProto{}; return readGraph(b, a.graph, depth-1) }),
+			7: floats(&a.floats), 8: numbers(&a.ints, 1<<20), 9: texts(&a.texts, "string", 1<<20), 20: number(&a.kind), 21: text(&a.ref),
+		}.read(b)
+	}
 }
 
 func readTensor(b []byte, t *tensorProto) error {
 	return schema{
 		1: numbers(&t.dims, graph.MaxRank), 2: number(&t.dtype), 4: floats(&t.floats), 5: numbers(&t.int32s, graph.MaxElements),
-		6: texts(&t.texts, "string", 1<<16), 7: numbers(&t.int64s, graph.MaxElements), 8: text(&t.name), 9: raw(&t.raw),
+		6: texts(&t.texts, "string", 1<<24), 7: numbers(&t.int64s, graph.MaxElements), 8: text(&t.name), 9: raw(&t.raw),
 		10: func(field) error { t.doubles++; return nil }, 11: numbers(&t.uint64s, graph.MaxElements),
 		13: each(&t.external, "external data entry", 16, func(b []byte, e *entryProto) error {
 			return schema{1: text(&e.key), 2: text(&e.value)}.read(b)
@@ -163,18 +200,30 @@ func readTensor(b []byte, t *tensorProto) error {
 }
 
 func readValue(b []byte, v *valueProto) error {
-	return schema{1: text(&v.name), 2: message(func(b []byte) error { return readType(b, &v.kind) })}.read(b)
+	return schema{1: text(&v.name), 2: message(func(b []byte) error { return readType(b, &v.kind, maxDepth) })}.read(b)
 }
 
-func readType(b []byte, t *typeProto) error {
+func readType(b []byte, t *typeProto, depth int) error {
+	if depth == 0 {
+		return fmt.Errorf("types lie more than %d levels deep", maxDepth)
+	}
 	shape := schema{1: each(&t.dims, "dimension", graph.MaxRank, func(b []byte, d *dimProto) error {
 		return schema{
 			1: func(f field) error { d.known, d.value = true, int64(f.bits); return f.want(wireVarint) },
 			2: text(&d.symbol),
 		}.read(b)
 	})}
-	return schema{1: message(func(b []byte) error {
-		t.tensor = true
-		return schema{1: number(&t.dtype), 2: message(func(b []byte) error { t.shaped = true; return shape.read(b) })}.read(b)
-	})}.read(b)
+	element := func(to **typeProto) func(field) error {
+		return message(func(b []byte) error {
+			*to = &typeProto{}
+			return schema{1: message(func(b []byte) error { return readType(b, *to, depth-1) })}.read(b)
+		})
+	}
+	return schema{
+		1: message(func(b []byte) error {
+			t.tensor = true
+			return schema{1: number(&t.dtype), 2: message(func(b []byte) error { t.shaped = true; return shape.read(b) })}.read(b)
+		}),
+		4: element(&t.sequence), 9: element(&t.optional),
+	}.read(b)
 }

@@ -12,7 +12,24 @@ var rules map[string]rule
 
 func init() {
 	rules = map[string]rule{}
-	for _, family := range []map[string]rule{ownRules, elementRules, logicRules, shapeRules, moveRules, reduceRules, normRules, lossRules, windowRules, resizeRules, quantRules, recurrentRules, signalRules, gridRules, attentionRules} {
+	for _, family := range []map[string]rule{
+		ownRules,
+		elementRules,
+		logicRules,
+		shapeRules,
+		moveRules,
+		reduceRules,
+		normRules,
+		lossRules,
+		windowRules,
+		resizeRules,
+		quantRules,
+		recurrentRules,
+		signalRules,
+		gridRules,
+		attentionRules,
+		controlRules,
+	} {
 		maps.Copy(rules, family)
 	}
 }

@@ -21,18 +21,19 @@ type Feed struct {
 func FeedOf(t *tensor.Tensor) Feed { return Feed{t.DType(), t.Shape(), t} }
 
 // Specialise makes the graph for inputs of these types. An input may be left out if the file declares all of its dimensions.
-// Shapes are computed, constants folded where a shape depends on them, and dead nodes left out. Inputs and outputs keep their names. The
-// error wraps ErrUnsupported or ErrInvalid and names node, operator and reason.
+// Shapes are computed, constants folded where a shape depends on them, control flow that is known beforehand is written out (see
+// controlRules), and dead nodes are left out. Inputs and outputs keep their names. The error wraps ErrUnsupported or ErrInvalid and names node, operator and reason.
 func (m *Model) Specialise(feeds map[string]Feed) (*graph.Graph, error) {
 	if v := m.Opset(); v < MinOpset || v > MaxOpset {
 		return nil, fmt.Errorf("%w: operator set %d, want %d to %d", ErrUnsupported, v, MinOpset, MaxOpset)
 	}
-	l := &lowering{b: graph.NewBuilder(trim(m.proto.graph.name)), opset: m.Opset(), open: m.open, values: map[string]*value{}}
+	l := newLowering(trim(m.proto.graph.name), m.Opset(), m.open)
+	l.unrolled = specialiseUnrolls
 	if err := l.inputs(m, feeds); err != nil {
 		return nil, err
 	}
-	if len(m.proto.functions) > 0 || len(m.proto.graph.sparse) > 0 {
-		return nil, fmt.Errorf("%w: functions and sparse initializers", ErrUnsupported)
+	if len(m.proto.graph.sparse) > 0 {
+		return nil, fmt.Errorf("%w: sparse initializers", ErrUnsupported)
 	}
 	for i := range m.proto.graph.nodes {
 		if err := l.node(&m.proto.graph.nodes[i]); err != nil {
@@ -49,15 +50,40 @@ type value struct {
 	assumed bool           // the contents follow from a Feed's
 }
 
-// lowering is the state of Specialise.
+// lowering turns the nodes of one graph of the file into nodes of a builder.
 type lowering struct {
-	b       *graph.Builder
-	opset   int
-	open    opener
-	values  map[string]*value
-	nested  bool // it evaluates a node whose inputs are known, and folds no further
-	weights int  // initializers named so far
-	spent   int  // elements of constants made, see spend
+	*building
+	values map[string]*value
+	outer  *lowering // of the graph around this one, whose values its nodes see too; nil for the model's
+}
+
+// building is what the lowerings of a graph and of those within it share.
+type building struct {
+	b        *graph.Builder
+	opset    int
+	open     opener
+	nested   bool                              // it evaluates a node whose inputs are known, and folds no further
+	weights  int                               // initializers named so far
+	spent    int                               // elements of constants made, see spend
+	unrolled int                               // nodes of bodies that may still be added, see unroll
+	bodies   map[*graphProto]map[string]*value // their initializers
+}
+
+func newLowering(name string, opset int, open opener) *lowering {
+	return &lowering{
+		building: &building{b: graph.NewBuilder(name), opset: opset, open: open, bodies: map[*graphProto]map[string]*value{}},
+		values:   map[string]*value{},
+	}
+}
+
+// value is what the name stands for in l's graph or one around it, nil if it is unknown.
+func (l *lowering) value(name string) *value {
+	for ; l != nil; l = l.outer {
+		if v := l.values[name]; v != nil {
+			return v
+		}
+	}
+	return nil
 }
 
 func trim(s string) string { return s[:min(len(s), graph.MaxName)] }
@@ -146,9 +172,13 @@ func (l *lowering) node(p *nodeProto) error {
 		if name == "" {
 			continue
 		}
-		if n.in[i] = l.values[name]; n.in[i] == nil {
+		if n.in[i] = l.value(name); n.in[i] == nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, wrap(fmt.Errorf("input %d %q is unknown: nodes form a cycle or are out of order", i, name)))
 		}
+	}
+	if p.opset != 0 {
+		defer func(was int) { l.opset = was }(l.opset)
+		l.opset = p.opset
 	}
 	out, err := n.run(do)
 	if err != nil {

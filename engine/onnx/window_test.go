@@ -38,7 +38,7 @@ func TestWindowsAreCompositions(t *testing.T) {
 			weights.Float32()[r.IntN(weights.Len())] = float32(math.Inf(1))
 		}
 
-		l := &lowering{b: graph.NewBuilder("windows"), opset: 22}
+		l := newLowering("windows", 22, nil)
 		n := &node{l: l, p: &nodeProto{}}
 		a := l.b.Input("x", tensor.Float32, shape...)
 		b := l.b.Initializer("w", weights)
