@@ -77,8 +77,9 @@ func LoadFile(path string) (*Model, error) {
 type Port struct {
 	Name  string
 	Type  string       // the element type, or "" if it is no tensor
-	DType tensor.DType // 0 if the engine lacks it
+	DType tensor.DType // 0 if the engine lacks it; int64 for strings, see Vocabulary
 	Dims  []Dim        // nil if the file does not say
+	Keys  []string     // of a map: a run has its values in this order, as a row of float32
 }
 
 // Dim is a dimension: a size, or 0 and perhaps a symbol that stands for it.
@@ -95,6 +96,9 @@ func portOf(v valueProto) Port {
 			p.Type = typeNames[v.kind.dtype]
 		}
 		p.DType, _ = dtypeOf(v.kind.dtype)
+		if p.Type == stringType {
+			p.DType = tensor.Int64
+		}
 	}
 	if v.kind.shaped {
 		p.Dims = []Dim{}
@@ -118,7 +122,7 @@ func (m *Model) Inputs() []Port {
 	var ports []Port
 	for _, v := range m.proto.graph.inputs {
 		if !given[v.name] {
-			ports = append(ports, portOf(v))
+			ports = append(ports, m.mapInput(portOf(v)))
 		}
 	}
 	return ports
@@ -128,7 +132,7 @@ func (m *Model) Inputs() []Port {
 func (m *Model) Outputs() []Port {
 	var ports []Port
 	for _, v := range m.proto.graph.outputs {
-		ports = append(ports, portOf(v))
+		ports = append(ports, m.mapOutput(portOf(v)))
 	}
 	return ports
 }

@@ -117,11 +117,11 @@ func (n *node) checked(do rule) []*value {
 // fold computes the node from the contents of its inputs.
 func (n *node) fold(do rule) ([]*value, error) {
 	l := newLowering("fold", n.l.opset, n.l.open)
-	l.nested, l.spent = true, n.l.spent
+	l.nested, l.spent, l.words = true, n.l.spent, n.l.words
 	sub := &node{l: l, p: n.p, in: make([]*value, len(n.in))}
 	for i, v := range n.in {
 		if v != nil {
-			sub.in[i] = &value{known: v.known}
+			sub.in[i] = &value{known: v.known, words: v.words}
 		}
 	}
 	out, err := sub.run(do)
@@ -156,7 +156,7 @@ func (n *node) fold(do rule) ([]*value, error) {
 	}
 	for i, v := range out {
 		if v != nil && v.known == nil {
-			out[i] = &value{known: results[fmt.Sprintf("output %d", i)]}
+			out[i] = &value{known: results[fmt.Sprintf("output %d", i)], words: v.words}
 		}
 	}
 	return out, nil

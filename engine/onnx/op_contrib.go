@@ -28,6 +28,7 @@ var contribRules = map[string]rule{
 	}),
 	"MultiHeadAttention": multiHead,
 	"Attention":          one(joinedAttention),
+	"CDist":              one(cdist),
 }
 
 // plus is x plus input i if there is one.

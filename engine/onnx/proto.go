@@ -182,7 +182,7 @@ func readAttr(depth int) func([]byte, *attrProto) error {
 			3: number(&a.integer), 4: text(&a.text),
 			5: message(func(b []byte) error { a.tensor = &tensorProto{}; return readTensor(b, a.tensor) }),
 			6: message(func(b []byte) error { a.graph = &graphProto{}; return readGraph(b, a.graph, depth-1) }),
-			7: floats(&a.floats), 8: numbers(&a.ints, 1<<20), 9: texts(&a.texts, "string", 1<<20), 20: number(&a.kind), 21: text(&a.ref),
+			7: floats(&a.floats), 8: numbers(&a.ints, graph.MaxElements), 9: texts(&a.texts, "string", graph.MaxElements), 20: number(&a.kind), 21: text(&a.ref),
 		}.read(b)
 	}
 }

@@ -29,6 +29,8 @@ func init() {
 		gridRules,
 		attentionRules,
 		controlRules,
+		mlRules,
+		encodeRules,
 	} {
 		maps.Copy(rules, family)
 	}

@@ -24,11 +24,15 @@ func FeedOf(t *tensor.Tensor) Feed { return Feed{t.DType(), t.Shape(), t} }
 // Shapes are computed, constants folded where a shape depends on them, control flow that is known beforehand is written out (see
 // controlRules), and dead nodes are left out. Inputs and outputs keep their names. The error wraps ErrUnsupported or ErrInvalid and names node, operator and reason.
 func (m *Model) Specialise(feeds map[string]Feed) (*graph.Graph, error) {
-	if v := m.Opset(); v < MinOpset || v > MaxOpset {
+	v := m.Opset()
+	if v == 0 && m.onlyML() {
+		v = MaxOpset
+	}
+	if v < MinOpset || v > MaxOpset {
 		return nil, fmt.Errorf("%w: operator set %d, want %d to %d", ErrUnsupported, v, MinOpset, MaxOpset)
 	}
-	l := newLowering(trim(m.proto.graph.name), m.Opset(), m.open)
-	l.unrolled = specialiseUnrolls
+	l := newLowering(trim(m.proto.graph.name), v, m.open)
+	l.unrolled, l.words = specialiseUnrolls, m.Vocabulary()
 	if err := l.inputs(m, feeds); err != nil {
 		return nil, err
 	}
@@ -48,6 +52,7 @@ type value struct {
 	ref     graph.Ref      // None while only the contents are known
 	known   *tensor.Tensor // the contents, nil if a run decides them; it may be empty
 	assumed bool           // the contents follow from a Feed's
+	words   bool           // its int64 are numbers of strings, see Vocabulary
 }
 
 // lowering turns the nodes of one graph of the file into nodes of a builder.
@@ -65,6 +70,7 @@ type building struct {
 	nested   bool                              // it evaluates a node whose inputs are known, and folds no further
 	weights  int                               // initializers named so far
 	spent    int                               // elements of constants made, see spend
+	words    Vocabulary                        // of the whole file
 	unrolled int                               // nodes of bodies that may still be added, see unroll
 	bodies   map[*graphProto]map[string]*value // their initializers
 }
@@ -92,11 +98,11 @@ func trim(s string) string { return s[:min(len(s), graph.MaxName)] }
 func (l *lowering) inputs(m *Model, feeds map[string]Feed) error {
 	for i := range m.proto.graph.initializers {
 		p := &m.proto.graph.initializers[i]
-		t, err := p.tensor(l.open)
+		v, err := l.constant(p)
 		if err != nil {
 			return fmt.Errorf("initializer %d: %w", i, err)
 		}
-		l.values[p.name] = &value{known: t}
+		l.values[p.name] = v
 	}
 	ports := m.Inputs()
 	for i, p := range ports {
@@ -106,7 +112,7 @@ func (l *lowering) inputs(m *Model, feeds map[string]Feed) error {
 		f, given := feeds[p.Name]
 		if !given {
 			f = Feed{DType: p.DType}
-			if p.Type == "" || p.Dims == nil {
+			if p.Dims == nil {
 				return fmt.Errorf("%w: input %q: its shape must be given", ErrUnsupported, p.Name)
 			}
 			if _, err := dtypeOf(int64(p.DType)); err != nil {
@@ -119,7 +125,7 @@ func (l *lowering) inputs(m *Model, feeds map[string]Feed) error {
 				f.Shape = append(f.Shape, d.Size)
 			}
 		}
-		v := &value{known: f.Known, assumed: true}
+		v := &value{known: f.Known, assumed: true, words: p.Type == stringType}
 		if n, err := tensor.Elements(f.Shape, graph.MaxElements); err != nil || n > 0 {
 			if v.ref = l.b.Input(fmt.Sprintf("input %d", i), f.DType, f.Shape...); l.b.Err() != nil {
 				return fmt.Errorf("%w: input %q: %w", ErrUnsupported, p.Name, l.b.Err())
@@ -157,11 +163,11 @@ func (l *lowering) refOf(v *value) graph.Ref {
 // node adds the nodes that compute p, or only what is known of its outputs.
 func (l *lowering) node(p *nodeProto) error {
 	wrap := func(err error) error { return fmt.Errorf("node %q (%s): %w", nameOf(p), p.title(), err) }
-	do := rules[p.op]
+	do := rules[p.title()]
 	if p.domain == contribDomain {
 		do = contribRules[p.op]
 	}
-	if !isStandard(p.domain) && p.domain != contribDomain || do == nil {
+	if do == nil {
 		if p.domain != graph.Domain {
 			return fmt.Errorf("%w: operator %s", ErrUnsupported, p.title())
 		}
@@ -180,10 +186,14 @@ func (l *lowering) node(p *nodeProto) error {
 		defer func(was int) { l.opset = was }(l.opset)
 		l.opset = p.opset
 	}
+	if err := n.checkWords(); err != nil {
+		return wrap(err)
+	}
 	out, err := n.run(do)
 	if err != nil {
 		return wrap(err)
 	}
+	n.passWords(out)
 	for i, name := range p.outputs {
 		switch {
 		case name == "":

@@ -49,11 +49,11 @@ func (n *node) body(g *graphProto, in []*value) []*value {
 	if l.bodies[g] == nil {
 		l.bodies[g] = map[string]*value{}
 		for i := range g.initializers {
-			t, err := g.initializers[i].tensor(l.open)
+			v, err := l.constant(&g.initializers[i])
 			if err != nil {
 				panic(stop{fmt.Errorf("initializer %d: %w", i, err)})
 			}
-			l.bodies[g][g.initializers[i].name] = &value{known: t}
+			l.bodies[g][g.initializers[i].name] = v
 		}
 	}
 	for name, v := range l.bodies[g] {
