@@ -8,6 +8,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -75,11 +76,12 @@ func LoadFile(path string) (*Model, error) {
 
 // Port is an input or output as the file declares it.
 type Port struct {
-	Name  string
-	Type  string       // the element type, or "" if it is no tensor
-	DType tensor.DType // 0 if the engine lacks it; int64 for strings, see Vocabulary
-	Dims  []Dim        // nil if the file does not say
-	Keys  []string     // of a map: a run has its values in this order, as a row of float32
+	Name    string
+	Type    string       // the element type, or "" if it is no tensor
+	Element Element      // the same as a number
+	DType   tensor.DType // what the engine carries it in, 0 if it cannot
+	Dims    []Dim        // nil if the file does not say
+	Keys    []string     // of a map: a run has its values in this order, as a row of float32
 }
 
 // Dim is a dimension: a size, or 0 and perhaps a symbol that stands for it.
@@ -92,11 +94,11 @@ func portOf(v valueProto) Port {
 	p := Port{Name: v.name}
 	if v.kind.tensor {
 		p.Type = fmt.Sprintf("element type %d", v.kind.dtype)
-		if v.kind.dtype > 0 && v.kind.dtype < int64(len(typeNames)) {
-			p.Type = typeNames[v.kind.dtype]
+		if v.kind.dtype >= 0 && v.kind.dtype <= math.MaxUint8 {
+			p.Element = Element(v.kind.dtype)
+			p.Type, p.DType = p.Element.String(), p.Element.Carrier()
 		}
-		p.DType, _ = dtypeOf(v.kind.dtype)
-		if p.Type == stringType {
+		if p.Element == String {
 			p.DType = tensor.Int64
 		}
 	}

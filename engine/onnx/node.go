@@ -103,7 +103,9 @@ func (n *node) run(do rule) (out []*value, err error) {
 }
 
 func (n *node) checked(do rule) []*value {
-	out := do(n)
+	out := n.unsigned(do)(n)
+	n.check()
+	n.conclude(out)
 	n.check()
 	assumed := slices.ContainsFunc(n.in, func(v *value) bool { return v != nil && v.assumed })
 	for _, v := range out {
@@ -121,7 +123,7 @@ func (n *node) fold(do rule) ([]*value, error) {
 	sub := &node{l: l, p: n.p, in: make([]*value, len(n.in))}
 	for i, v := range n.in {
 		if v != nil {
-			sub.in[i] = &value{known: v.known, words: v.words}
+			sub.in[i] = &value{known: v.known, words: v.words, element: v.element}
 		}
 	}
 	out, err := sub.run(do)
@@ -156,7 +158,7 @@ func (n *node) fold(do rule) ([]*value, error) {
 	}
 	for i, v := range out {
 		if v != nil && v.known == nil {
-			out[i] = &value{known: results[fmt.Sprintf("output %d", i)], words: v.words}
+			out[i] = &value{known: results[fmt.Sprintf("output %d", i)], words: v.words, element: v.element}
 		}
 	}
 	return out, nil

@@ -46,9 +46,7 @@ var elementRules = map[string]rule{
 		x := n.need(0)
 		return n.mul(n.f(2), n.atan(n.op("Sqrt", nil, n.div(n.sub(n.f(1), x), n.add(n.f(1), x)))))
 	}),
-	"Cast":     one(func(n *node) graph.Ref { return n.castTo(n.need(0), n.integer("to", 0)) }),
-	"CastLike": one(func(n *node) graph.Ref { return n.cast(n.need(0), n.dtype(n.need(1))) }),
-	"Dropout":  dropout,
+	"Dropout": dropout,
 }
 
 func pair(name string) func(*node) graph.Ref {
@@ -363,14 +361,6 @@ func modulo(n *node) graph.Ref {
 	differ := n.not(n.compare("Equal", n.negative(r), n.negative(y)))
 	fix := n.where(n.compare("Equal", r, zero), n.bool(false), differ)
 	return n.where(fix, n.add(r, y), r)
-}
-
-func (n *node) castTo(x graph.Ref, to int) graph.Ref {
-	dt, err := dtypeOf(int64(to))
-	if err != nil {
-		panic(stop{err})
-	}
-	return n.cast(x, dt)
 }
 
 // dropout lets everything pass, as in inference, or in training with ratio 0.

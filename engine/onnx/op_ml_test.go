@@ -136,7 +136,7 @@ func TestStrings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if in, out := m.Inputs()[0], m.Outputs()[0]; in.Type != stringType || in.DType != tensor.Int64 || out.Type != stringType {
+	if in, out := m.Inputs()[0], m.Outputs()[0]; in.Element != String || in.DType != tensor.Int64 || out.Element != String {
 		t.Errorf("input %+v, output %+v", in, out)
 	}
 	g, err := m.Specialise(nil)

@@ -150,3 +150,22 @@ func qLinearConv(n *node) graph.Ref {
 	}
 	return n.rescaled(sum, n.along(n.need(1), sum, 1), n.along(n.need(4), sum, 1), n.along(n.need(6), sum, 1), n.along(n.need(7), sum, 1))
 }
+
+// quantizedElement is the type of the zero point, or the one that an attribute names.
+func quantizedElement(n *node, _ int) Element {
+	if n.has(2) {
+		return n.element(2)
+	}
+	if a := n.attr("output_dtype"); a != nil && a.integer != 0 {
+		return n.elementNumbered(a.integer)
+	}
+	return Element(tensor.Uint8)
+}
+
+// dequantizedElement is the type of the scale, or the one that an attribute names.
+func dequantizedElement(n *node, _ int) Element {
+	if a := n.attr("output_dtype"); a != nil && a.integer != 0 {
+		return n.elementNumbered(a.integer)
+	}
+	return n.element(1)
+}

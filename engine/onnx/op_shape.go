@@ -27,7 +27,7 @@ func constantRule(n *node) []*value {
 		if err != nil {
 			panic(stop{err})
 		}
-		return []*value{{known: t}}
+		return []*value{{known: t, element: Element(a.tensor.dtype)}}
 	case "value_float":
 		return []*value{{known: tensor.Scalar(a.float)}}
 	case "value_int":
@@ -85,7 +85,7 @@ func size(shape []int) []int {
 
 func constantOfShape(n *node) []*value {
 	shape := size(n.list(0))
-	one := tensor.Scalar(0)
+	one, element := tensor.Scalar(0), Element(tensor.Float32)
 	if a := n.attr("value"); a != nil && a.tensor != nil {
 		t, err := a.tensor.tensor(n.l.open)
 		if err != nil {
@@ -94,12 +94,12 @@ func constantOfShape(n *node) []*value {
 		if t.Len() != 1 {
 			unsupported("value of %d elements", t.Len())
 		}
-		one = t
+		one, element = t, Element(a.tensor.dtype)
 	}
 	if product(shape) == 0 {
-		return []*value{{known: tensor.New(one.DType(), shape...)}} // no elements
+		return []*value{{known: tensor.New(one.DType(), shape...), element: element}} // no elements
 	}
-	return []*value{{ref: n.expand(n.constant(one.Reshape()), shape...)}}
+	return []*value{{ref: n.expand(n.constant(one.Reshape()), shape...), element: element}}
 }
 
 // rangeRule lists start + i·delta, computed in the element type.
@@ -145,20 +145,9 @@ func eyeLike(n *node) []*value {
 	if len(shape) != 2 {
 		unsupported("shape %v", shape)
 	}
-	dt := tensor.Float32
-	if a := n.attr("dtype"); a != nil {
-		var err error
-		if dt, err = dtypeOf(a.integer); err != nil {
-			panic(stop{err})
-		}
-	} else if n.in[0].known != nil {
-		dt = n.in[0].known.DType()
-	} else {
-		dt = n.dtype(n.x(0))
-	}
 	k := n.integer("k", 0)
 	same := n.compare("Equal", n.add(n.iota(shape[0], 0, 2, tensor.Int64), n.i(int64(k))), n.iota(shape[1], 1, 2, tensor.Int64))
-	return []*value{{ref: n.cast(same, dt)}}
+	return []*value{{ref: n.cast(same, n.resultOf(0).Carrier())}}
 }
 
 func reshape(n *node) graph.Ref {

@@ -25,7 +25,7 @@ Generated from the operator tables of `+"`engine/graph` and `engine/onnx`"+` by 
 
 A graph of the network has the %d operators marked "graph": they are what the ledger accepts and what has kernels. The other operators of
 ONNX in this list are compositions of them, made when a file is read (%d operators in all). Files of operator sets %d to %d are read; files are
-written in operator set %d. Element types are float32, uint8, int8, int32, int64 and bool. Shapes are fixed when a model is specialised to its
+written in operator set %d. Its element types are float32, uint8, int8, int32, int64 and bool; those of files that are carried in these: spec/element-types.md. Shapes are fixed when a model is specialised to its
 inputs; no tensor of a run is empty. If, Loop and Scan are written out where condition and number of iterations are known beforehand.
 Functions that a file defines are replaced by their nodes.
 

@@ -88,7 +88,7 @@ type tensorProto struct {
 	int64s   []int64      // 7
 	name     string       // 8
 	raw      []byte       // 9
-	doubles  int          // 10: counted only
+	doubles  []float64    // 10
 	uint64s  []int64      // 11
 	external []entryProto // 13
 	location int64        // 14: 1 is external
@@ -191,7 +191,7 @@ func readTensor(b []byte, t *tensorProto) error {
 	return schema{
 		1: numbers(&t.dims, graph.MaxRank), 2: number(&t.dtype), 4: floats(&t.floats), 5: numbers(&t.int32s, graph.MaxElements),
 		6: texts(&t.texts, "string", 1<<24), 7: numbers(&t.int64s, graph.MaxElements), 8: text(&t.name), 9: raw(&t.raw),
-		10: func(field) error { t.doubles++; return nil }, 11: numbers(&t.uint64s, graph.MaxElements),
+		10: doubles(&t.doubles), 11: numbers(&t.uint64s, graph.MaxElements),
 		13: each(&t.external, "external data entry", 16, func(b []byte, e *entryProto) error {
 			return schema{1: text(&e.key), 2: text(&e.value)}.read(b)
 		}),

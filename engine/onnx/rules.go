@@ -31,6 +31,8 @@ func init() {
 		controlRules,
 		mlRules,
 		encodeRules,
+		castRules,
+		bitRules,
 	} {
 		maps.Copy(rules, family)
 	}

@@ -53,6 +53,7 @@ type value struct {
 	known   *tensor.Tensor // the contents, nil if a run decides them; it may be empty
 	assumed bool           // the contents follow from a Feed's
 	words   bool           // its int64 are numbers of strings, see Vocabulary
+	element Element        // 0: the engine's own type
 }
 
 // lowering turns the nodes of one graph of the file into nodes of a builder.
@@ -115,7 +116,7 @@ func (l *lowering) inputs(m *Model, feeds map[string]Feed) error {
 			if p.Dims == nil {
 				return fmt.Errorf("%w: input %q: its shape must be given", ErrUnsupported, p.Name)
 			}
-			if _, err := dtypeOf(int64(p.DType)); err != nil {
+			if p.DType == 0 {
 				return fmt.Errorf("%w: input %q: %s", ErrUnsupported, p.Name, p.Type)
 			}
 			for _, d := range p.Dims {
@@ -125,7 +126,10 @@ func (l *lowering) inputs(m *Model, feeds map[string]Feed) error {
 				f.Shape = append(f.Shape, d.Size)
 			}
 		}
-		v := &value{known: f.Known, assumed: true, words: p.Type == stringType}
+		v := &value{known: f.Known, assumed: true, element: p.Element, words: p.Element == String}
+		if p.DType != f.DType {
+			v.element = Element(f.DType)
+		}
 		if n, err := tensor.Elements(f.Shape, graph.MaxElements); err != nil || n > 0 {
 			if v.ref = l.b.Input(fmt.Sprintf("input %d", i), f.DType, f.Shape...); l.b.Err() != nil {
 				return fmt.Errorf("%w: input %q: %w", ErrUnsupported, p.Name, l.b.Err())

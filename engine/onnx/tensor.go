@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -9,32 +10,21 @@ import (
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
-// typeNames are ONNX's element types (TensorProto.DataType), for messages about those that the engine lacks.
-var typeNames = []string{"undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16",
-	"float64", "uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
-	"float8e5m2fnuz", "uint4", "int4", "float4e2m1"}
-
-// dtypeOf is the engine's element type of that number. It returns ErrUnsupported for one that the engine lacks.
-func dtypeOf(number int64) (tensor.DType, error) {
-	if number >= 0 && number <= math.MaxUint8 && tensor.DType(number).Valid() {
-		return tensor.DType(number), nil
-	}
-	name := fmt.Sprintf("element type %d", number)
-	if number > 0 && number < int64(len(typeNames)) {
-		name = typeNames[number]
-	}
-	return 0, fmt.Errorf("%w: %s", ErrUnsupported, name)
+// Array is a tensor of a file: values that the engine's types carry, and the element type that the file gives them.
+type Array struct {
+	tensor.Named
+	Element Element
 }
 
 // ReadTensor reads a TensorProto, the form of inputs and outputs in ONNX's test data. The tensor may be empty. Errors wrap ErrInvalid or
 // ErrUnsupported.
-func ReadTensor(b []byte) (tensor.Named, error) {
+func ReadTensor(b []byte) (Array, error) {
 	var p tensorProto
 	if err := readTensor(b, &p); err != nil {
-		return tensor.Named{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return Array{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	t, err := p.tensor(nil)
-	return tensor.Named{Name: p.name, Tensor: t}, err
+	return Array{tensor.Named{Name: p.name, Tensor: t}, Element(p.dtype)}, err
 }
 
 // WriteTensor writes a TensorProto with raw data.
@@ -49,6 +39,16 @@ func WriteTensor(t tensor.Named) []byte {
 	return w
 }
 
+// Reinterpret is the array with the bits of its elements read as another element type of the same size.
+func (a Array) Reinterpret(e Element) (Array, error) {
+	n := a.Tensor.Len()
+	if e.Carrier() == 0 || e.traits().bits != a.Element.traits().bits {
+		return Array{}, fmt.Errorf("%w: %v read as %v", ErrInvalid, a.Element, e)
+	}
+	t, err := e.fromRaw(a.Tensor.Shape(), n, a.Element.Bytes(a.Tensor))
+	return Array{tensor.Named{Name: a.Name, Tensor: t}, e}, err
+}
+
 // tensor is the array of p. The data of an external tensor comes from open, nil if there is no folder to read from.
 func (p *tensorProto) tensor(open opener) (*tensor.Tensor, error) {
 	t, err := p.decode(open)
@@ -59,7 +59,7 @@ func (p *tensorProto) tensor(open opener) (*tensor.Tensor, error) {
 }
 
 func (p *tensorProto) decode(open opener) (*tensor.Tensor, error) {
-	dt, err := dtypeOf(p.dtype)
+	e, err := elementOf(p.dtype)
 	if err != nil {
 		return nil, err
 	}
@@ -76,83 +76,54 @@ func (p *tensorProto) decode(open opener) (*tensor.Tensor, error) {
 	}
 	bytes := p.raw
 	if p.location == 1 {
-		if bytes, err = open.read(p.external, n*dt.Size()); err != nil {
+		if bytes, err = open.read(p.external, e.size(n)); err != nil {
 			return nil, err
 		}
 	}
 	if bytes != nil || p.location == 1 {
-		return fromRaw(dt, shape, bytes)
+		return e.fromRaw(shape, n, bytes)
 	}
-	typed := p.int32s
-	switch dt {
-	case tensor.Float32:
-		if len(p.floats) != n {
-			return nil, fmt.Errorf("%w: %d elements for shape %v", ErrInvalid, len(p.floats), shape)
-		}
-		data := append([]float32{}, p.floats...)
-		kernel.Canonicalize(data)
-		return tensor.FromFloat32(data, shape...), nil
-	case tensor.Int64:
-		typed = p.int64s
-	}
-	if len(typed) != n {
-		return nil, fmt.Errorf("%w: %d elements for shape %v", ErrInvalid, len(typed), shape)
-	}
-	switch dt {
-	case tensor.Uint8:
-		return narrow[uint8](typed, shape), nil
-	case tensor.Int8:
-		return narrow[int8](typed, shape), nil
-	case tensor.Int32:
-		return narrow[int32](typed, shape), nil
-	case tensor.Int64:
-		return narrow[int64](typed, shape), nil
-	}
-	data := make([]bool, n)
-	for i, v := range typed {
-		data[i] = v != 0
-	}
-	return tensor.FromBool(data, shape...), nil
+	return p.typed(e, shape, n)
 }
 
-func narrow[T uint8 | int8 | int32 | int64](list []int64, shape []int) *tensor.Tensor {
-	data := make([]T, len(list))
-	for i, v := range list {
-		data[i] = T(v)
+// typed reads elements from the list that the schema has for their type.
+func (p *tensorProto) typed(e Element, shape []int, n int) (*tensor.Tensor, error) {
+	have, want := len(p.int32s), n
+	bits := func(i int) uint64 { return uint64(p.int32s[i]) }
+	switch e {
+	case Element(tensor.Float32):
+		have, bits = len(p.floats), func(i int) uint64 { return uint64(math.Float32bits(p.floats[i])) }
+	case Element(tensor.Int64):
+		have, bits = len(p.int64s), func(i int) uint64 { return uint64(p.int64s[i]) }
+	case Float64:
+		have, bits = len(p.doubles), func(i int) uint64 { return math.Float64bits(p.doubles[i]) }
+	case Uint32, Uint64:
+		have, bits = len(p.uint64s), func(i int) uint64 { return uint64(p.uint64s[i]) }
+	case Uint4, Int4, Float4E2M1, Uint2, Int2: // packed into bytes, each of which is an entry
+		packed := make([]byte, have)
+		for i, v := range p.int32s {
+			packed[i] = byte(v)
+		}
+		want, bits = e.size(n), e.raw(packed)
 	}
-	return tensor.From(data, shape...)
+	if have != want {
+		return nil, fmt.Errorf("%w: %d entries for %v of shape %v", ErrInvalid, have, e, shape)
+	}
+	return e.carry(shape, n, bits), nil
 }
 
 // fromRaw reads little-endian elements. Any NaN becomes the canonical one and any byte but 0 true, since files of others hold both.
-func fromRaw(dt tensor.DType, shape []int, b []byte) (*tensor.Tensor, error) {
-	n, err := tensor.Elements(shape, graph.MaxElements)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+func (e Element) fromRaw(shape []int, n int, b []byte) (*tensor.Tensor, error) {
+	if e.size(n) != len(b) {
+		return nil, fmt.Errorf("%w: %d bytes for %v of shape %v", ErrInvalid, len(b), e, shape)
 	}
-	if n*dt.Size() != len(b) {
-		return nil, fmt.Errorf("%w: %d bytes for %v of shape %v", ErrInvalid, len(b), dt, shape)
-	}
-	if n == 0 {
-		return tensor.New(dt, shape...), nil
-	}
-	clean := append([]byte{}, b...)
-	switch dt {
-	case tensor.Float32:
-		for i := 0; i+4 <= len(clean); i += 4 {
-			if clean[i+3]&0x7F == 0x7F && clean[i+2]&0x80 != 0 && (clean[i+2]&0x7F|clean[i+1]|clean[i]) != 0 {
-				copy(clean[i:], []byte{0, 0, 0xC0, 0x7F})
-			}
+	if e == Element(tensor.Float32) { // most of what a file holds
+		data := make([]float32, n)
+		for i := range data {
+			data[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 		}
-	case tensor.Bool:
-		for i, v := range clean {
-			if v != 0 {
-				clean[i] = 1
-			}
-		}
+		kernel.Canonicalize(data)
+		return tensor.FromFloat32(data, shape...), nil
 	}
-	t, err := tensor.Decode(dt, shape, clean)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	return t, nil
+	return e.carry(shape, n, e.raw(b)), nil
 }

@@ -165,7 +165,7 @@ func (n *node) stack(list []*value, axis int) *value {
 		parts = append(parts, n.inserted(r, axis))
 	}
 	rank := len(n.shape(parts[0]))
-	return &value{ref: n.concat(n.axis(axis, rank), parts...)}
+	return &value{ref: n.concat(n.axis(axis, rank), parts...), element: n.l.elementOf(list[0])}
 }
 
 // inserted is r with a further axis of length 1.
@@ -262,7 +262,7 @@ func scanRule(n *node) []*value {
 		for j := range f.inputs {
 			at := order(i, count, f.inputsReversed[j])
 			part := n.slice(n.need(f.states+j), axes[j], at, at+1, 1)
-			in = append(in, &value{ref: n.op("Squeeze", nil, part, n.l.b.Ints(axes[j]))})
+			in = append(in, &value{ref: n.op("Squeeze", nil, part, n.l.b.Ints(axes[j])), element: n.element(f.states + j)})
 		}
 		out := n.body(g, in)
 		states = out[:f.states]

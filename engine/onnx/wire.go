@@ -195,6 +195,23 @@ func floats(to *[]float32) func(field) error {
 	}
 }
 
+// doubles reads a repeated double field, packed or not.
+func doubles(to *[]float64) func(field) error {
+	return func(f field) error {
+		if f.wire != wireBytes {
+			*to = append(*to, math.Float64frombits(f.bits))
+			return f.want(wire64)
+		}
+		if len(f.bytes)%8 != 0 {
+			return fmt.Errorf("field %d: %d bytes of doubles", f.number, len(f.bytes))
+		}
+		for b := f.bytes; len(b) > 0; b = b[8:] {
+			*to = append(*to, math.Float64frombits(binary.LittleEndian.Uint64(b)))
+		}
+		return nil
+	}
+}
+
 // writer appends fields to a message.
 type writer []byte
 

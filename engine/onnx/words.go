@@ -11,9 +11,6 @@ import (
 // The engine has no strings. What ONNX's classical models do with them is to compare an input with strings of the file and to choose an
 // output among strings of the file, so a graph holds their numbers in the file's vocabulary and strings stay at its border.
 
-// stringType is the name of ONNX's element type for strings.
-const stringType = "string"
-
 // unknownWord is the number of every string that the file does not contain.
 const unknownWord = -1
 
@@ -87,9 +84,9 @@ func (v Vocabulary) Decode(t *tensor.Tensor) ([]string, error) {
 
 // constant is the value of an initializer.
 func (l *lowering) constant(p *tensorProto) (*value, error) {
-	if p.dtype != int64(slices.Index(typeNames, stringType)) {
+	if p.dtype != int64(String) {
 		t, err := p.tensor(l.open)
-		return &value{known: t}, err
+		return &value{known: t, element: Element(p.dtype)}, err
 	}
 	shape := make([]int, len(p.dims))
 	for i, d := range p.dims {
