@@ -34,7 +34,10 @@ var operations = func() map[string]operation {
 // Compile validates g and plans its execution. It returns graph.Infer's error. The initializers are shared with g and must
 // not change while the program is in use. The memory it takes is within a small multiple of graph.Elements plus graph.MACs,
 // both of which callers bound for graphs of strangers.
-func Compile(g *graph.Graph) (*Program, error) {
+func Compile(g *graph.Graph) (*Program, error) { return compile(g, &Update{}) }
+
+// compile is Compile with outputs that replace inputs.
+func compile(g *graph.Graph, u *Update) (*Program, error) {
 	calls, err := graph.Calls(g)
 	if err != nil {
 		return nil, err
@@ -55,21 +58,41 @@ func Compile(g *graph.Graph) (*Program, error) {
 	for _, v := range g.Inputs {
 		p.inputs = append(p.inputs, port{Value: v, storage: c.ids[v.Name]})
 	}
+	needed := []int{}
 	for _, v := range g.Outputs {
-		p.outputs = append(p.outputs, c.output(v))
+		needed = append(needed, c.ids[v.Name])
+		if _, ok := u.State[v.Name]; !ok {
+			p.outputs = append(p.outputs, c.output(v))
+		}
 	}
-	c.removeDead(p.outputs)
+	c.removeDead(needed)
+	c.fuse(needed)
+	p.guard, p.commit = -1, len(c.code)
+	if u.State != nil {
+		p.guard = c.ids[u.Guard]
+		p.state, p.commit = c.replace(u)
+	}
 	c.allocate(p)
 	for _, t := range g.Initializers {
 		p.set(c.ids[t.Name], t.Tensor)
 	}
 	for i := range c.code {
 		in := &c.code[i]
+		if in.group != nil {
+			p.steps = append(p.steps, step{in.call.Node, emitFused(c, in)})
+			continue
+		}
 		op, ok := operations[in.call.Node.Op]
 		if !ok {
 			return nil, fmt.Errorf("node %q: operator %s cannot be run", in.call.Node.Name, in.call.Node.Op)
 		}
 		p.steps = append(p.steps, step{in.call.Node, op.emit(c, in)})
+	}
+	for i := range p.outputs {
+		p.outputs[i].canonical = !p.outputs[i].copied && c.isCanonical(p.outputs[i].storage)
+	}
+	for i := range p.state {
+		p.state[i].canonical = !p.state[i].copied && c.isCanonical(p.state[i].out)
 	}
 	p.scratch = make([]float32, c.scratchLen)
 	return p, nil
@@ -84,6 +107,7 @@ type compiler struct {
 	packed       map[packing]*kernel.Packed
 	code         []instruction
 	scratchLen   int
+	isOutput     map[int]bool // by storage
 }
 
 type storage struct {
@@ -101,13 +125,16 @@ const (
 	external              // a graph input
 	constant              // an initializer
 	result                // a graph output's tensor
+	replaced              // the tensor of a graph input that it replaces
+	kept                  // ours alone
 )
 
 // instruction is a node with storages for values.
 type instruction struct {
 	call           *graph.Call
-	in, out        []int // storages; in has -1 where an optional input is left out
-	transA, transB bool  // MatMul and Gemm: the factor is stored transposed
+	in, out        []int  // storages; in has -1 where an optional input is left out
+	transA, transB bool   // MatMul and Gemm: the factor is stored transposed
+	group          *fused // set for an instruction that stands for several, of which call is the first
 }
 
 func (c *compiler) add(v graph.Value, where place) int {
@@ -217,17 +244,17 @@ func (c *compiler) swapsLastAxes(id int, shape []int) int {
 func (c *compiler) output(v graph.Value) port {
 	id := c.ids[v.Name]
 	if c.storages[id].place != planned {
-		return port{v, id, true}
+		return port{Value: v, storage: id, copied: true}
 	}
 	c.storages[id].place = result
-	return port{v, id, false}
+	return port{Value: v, storage: id}
 }
 
 // removeDead drops instructions whose outputs nothing needs.
-func (c *compiler) removeDead(outputs []port) {
+func (c *compiler) removeDead(outputs []int) {
 	needed := make([]bool, len(c.storages))
-	for _, o := range outputs {
-		needed[o.storage] = true
+	for _, id := range outputs {
+		needed[id] = true
 	}
 	live := make([]bool, len(c.code))
 	for i := len(c.code) - 1; i >= 0; i-- {

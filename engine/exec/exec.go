@@ -27,6 +27,9 @@ type Program struct {
 	values          []*tensor.Tensor // by storage; nil between runs for inputs and outputs
 	f32             [][]float32      // the same as slices, for storages of float32
 	scratch         []float32        // shared by the steps, which run one after the other
+	// Of a program of CompileUpdate: what is replaced, the storage of the guard (else -1), and the first step that replaces something.
+	state         []replacement
+	guard, commit int
 }
 
 // port is a graph input or output.
@@ -34,6 +37,8 @@ type port struct {
 	graph.Value
 	storage int
 	copied  bool // output only: its storage is something else's, so its contents are copied out
+	// canonical says that the step which computes the output makes its NaN canonical.
+	canonical bool
 }
 
 // step is one node, ready to run.
@@ -53,27 +58,35 @@ func (p *Program) Run(in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, 
 }
 
 // RunInto is Run into tensors of the caller, one for each output; it allocates next to nothing. No output may share storage
-// with an input or another output, except that the result of a TensorScatter may be the tensor of the cache that it updates, if no
-// other node reads that cache: then only the update is written. After an error the contents of out are undefined.
+// with an input or another output, but for those that a program of CompileUpdate replaces, and the result of a TensorScatter, which may
+// be the tensor of the cache that it updates if no other node reads that cache: then only the update is written. After an error the
+// contents of out are undefined.
 func (p *Program) RunInto(in, out map[string]*tensor.Tensor) error {
 	defer p.unbind()
 	if err := p.bind(in, out); err != nil {
 		return err
 	}
 	for i := range p.steps {
+		if i == p.commit && !kernel.Finite(p.f32[p.guard]) {
+			return ErrSkipped
+		}
 		if err := p.steps[i].run(p); err != nil {
 			return fmt.Errorf("node %q (%s): %w", p.steps[i].node.Name, p.steps[i].node.Op, err)
 		}
+	}
+	if p.guard >= 0 && p.commit == len(p.steps) && !kernel.Finite(p.f32[p.guard]) {
+		return ErrSkipped
 	}
 	for _, o := range p.outputs {
 		t := out[o.Name]
 		if o.copied {
 			t.CopyFrom(p.values[o.storage])
 		}
-		if o.DType == tensor.Float32 {
+		if o.DType == tensor.Float32 && !o.canonical {
 			kernel.Canonicalize(t.Float32())
 		}
 	}
+	p.finish()
 	return nil
 }
 
@@ -87,6 +100,11 @@ func (p *Program) bind(in, out map[string]*tensor.Tensor) error {
 	for i := range p.outputs {
 		if err := p.bindPort(&p.outputs[i], "output", out); err != nil {
 			return err
+		}
+	}
+	for _, r := range p.state {
+		if !r.copied {
+			p.set(r.out, p.values[r.in])
 		}
 	}
 	if len(in) > len(p.inputs) {
@@ -136,6 +154,11 @@ func (p *Program) unbind() {
 			if !list[i].copied {
 				p.values[list[i].storage], p.f32[list[i].storage] = nil, nil
 			}
+		}
+	}
+	for _, r := range p.state {
+		if !r.copied {
+			p.values[r.out], p.f32[r.out] = nil, nil
 		}
 	}
 }

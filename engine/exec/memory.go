@@ -27,18 +27,20 @@ func (c *compiler) allocate(p *Program) {
 	}
 	var slots []slot
 	for i, in := range c.code {
-		overwritten := c.overwritten(i, last)
+		var overwritten []int
 		for j, id := range in.out {
-			switch {
-			case c.storages[id].place != planned:
-			case j == 0 && overwritten >= 0:
-				home[id] = home[overwritten]
-			default:
-				home[id] = take(&slots, c.storages[id])
+			if c.storages[id].place != planned {
+				continue
 			}
+			if old := c.overwritten(i, j, last, overwritten); old >= 0 {
+				overwritten = append(overwritten, old)
+				home[id] = home[old]
+				continue
+			}
+			home[id] = take(&slots, c.storages[id])
 		}
 		for _, id := range slices.Concat(in.in, in.out) {
-			if id >= 0 && id != overwritten && last[id] == i && c.storages[id].place == planned {
+			if id >= 0 && !slices.Contains(overwritten, id) && last[id] == i && c.storages[id].place == planned {
 				slots[home[id]].free = true
 			}
 		}
@@ -51,25 +53,25 @@ func (c *compiler) allocate(p *Program) {
 	p.f32 = make([][]float32, len(c.storages))
 	for _, in := range c.code {
 		for _, id := range in.out {
-			if c.storages[id].place == planned {
-				p.set(id, prefix(memory[home[id]], c.storages[id].len))
+			switch s := c.storages[id]; s.place {
+			case planned:
+				p.set(id, prefix(memory[home[id]], s.len))
+			case kept:
+				p.set(id, tensor.New(s.dtype, s.len))
 			}
 		}
 	}
 }
 
-// overwritten is the storage whose slot the first output of instruction i takes over, or -1.
-func (c *compiler) overwritten(i int, last []int) int {
+// overwritten is the storage whose slot output o of instruction i takes over, or -1: an input that nothing needs afterwards, of as
+// many elements, which the operation reads no later than it writes, and which no other output has taken.
+func (c *compiler) overwritten(i, o int, last, taken []int) int {
 	in := c.code[i]
-	out := c.storages[in.out[0]]
-	if out.place != planned {
-		return -1
-	}
-	for _, j := range operations[in.call.Node.Op].overwrites {
-		if j >= len(in.in) || in.in[j] < 0 {
+	out := c.storages[in.out[o]]
+	for j, id := range in.in {
+		if id < 0 || slices.Contains(taken, id) || !in.overwrites(o, j) {
 			continue
 		}
-		id := in.in[j]
 		s := c.storages[id]
 		once := slices.Index(in.in, id) == j && !slices.Contains(in.in[j+1:], id)
 		if s.place == planned && last[id] == i && once && s.dtype == out.dtype && s.len == out.len {
@@ -77,6 +79,14 @@ func (c *compiler) overwritten(i int, last []int) int {
 		}
 	}
 	return -1
+}
+
+// overwrites reports whether output o may take over the memory of input j.
+func (in *instruction) overwrites(o, j int) bool {
+	if in.group != nil {
+		return in.group.overwrites(in.out[o], in.in[j])
+	}
+	return o == 0 && slices.Contains(operations[in.call.Node.Op].overwrites, j)
 }
 
 // take finds a slot for s and marks it used.

@@ -20,8 +20,8 @@ var (
 			opReciprocal: reciprocalAVX512, opNeg: negAVX512, opAbs: absAVX512, opRelu: reluAVX512},
 	}
 	binaryAssembly = [implementations][binaryOps]func(dst, a, b *float32, n int){
-		avx2:   {addAVX2, subAVX2, mulAVX2, divAVX2, maximumAVX2, minimumAVX2},
-		avx512: {addAVX512, subAVX512, mulAVX512, divAVX512, maximumAVX512, minimumAVX512},
+		avx2:   {addAVX2, subAVX2, mulAVX2, divAVX2, maximumAVX2, minimumAVX2, gateAVX2},
+		avx512: {addAVX512, subAVX512, mulAVX512, divAVX512, maximumAVX512, minimumAVX512, gateAVX512},
 	}
 	scalarAssembly = [implementations][binaryOps]func(dst, a *float32, s float32, n int){
 		avx2:   {addScalarAVX2, subScalarAVX2, mulScalarAVX2, divScalarAVX2, maximumScalarAVX2, minimumScalarAVX2},

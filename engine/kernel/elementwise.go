@@ -84,6 +84,7 @@ const (
 	opDiv
 	opMaximum
 	opMinimum
+	opGate
 	binaryOps
 )
 
@@ -95,6 +96,15 @@ var binaryGeneric = [binaryOps]func(a, b float32) float32{
 	opDiv:     func(a, b float32) float32 { return a / b },
 	opMaximum: maximumGeneric,
 	opMinimum: minimumGeneric,
+	opGate:    gateGeneric,
+}
+
+// gateGeneric is a where b is greater than zero, and +0 elsewhere, NaN included.
+func gateGeneric(a, b float32) float32 {
+	if b > 0 {
+		return a
+	}
+	return 0
 }
 
 // maximumGeneric is the maximum of rule 4: NaN wins and -0 < +0.
@@ -140,6 +150,9 @@ func Maximum(dst, a, b []float32) { applyBinary(opMaximum, dst, a, b) }
 
 // Minimum sets dst[i] to the lesser of a[i] and b[i]: NaN wins and -0 < +0.
 func Minimum(dst, a, b []float32) { applyBinary(opMinimum, dst, a, b) }
+
+// Gate sets dst[i] to a[i] where b[i] > 0, and to +0 elsewhere: the derivative of Relu.
+func Gate(dst, a, b []float32) { applyBinary(opGate, dst, a, b) }
 
 // AddScalar sets dst[i] = a[i] + s. For this and the next ones dst may be a.
 func AddScalar(dst, a []float32, s float32) { applyScalar(opAdd, dst, a, s) }

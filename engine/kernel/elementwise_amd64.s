@@ -1370,6 +1370,45 @@ done:
 	VZEROUPPER
 	RET
 
+// func gateAVX2(dst, a, b *float32, n int)
+TEXT ·gateAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), CX
+	VBROADCASTSS constants<>+64(SB), Y14
+	SUBQ $8, CX
+	JLT tail
+	PCALIGN $32
+
+vectors:
+	VMOVUPS (SI), Y2
+	VMOVUPS (DX), Y0
+	VCMPPS $17, Y0, Y14, Y0
+	VBLENDVPS Y0, Y2, Y14, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JGE vectors
+
+tail:
+	ADDQ $8, CX
+	JEQ done
+	LEAQ masks<>(SB), AX
+	NEGQ CX
+	VMOVDQU 32(AX)(CX*4), Y15
+	VMASKMOVPS (SI), Y15, Y2
+	VMASKMOVPS (DX), Y15, Y0
+	VCMPPS $17, Y0, Y14, Y0
+	VBLENDVPS Y0, Y2, Y14, Y2
+	VMASKMOVPS Y2, Y15, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
 // func expAVX512(dst, src *float32, n int)
 TEXT ·expAVX512(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
@@ -2634,6 +2673,46 @@ tail:
 	VCMPPS $3, Z0, Z2, K1
 	VADDPS Z0, Z2, Z2
 	VBLENDMPS Z2, Z1, K1, Z1
+	VMOVUPS Z1, K7, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func gateAVX512(dst, a, b *float32, n int)
+TEXT ·gateAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), CX
+	VBROADCASTSS constants<>+64(SB), Z31
+	SUBQ $16, CX
+	JLT tail
+	PCALIGN $32
+
+vectors:
+	VMOVUPS (SI), Z1
+	VMOVUPS (DX), Z0
+	VCMPPS $17, Z0, Z31, K1
+	VBLENDMPS Z1, Z31, K1, Z1
+	VMOVUPS Z1, (DI)
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JGE vectors
+
+tail:
+	ADDQ $16, CX
+	JEQ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K7
+	VMOVUPS.Z (SI), K7, Z1
+	VMOVUPS.Z (DX), K7, Z0
+	VCMPPS $17, Z0, Z31, K1
+	VBLENDMPS Z1, Z31, K1, Z1
 	VMOVUPS Z1, K7, (DI)
 
 done:

@@ -114,6 +114,11 @@ func minimumAVX2(dst, a, b *float32, n int)
 //go:noescape
 func minimumScalarAVX2(dst, a *float32, s float32, n int)
 
+// gateAVX2 sets dst[i] = gate(a[i], b[i]) for i < n.
+//
+//go:noescape
+func gateAVX2(dst, a, b *float32, n int)
+
 // expAVX512 sets dst[i] = exp(src[i]) for i < n.
 //
 //go:noescape
@@ -223,6 +228,11 @@ func minimumAVX512(dst, a, b *float32, n int)
 //
 //go:noescape
 func minimumScalarAVX512(dst, a *float32, s float32, n int)
+
+// gateAVX512 sets dst[i] = gate(a[i], b[i]) for i < n.
+//
+//go:noescape
+func gateAVX512(dst, a, b *float32, n int)
 
 // sumLanesAVX2 does lane[i%32] += x[i] for ascending i < n; n is a multiple of 32.
 //

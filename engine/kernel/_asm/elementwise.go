@@ -112,6 +112,9 @@ var binaries = []struct {
 	{"div", (*program).over},
 	{"maximum", (*program).maximum},
 	{"minimum", (*program).minimum},
+	{"gate", func(p *program, a, b value) value {
+		return p.pick(p.compare(less, p.number(0), b), a, p.number(0))
+	}},
 }
 
 func elementwise(f *file) {
@@ -137,6 +140,9 @@ func elementwise(f *file) {
 			f.p("MOVQ n+24(FP), CX")
 			loop(f, allocate(f, s, p, nil), "SI", "DX")
 
+			if b.name == "gate" { // has no use with a scalar
+				continue
+			}
 			p = &program{}
 			p.result = b.build(p, p.input(0), p.bound(0))
 			f.function(b.name+"Scalar"+s.name, "dst, a *float32, s float32, n int", 32,
