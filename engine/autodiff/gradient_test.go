@@ -168,6 +168,28 @@ func examples() []example {
 	add("Attention", graph.Attrs{"is_causal": 1}, f(1, 2, 4, 3), f(1, 2, 4, 3), f(1, 2, 4, 2))
 	add("Attention", graph.Attrs{"scale": float32(0.7)}, f(2, 4, 3, 2), f(2, 2, 5, 2), f(2, 2, 5, 3))
 	add("Attention", graph.Attrs{"is_causal": 1}, f(1, 1, 4, 2), f(1, 1, 2, 2), f(1, 1, 2, 2))
+	windows := func(kernel, strides, dilations, pads []int) graph.Attrs {
+		return graph.Attrs{"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}
+	}
+	conv := func(attrs graph.Attrs, group int) graph.Attrs {
+		delete(attrs, "kernel_shape")
+		attrs["group"] = group
+		return attrs
+	}
+	add("Conv", nil, f(2, 3, 5), f(4, 3, 3), f(4))
+	add("Conv", conv(windows(nil, []int{1, 1}, []int{1, 1}, []int{1, 1, 1, 1}), 1), f(2, 2, 4, 3), f(3, 2, 3, 3))
+	add("Conv", conv(windows(nil, []int{2, 3}, []int{1, 1}, []int{0, 2, 1, 1}), 2), f(1, 4, 6, 5), f(6, 2, 2, 3), f(6))
+	add("Conv", conv(windows(nil, []int{2}, []int{3}, []int{4, 0}), 1), f(1, 2, 9), f(2, 2, 2))
+	add("Conv", conv(windows(nil, []int{1}, []int{1}, []int{3, 4}), 1), f(1, 1, 4), f(2, 1, 2)) // windows of padding alone
+	add("Conv", conv(windows(nil, []int{1, 2, 1}, []int{1, 1, 2}, []int{0, 1, 0, 1, 0, 1}), 1), f(1, 2, 2, 3, 4), f(2, 2, 2, 2, 2))
+	add("Conv", conv(windows(nil, []int{1, 1}, []int{1, 1}, []int{1, 1, 1, 1}), 3), f(2, 3, 4, 3), f(3, 1, 3, 3)) // depthwise
+	for _, op := range []string{"MaxPool", "AveragePool"} {
+		add(op, windows([]int{2}, []int{2}, []int{1}, []int{0, 1}), f(2, 2, 5))
+		add(op, windows([]int{2, 2}, []int{2, 2}, []int{1, 1}, []int{0, 0, 0, 0}), f(1, 2, 5, 4))
+		add(op, windows([]int{3, 2}, []int{1, 2}, []int{1, 2}, []int{1, 0, 1, 1}), f(2, 1, 4, 5))
+		add(op, windows([]int{2, 1, 2}, []int{1, 1, 1}, []int{1, 1, 1}, []int{0, 0, 1, 0, 0, 0}), f(1, 1, 3, 2, 3))
+	}
+	add("AveragePool", graph.Attrs{"kernel_shape": []int{3}, "pads": []int{1, 1}, "count_include_pad": 1}, f(1, 2, 4))
 	return list
 }
 

@@ -22,7 +22,7 @@ type rule func(n *node) ([]graph.Ref, error)
 // derivatives themselves, are not differentiated again.
 var rules = func() map[string]rule {
 	table := map[string]rule{}
-	for _, family := range []map[string]rule{elementwiseRules, productRules, movementRules, reductionRules, layerRules} {
+	for _, family := range []map[string]rule{elementwiseRules, productRules, movementRules, reductionRules, layerRules, windowRules} {
 		maps.Copy(table, family)
 	}
 	return table

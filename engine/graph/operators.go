@@ -29,8 +29,10 @@ var operators = func() map[opKey]operator {
 			table[opKey{"", name}] = op
 		}
 	}
-	for name, op := range gradientOps {
-		table[opKey{Domain, name}] = op
+	for _, family := range []map[string]operator{gradientOps, windowGradientOps} {
+		for name, op := range family {
+			table[opKey{Domain, name}] = op
+		}
 	}
 	return table
 }()

@@ -23,13 +23,13 @@ var (
 // padding if it is outside of [0, In).
 type Sliding struct{ In, Kernel, Stride, Dilation, Before, After, Out int }
 
-// Window is what the window of a valid Conv, MaxPool or AveragePool does along each spatial axis.
+// Window is what the window of a valid Conv, MaxPool, AveragePool or derivative of these does along each spatial axis.
 func (c *Call) Window() []Sliding {
 	w, _ := c.window(c.kernel())
 	return w
 }
 
-// kernel is the size of the window: that of the weights, or the attribute of a pool.
+// kernel is the size of the window: that of the weights, or the attribute of a pool or derivative.
 func (c *Call) kernel() []int {
 	if c.Node.Op == "Conv" {
 		return c.In[1].Shape[2:]
@@ -37,12 +37,23 @@ func (c *Call) kernel() []int {
 	return c.Ints("kernel_shape")
 }
 
+// over is the shape that the window slides over: of input 0, or in a derivative of the input of the operator that it is of.
+func (c *Call) over() []int {
+	switch c.Node.Op {
+	case "ConvWeightGrad", "MaxPoolGrad":
+		return c.In[1].Shape
+	case "AveragePoolGrad":
+		return c.Ints("shape")
+	}
+	return c.In[0].Shape
+}
+
 // window reads the attributes for a window of the given size.
 func (c *Call) window(kernel []int) ([]Sliding, error) {
-	in := c.In[0].Shape[2:]
+	in := c.over()[2:]
 	rank := len(in)
 	if len(kernel) != rank {
-		return nil, fmt.Errorf("a window of %v over input 0 of shape %v", kernel, c.In[0].Shape)
+		return nil, fmt.Errorf("a window of %v over an input of shape %v", kernel, c.over())
 	}
 	list := func(name string, n int, otherwise, least int) ([]int, error) {
 		l := c.Ints(name)

@@ -18,14 +18,21 @@ func MatMulThen(c, a, b []float32, m, k, n int, transA, transB bool, then *Then)
 	checkLen("a", len(a), m*k)
 	checkLen("b", len(b), k*n)
 	checkLen("c", len(c), m*n)
-	p := product{c: c, a: a, b: b, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: n, bCol: 1, bPanel: panelCols, then: then}
+	p := newProduct(c, a, b, m, k, n, transA, transB)
+	p.then = then
+	p.start()
+}
+
+// newProduct has the strides of factors as MatMul takes them.
+func newProduct(c, a, b []float32, m, k, n int, transA, transB bool) product {
+	p := product{c: c, a: a, b: b, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: n, bCol: 1, bPanel: panelCols}
 	if transA {
 		p.aRow, p.aCol = 1, m
 	}
 	if transB {
 		p.bRow, p.bCol, p.bPanel = 1, k, panelCols*k
 	}
-	p.start()
+	return p
 }
 
 // panelCols is the number of columns that are stored together in a packed matrix: two vectors of AVX-512.
@@ -40,6 +47,7 @@ type product struct {
 	packed                         bool // b is packed: panels are contiguous and whole
 	first                          int  // column of c that the first column of b makes; a multiple of 32
 	then                           *Then
+	continued                      bool // c holds sums to go on from
 }
 
 // start computes the product, or what is left of it if there is nothing to multiply.
@@ -69,7 +77,9 @@ func (p *product) runGeneric(lo, hi int) {
 		for j0 := 0; j0 < p.n; j0 += len(partial) {
 			width := min(len(partial), p.n-j0)
 			out := p.c[i*p.n+j0:][:width]
-			clear(out)
+			if !p.continued {
+				clear(out)
+			}
 			for k0 := 0; k0 < p.k; k0 += blockK {
 				chain := partial[:width]
 				clear(chain)

@@ -169,7 +169,7 @@ func (p *product) runBlock(t *tiling, i0, i1, j0, j1 int) {
 				for k0 := d0; k0 < d1; k0 += blockK {
 					s.tile.k = min(blockK, d1-k0)
 					s.tile.first = 0
-					if k0 == 0 {
+					if k0 == 0 && !p.continued {
 						s.tile.first = 1
 					}
 					s.tile.b = unsafe.Pointer(&p.columns(k0, j)[0])
@@ -215,7 +215,7 @@ func (p *product) runVector(s *matmulScratch, t *tiling, j0, j1 int) int {
 		for k0 := 0; k0 < p.k; k0 += blockK {
 			s.tile.k = min(blockK, p.k-k0)
 			s.tile.first = 0
-			if k0 == 0 {
+			if k0 == 0 && !p.continued {
 				s.tile.first = 1
 			}
 			s.tile.a = unsafe.Pointer(&p.a[k0])
