@@ -66,6 +66,7 @@ func compile(g *graph.Graph, u *Update) (*Program, error) {
 		}
 	}
 	c.removeDead(needed)
+	c.joinProducts(needed)
 	c.fuse(needed)
 	p.guard, p.commit = -1, len(c.code)
 	if u.State != nil {
@@ -134,6 +135,7 @@ type instruction struct {
 	call           *graph.Call
 	in, out        []int  // storages; in has -1 where an optional input is left out
 	transA, transB bool   // MatMul and Gemm: the factor is stored transposed
+	then           *then  // MatMul and Gemm: what joinProducts made part of it
 	group          *fused // set for an instruction that stands for several, of which call is the first
 }
 
