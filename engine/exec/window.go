@@ -29,6 +29,8 @@ func emitConv(c *compiler, in *instruction) func(*Program) error {
 	if t, ok := c.initializers[w]; ok {
 		packed = conv.Pack(t.Float32())
 	}
+	var own kernel.ConvWeights // of weights that change
+	var then kernel.Then
 	bias := -1
 	if in.call.Has(2) {
 		bias = in.in[2]
@@ -36,23 +38,24 @@ func emitConv(c *compiler, in *instruction) func(*Program) error {
 	return func(p *Program) error {
 		weights := packed
 		if weights == nil {
-			weights = conv.Pack(p.f32[w])
+			conv.PackInto(&own, p.f32[w])
+			weights = &own
 		}
-		var after kernel.After
+		then.Rows = nil
 		if bias >= 0 {
-			b := p.f32[bias]
-			after = func(y []float32, channel, _ int) { kernel.AddScalar(y, y, b[channel]) }
+			then.Rows = p.f32[bias]
 		}
-		conv.Run(p.f32[y], p.f32[x], weights, after)
+		conv.Run(p.f32[y], p.f32[x], weights, &then, nil)
 		return nil
 	}
 }
 
 func emitMaxPool(_ *compiler, in *instruction) func(*Program) error {
 	w := windowOf(in.call)
-	x, y, planes := in.in[0], in.out[0], in.call.In[0].Shape[0]*in.call.In[0].Shape[1]
+	x, y := in.in[0], in.out[0]
+	pool := kernel.MaxPool(in.call.In[0].Shape[0]*in.call.In[0].Shape[1], w)
 	return func(p *Program) error {
-		kernel.MaxPool(p.f32[y], p.f32[x], planes, w)
+		pool.Run(p.f32[y], p.f32[x])
 		return nil
 	}
 }
@@ -61,10 +64,11 @@ func emitMaxPool(_ *compiler, in *instruction) func(*Program) error {
 func emitAveragePool(_ *compiler, in *instruction) func(*Program) error {
 	w := windowOf(in.call)
 	x, y, planes := in.in[0], in.out[0], in.call.In[0].Shape[0]*in.call.In[0].Shape[1]
+	pool := kernel.SumPool(planes, w)
 	counts := windowCounts(w, in.call.Int("count_include_pad") != 0)
 	return func(p *Program) error {
 		out := p.f32[y]
-		kernel.SumPool(out, p.f32[x], planes, w)
+		pool.Run(out, p.f32[x])
 		parallel(planes, max(1, elementGrain/len(counts)), func(lo, hi int) {
 			for c := lo; c < hi; c++ {
 				plane := out[c*len(counts):][:len(counts)]

@@ -706,3 +706,327 @@ var tilesInt8AVX2 = [3]func(*tileInt8){
 	tileInt8AVX22,
 	tileInt8AVX23,
 }
+
+// conv1x2AVX2 computes one block of k for 1 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv1x2AVX2(t *convTile)
+
+// conv1x2MaskedAVX2 computes one block of k for 1 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv1x2MaskedAVX2(t *convTile)
+
+// conv1x1MaskedAVX2 computes one block of k for 1 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv1x1MaskedAVX2(t *convTile)
+
+// conv2x2AVX2 computes one block of k for 2 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv2x2AVX2(t *convTile)
+
+// conv2x2MaskedAVX2 computes one block of k for 2 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv2x2MaskedAVX2(t *convTile)
+
+// conv2x1MaskedAVX2 computes one block of k for 2 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv2x1MaskedAVX2(t *convTile)
+
+// conv3x2AVX2 computes one block of k for 3 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv3x2AVX2(t *convTile)
+
+// conv3x2MaskedAVX2 computes one block of k for 3 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv3x2MaskedAVX2(t *convTile)
+
+// conv3x1MaskedAVX2 computes one block of k for 3 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv3x1MaskedAVX2(t *convTile)
+
+// conv4x2AVX2 computes one block of k for 4 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv4x2AVX2(t *convTile)
+
+// conv4x2MaskedAVX2 computes one block of k for 4 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv4x2MaskedAVX2(t *convTile)
+
+// conv4x1MaskedAVX2 computes one block of k for 4 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv4x1MaskedAVX2(t *convTile)
+
+// conv5x2AVX2 computes one block of k for 5 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv5x2AVX2(t *convTile)
+
+// conv5x2MaskedAVX2 computes one block of k for 5 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv5x2MaskedAVX2(t *convTile)
+
+// conv5x1MaskedAVX2 computes one block of k for 5 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv5x1MaskedAVX2(t *convTile)
+
+// conv6x2AVX2 computes one block of k for 6 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv6x2AVX2(t *convTile)
+
+// conv6x2MaskedAVX2 computes one block of k for 6 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv6x2MaskedAVX2(t *convTile)
+
+// conv6x1MaskedAVX2 computes one block of k for 6 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv6x1MaskedAVX2(t *convTile)
+
+// convTilesAVX2 holds the tiles by rows-1: one vector, two, two of which the second is masked.
+var convTilesAVX2 = [6][3]func(*convTile){
+	{conv1x1MaskedAVX2, conv1x2AVX2, conv1x2MaskedAVX2},
+	{conv2x1MaskedAVX2, conv2x2AVX2, conv2x2MaskedAVX2},
+	{conv3x1MaskedAVX2, conv3x2AVX2, conv3x2MaskedAVX2},
+	{conv4x1MaskedAVX2, conv4x2AVX2, conv4x2MaskedAVX2},
+	{conv5x1MaskedAVX2, conv5x2AVX2, conv5x2MaskedAVX2},
+	{conv6x1MaskedAVX2, conv6x2AVX2, conv6x2MaskedAVX2},
+}
+
+// packPatchesAVX2 sets dst[i·dstRow+j] = src[offsets[i]+j] for i < rows and j < width, 0 < width <= 16. Row and offsets are in bytes.
+//
+//go:noescape
+func packPatchesAVX2(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
+
+// depthwise1AVX2 computes rows of 1 vectors of one channel.
+//
+//go:noescape
+func depthwise1AVX2(t *depthTile)
+
+// depthwise2AVX2 computes rows of 2 vectors of one channel.
+//
+//go:noescape
+func depthwise2AVX2(t *depthTile)
+
+// depthwise3AVX2 computes rows of 3 vectors of one channel.
+//
+//go:noescape
+func depthwise3AVX2(t *depthTile)
+
+// depthwise4AVX2 computes rows of 4 vectors of one channel.
+//
+//go:noescape
+func depthwise4AVX2(t *depthTile)
+
+// depthwiseAVX2 holds the rows of a depthwise convolution by vectors-1.
+var depthwiseAVX2 = [4]func(*depthTile){
+	depthwise1AVX2,
+	depthwise2AVX2,
+	depthwise3AVX2,
+	depthwise4AVX2,
+}
+
+// conv1x2AVX512 computes one block of k for 1 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv1x2AVX512(t *convTile)
+
+// conv1x1AVX512 computes one block of k for 1 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv1x1AVX512(t *convTile)
+
+// conv2x2AVX512 computes one block of k for 2 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv2x2AVX512(t *convTile)
+
+// conv2x1AVX512 computes one block of k for 2 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv2x1AVX512(t *convTile)
+
+// conv3x2AVX512 computes one block of k for 3 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv3x2AVX512(t *convTile)
+
+// conv3x1AVX512 computes one block of k for 3 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv3x1AVX512(t *convTile)
+
+// conv4x2AVX512 computes one block of k for 4 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv4x2AVX512(t *convTile)
+
+// conv4x1AVX512 computes one block of k for 4 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv4x1AVX512(t *convTile)
+
+// conv5x2AVX512 computes one block of k for 5 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv5x2AVX512(t *convTile)
+
+// conv5x1AVX512 computes one block of k for 5 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv5x1AVX512(t *convTile)
+
+// conv6x2AVX512 computes one block of k for 6 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv6x2AVX512(t *convTile)
+
+// conv6x1AVX512 computes one block of k for 6 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv6x1AVX512(t *convTile)
+
+// conv7x2AVX512 computes one block of k for 7 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv7x2AVX512(t *convTile)
+
+// conv7x1AVX512 computes one block of k for 7 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv7x1AVX512(t *convTile)
+
+// conv8x2AVX512 computes one block of k for 8 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv8x2AVX512(t *convTile)
+
+// conv8x1AVX512 computes one block of k for 8 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv8x1AVX512(t *convTile)
+
+// conv9x2AVX512 computes one block of k for 9 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv9x2AVX512(t *convTile)
+
+// conv9x1AVX512 computes one block of k for 9 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv9x1AVX512(t *convTile)
+
+// conv10x2AVX512 computes one block of k for 10 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv10x2AVX512(t *convTile)
+
+// conv10x1AVX512 computes one block of k for 10 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv10x1AVX512(t *convTile)
+
+// conv11x2AVX512 computes one block of k for 11 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv11x2AVX512(t *convTile)
+
+// conv11x1AVX512 computes one block of k for 11 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv11x1AVX512(t *convTile)
+
+// conv12x2AVX512 computes one block of k for 12 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv12x2AVX512(t *convTile)
+
+// conv12x1AVX512 computes one block of k for 12 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv12x1AVX512(t *convTile)
+
+// conv13x2AVX512 computes one block of k for 13 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv13x2AVX512(t *convTile)
+
+// conv13x1AVX512 computes one block of k for 13 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv13x1AVX512(t *convTile)
+
+// conv14x2AVX512 computes one block of k for 14 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv14x2AVX512(t *convTile)
+
+// conv14x1AVX512 computes one block of k for 14 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv14x1AVX512(t *convTile)
+
+// convTilesAVX512 holds the tiles by rows-1: one vector, two, two of which the second is masked.
+var convTilesAVX512 = [14][3]func(*convTile){
+	{conv1x1AVX512, conv1x2AVX512, conv1x2AVX512},
+	{conv2x1AVX512, conv2x2AVX512, conv2x2AVX512},
+	{conv3x1AVX512, conv3x2AVX512, conv3x2AVX512},
+	{conv4x1AVX512, conv4x2AVX512, conv4x2AVX512},
+	{conv5x1AVX512, conv5x2AVX512, conv5x2AVX512},
+	{conv6x1AVX512, conv6x2AVX512, conv6x2AVX512},
+	{conv7x1AVX512, conv7x2AVX512, conv7x2AVX512},
+	{conv8x1AVX512, conv8x2AVX512, conv8x2AVX512},
+	{conv9x1AVX512, conv9x2AVX512, conv9x2AVX512},
+	{conv10x1AVX512, conv10x2AVX512, conv10x2AVX512},
+	{conv11x1AVX512, conv11x2AVX512, conv11x2AVX512},
+	{conv12x1AVX512, conv12x2AVX512, conv12x2AVX512},
+	{conv13x1AVX512, conv13x2AVX512, conv13x2AVX512},
+	{conv14x1AVX512, conv14x2AVX512, conv14x2AVX512},
+}
+
+// packPatchesAVX512 sets dst[i·dstRow+j] = src[offsets[i]+j] for i < rows and j < width, 0 < width <= 32. Row and offsets are in bytes.
+//
+//go:noescape
+func packPatchesAVX512(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
+
+// depthwise1AVX512 computes rows of 1 vectors of one channel.
+//
+//go:noescape
+func depthwise1AVX512(t *depthTile)
+
+// depthwise2AVX512 computes rows of 2 vectors of one channel.
+//
+//go:noescape
+func depthwise2AVX512(t *depthTile)
+
+// depthwise3AVX512 computes rows of 3 vectors of one channel.
+//
+//go:noescape
+func depthwise3AVX512(t *depthTile)
+
+// depthwise4AVX512 computes rows of 4 vectors of one channel.
+//
+//go:noescape
+func depthwise4AVX512(t *depthTile)
+
+// depthwiseAVX512 holds the rows of a depthwise convolution by vectors-1.
+var depthwiseAVX512 = [4]func(*depthTile){
+	depthwise1AVX512,
+	depthwise2AVX512,
+	depthwise3AVX512,
+	depthwise4AVX512,
+}

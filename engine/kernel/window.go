@@ -19,6 +19,16 @@ func (w *Window) in() int     { return w[0].In * w[1].In * w[2].In }
 func (w *Window) out() int    { return w[0].Out * w[1].Out * w[2].Out }
 func (w *Window) places() int { return w[0].Kernel * w[1].Kernel * w[2].Kernel }
 
+// identity reports whether each output reads the input at its own place only.
+func (w *Window) identity() bool {
+	for _, a := range w {
+		if a.Kernel != 1 || a.Stride != 1 || a.Before != 0 || a.In != a.Out {
+			return false
+		}
+	}
+	return true
+}
+
 // place is the position of place p, counted in row-major order, along each axis.
 func (w *Window) place(p int) (k [3]int) {
 	for a := 2; a >= 0; a-- {
@@ -28,8 +38,10 @@ func (w *Window) place(p int) (k [3]int) {
 	return k
 }
 
-// row sets dst to what place k reads for the outputs (o0, o1, 0 … ) of one row, padding being fill.
-func (w *Window) row(dst, plane []float32, o0, o1 int, k [3]int, fill float32) {
+// row sets dst to what place k reads for one row of outputs, from column c on; padding is fill. Rows are counted over the
+// first two axes together.
+func (w *Window) row(dst, plane []float32, row, c int, k [3]int, fill float32) {
+	o0, o1 := row/w[1].Out, row%w[1].Out
 	i0, i1 := o0*w[0].Stride+k[0]*w[0].Dilation-w[0].Before, o1*w[1].Stride+k[1]*w[1].Dilation-w[1].Before
 	if i0 < 0 || i0 >= w[0].In || i1 < 0 || i1 >= w[1].In {
 		for o := range dst {
@@ -38,7 +50,7 @@ func (w *Window) row(dst, plane []float32, o0, o1 int, k [3]int, fill float32) {
 		return
 	}
 	x := plane[(i0*w[1].In+i1)*w[2].In:][:w[2].In]
-	i, step := k[2]*w[2].Dilation-w[2].Before, w[2].Stride
+	i, step := c*w[2].Stride+k[2]*w[2].Dilation-w[2].Before, w[2].Stride
 	for o := range dst {
 		if uint(i) < uint(len(x)) {
 			dst[o] = x[i]
@@ -46,5 +58,127 @@ func (w *Window) row(dst, plane []float32, o0, o1 int, k [3]int, fill float32) {
 			dst[o] = fill
 		}
 		i += step
+	}
+}
+
+// staging is a copy of a part of the input in which a window reads, for consecutive outputs of a row, consecutive elements: padding is
+// written out, and rows and columns that are a multiple of the stride apart stand together. It covers some rows and columns of
+// outputs at one place of the first axis. For one channel it is [places of the first axis][phases][rows][columns], where a phase is a
+// remainder of row and column by their strides; phases that no place reads are left out.
+type staging struct {
+	phases     [][2]int // remainders of row and column
+	rows, cols int      // of one phase
+	offsets    []int    // where place p of output (0, 0) is; output (r, c) is r·cols + c further
+}
+
+// channel is the number of elements of one channel.
+func (s *staging) channel(w *Window) int { return w[0].Kernel * len(s.phases) * s.rows * s.cols }
+
+// newStaging covers at most the given rows and columns of outputs.
+func newStaging(w *Window, rows, cols int) *staging {
+	s := &staging{rows: rows, cols: cols}
+	shift := func(a Axis, k int) (phase, step int) { return k * a.Dilation % a.Stride, k * a.Dilation / a.Stride }
+	index := map[[2]int]int{}
+	for k1 := range w[1].Kernel {
+		for k2 := range w[2].Kernel {
+			p1, s1 := shift(w[1], k1)
+			p2, s2 := shift(w[2], k2)
+			s.rows, s.cols = max(s.rows, rows+s1), max(s.cols, cols+s2)
+			if _, ok := index[[2]int{p1, p2}]; !ok {
+				index[[2]int{p1, p2}] = len(s.phases)
+				s.phases = append(s.phases, [2]int{p1, p2})
+			}
+		}
+	}
+	for p := range w.places() {
+		k := w.place(p)
+		p1, s1 := shift(w[1], k[1])
+		p2, s2 := shift(w[2], k[2])
+		phase := k[0]*len(s.phases) + index[[2]int{p1, p2}]
+		s.offsets = append(s.offsets, (phase*s.rows+s1)*s.cols+s2)
+	}
+	return s
+}
+
+// stagingOf is newStaging, nil if the staging would be much larger than what is read.
+func stagingOf(w *Window, rows, cols int) *staging {
+	for _, a := range w {
+		if a.Stride > 64 || a.Dilation > 4096 || a.Kernel > blockK {
+			return nil
+		}
+	}
+	if s := newStaging(w, rows, cols); s.channel(w) <= 2*w.places()*rows*cols+stagedPlane {
+		return s
+	}
+	return nil
+}
+
+// fill copies what outputs from row r and column c on, at place o of the first axis, read of one channel. dst has a channel's elements.
+func (s *staging) fill(dst, plane []float32, w *Window, o, r, c int, padding float32) {
+	for k := range w[0].Kernel {
+		i0 := o*w[0].Stride + k*w[0].Dilation - w[0].Before
+		for _, phase := range s.phases {
+			part := dst[:s.rows*s.cols]
+			dst = dst[s.rows*s.cols:]
+			if i0 < 0 || i0 >= w[0].In {
+				spread(part, padding)
+				continue
+			}
+			first := r*w[1].Stride + phase[0] - w[1].Before
+			col := c*w[2].Stride + phase[1] - w[2].Before
+			for len(part) > 0 {
+				row := part[:s.cols]
+				if first < 0 || first >= w[1].In {
+					spread(row, padding)
+				} else {
+					gather(row, plane[(i0*w[1].In+first)*w[2].In:][:w[2].In], col, w[2].Stride, padding)
+				}
+				part = part[s.cols:]
+				first += w[1].Stride
+			}
+		}
+	}
+}
+
+// gather sets dst[j] = x[from + j·step], padding where that is outside of x.
+func gather(dst, x []float32, from, step int, padding float32) {
+	lead := 0
+	if from < 0 {
+		lead = min(len(dst), (-from+step-1)/step)
+	}
+	rest := 0 // elements of dst from lead on that are inside
+	if at := from + lead*step; at < len(x) {
+		rest = min(len(dst)-lead, (len(x)-at+step-1)/step)
+	}
+	spread(dst[:lead], padding)
+	spread(dst[lead+rest:], padding)
+	inside := dst[lead : lead+rest]
+	if rest == 0 {
+		return
+	}
+	x = x[from+lead*step:]
+	switch step {
+	case 1:
+		copy(inside, x)
+	case 2:
+		x = x[:2*len(inside)-1]
+		for j := range inside {
+			inside[j] = x[2*j]
+		}
+	default:
+		for j := range inside {
+			inside[j] = x[j*step]
+		}
+	}
+}
+
+// spread sets all elements to v.
+func spread(x []float32, v float32) {
+	if v == 0 {
+		clear(x)
+		return
+	}
+	for i := range x {
+		x[i] = v
 	}
 }

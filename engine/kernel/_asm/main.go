@@ -34,7 +34,7 @@ func generate() map[string][]byte {
 		emit func(*file)
 	}{
 		{"elementwise_amd64.s", elementwise}, {"reduce_amd64.s", reduce}, {"matmul_amd64.s", matmul}, {"then_amd64.s", thenSteps},
-		{"int8_amd64.s", matmulInt8},
+		{"int8_amd64.s", matmulInt8}, {"conv_amd64.s", conv},
 	} {
 		f := &file{}
 		unit.emit(f)

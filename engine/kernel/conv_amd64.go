@@ -1,0 +1,505 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"math"
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// convTile is the argument of one assembly call: one block of k for a few rows and some panels of columns. Strides are in bytes.
+// The assembly finds the fields by name (go_asm.h).
+type convTile struct {
+	k            int
+	a            unsafe.Pointer // [k, rows]
+	b            unsafe.Pointer
+	bRow, bPanel int
+	panels       int
+	c            unsafe.Pointer
+	cRow         int
+	first, last  int            // 1 if c is written, not added to; 1 if the steps of an ending follow
+	bias         unsafe.Pointer // of the rows
+	residual     int            // where it is, from c; 0 for none
+	low, high    float32
+	mask         [8]uint32 // of the last vector
+}
+
+// depthTile is the argument of one assembly call: rows of a convolution of one channel.
+type depthTile struct {
+	x, y, w    unsafe.Pointer
+	rows       int
+	xRow, yRow int
+	offsets    unsafe.Pointer // of the places
+	places     int
+	residual   int // where it is, from y; 0 for none
+	bias       float32
+	low, high  float32
+	mask       [8]uint32 // of the last vector of a row
+}
+
+// convTiling is the assembly of one implementation.
+type convTiling struct {
+	rows, lanes int
+	tiles       [][3]func(*convTile)
+	pack        func(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
+	depthwise   [4]func(*depthTile)
+}
+
+var convTilings = [implementations]convTiling{
+	avx2:   {rows: 6, lanes: 8, tiles: convTilesAVX2[:], pack: packPatchesAVX2, depthwise: depthwiseAVX2},
+	avx512: {rows: 14, lanes: 16, tiles: convTilesAVX512[:], pack: packPatchesAVX512, depthwise: depthwiseAVX512},
+}
+
+// convWay is how a convolution is computed.
+type convWay uint8
+
+const (
+	byDefinition convWay = iota
+	// channelRows: a row of a tile is an output channel and its columns are outputs of a plane, so that tiles write y. Patches
+	// are packed for the columns.
+	channelRows
+	// outputRows: a row of a tile is an output of a plane and its columns are output channels, which suits small planes; tiles
+	// write to scratch and y is its transpose. Patches are packed for the rows.
+	outputRows
+	// byPlane: depthwise, a plane at a time.
+	byPlane
+)
+
+// convBlock is a part of an output plane that is computed as a whole: n outputs from at on, in rows that are whole or one part of a
+// row, at one place of the first axis.
+type convBlock struct{ at, n int }
+
+type convPlan struct {
+	way     convWay
+	tiling  *convTiling
+	blocks  []convBlock
+	stage   *staging // nil if windows read x where it is, or if patches are gathered
+	gather  bool     // patches are gathered element by element: a staging would be too large
+	offsets []int    // where k is, in bytes, from where k = 0 is
+	pitch   int      // between rows of outputs, in what offsets point into
+	rows    int      // byPlane: outputs that are staged together
+	cols    int
+	shares  int // outputRows: parts of the output channels of a group that are computed apart
+}
+
+func (c *Conv) makePlan() {
+	p := &c.plan
+	if c.made == portable || c.depth() == 0 {
+		return
+	}
+	p.tiling = &convTilings[c.made]
+	n, w := c.out(), &c.Window
+	width := 2 * p.tiling.lanes
+	threads := runtime.GOMAXPROCS(0)
+	most := max(4*width, 98304/min(blockK, c.depth())/width*width) // columns whose patches fill half of a usual L2 cache
+	parts := (n + most - 1) / most
+	if threads > 1 && c.Batch*c.Groups < 4*threads {
+		parts = max(parts, min(4*threads, n/(3*width)))
+	}
+	if c.Channels == 1 && c.Outputs <= 4 && c.places() <= blockK {
+		if p.byPlane(c); p.way == byPlane {
+			return
+		}
+	}
+	p.way = channelRows
+	if swapped := pad(c.Outputs, p.tiling.lanes) * n; n <= 512 && 16*swapped <= 15*pad(n, p.tiling.lanes)*c.Outputs {
+		p.way, p.shares = outputRows, 1
+		if threads > 1 && c.Batch*c.Groups < 4*threads {
+			p.shares = min(threads, (c.Outputs+width-1)/width)
+		}
+		parts = 1
+	}
+	rows, cols := p.cut(w, parts, width)
+	direct := true
+	for _, a := range w {
+		direct = direct && a.Stride == 1 && a.Before == 0 && a.Out+(a.Kernel-1)*a.Dilation <= a.In
+	}
+	if direct {
+		p.pitch = w[2].In
+		for k := range c.depth() {
+			at := w.place(k / c.Channels)
+			p.offsets = append(p.offsets, 4*(k%c.Channels*c.in()+(at[0]*w[0].Dilation*w[1].In+at[1]*w[1].Dilation)*w[2].In+at[2]*w[2].Dilation))
+		}
+		return
+	}
+	p.stage = stagingOf(w, rows, cols)
+	if p.stage == nil {
+		p.gather = true
+		return
+	}
+	p.pitch = p.stage.cols
+	for k := range c.depth() {
+		p.offsets = append(p.offsets, 4*(k%c.Channels*p.stage.channel(w)+p.stage.offsets[k/c.Channels]))
+	}
+}
+
+// cut makes the blocks, about so many parts of a plane, of whole panels if possible, and returns the rows and columns of outputs
+// that one touches at most.
+func (p *convPlan) cut(w *Window, parts, width int) (rows, cols int) {
+	length, lines := w[1].Out*w[2].Out, w[0].Out // what blocks must not go beyond, and how many there are
+	perLine := (parts + lines - 1) / lines
+	if perLine > 1 && w[2].Out > length/perLine { // blocks shorter than a row stay within one
+		length, lines = w[2].Out, w[0].Out*w[1].Out
+		perLine = (parts + lines - 1) / lines
+	}
+	panels := (length + width - 1) / width
+	perLine = min(perLine, panels)
+	for line := range lines {
+		for i := range perLine {
+			from, to := panels*i/perLine*width, min(length, panels*(i+1)/perLine*width)
+			p.blocks = append(p.blocks, convBlock{line*length + from, to - from})
+			first, last := from/w[2].Out, (to-1)/w[2].Out
+			rows = max(rows, last-first+1)
+			cols = max(cols, min(w[2].Out, to-from))
+		}
+	}
+	if rows > 1 {
+		cols = w[2].Out
+	}
+	return rows, cols
+}
+
+func pad(n, to int) int { return (n + to - 1) / to * to }
+
+// groupsOf is how many groups of at most rows make n.
+func groupsOf(n, rows int) int { return (n + rows - 1) / rows }
+
+func (c *Conv) packedLen() int {
+	if c.plan.way == outputRows {
+		return c.Groups * pad(c.Outputs, 2*c.plan.tiling.lanes) * c.depth()
+	}
+	return c.Groups * c.Outputs * c.depth()
+}
+
+// pack lays weights out. channelRows: [Groups, blocks of k, groups of rows, k of the block, rows of the group]; outputRows:
+// [Groups, blocks of k, panels, k of the block, columns of a panel], with zeros for channels that there are not.
+func (c *Conv) pack(dst, w []float32) {
+	p := &c.plan
+	depth, places := c.depth(), c.places()
+	switch p.way {
+	case byDefinition:
+		c.packGeneric(dst, w)
+		return
+	case byPlane:
+		copy(dst, w)
+		return
+	}
+	perGroup := len(dst) / c.Groups
+	groups := groupsOf(c.Outputs, p.tiling.rows)
+	if p.way == outputRows {
+		groups = groupsOf(c.Outputs, 2*p.tiling.lanes)
+	}
+	parallel(c.Groups*groups, max(1, elementGrain/(perGroup/groups)), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			g, r := i/groups, i%groups
+			from, to := c.Outputs*r/groups, c.Outputs*(r+1)/groups
+			at, rows := from, to-from // of the group of rows in a block of k, in units of its k
+			if p.way == outputRows {
+				rows = 2 * p.tiling.lanes
+				at = r * rows
+				from, to = at, min(at+rows, c.Outputs)
+			}
+			out, in := dst[g*perGroup:][:perGroup], w[g*c.Outputs*depth:][:c.Outputs*depth]
+			for o := from; o < to; o++ {
+				for k0 := 0; k0 < depth; k0 += blockK {
+					deep := min(blockK, depth-k0)
+					part := out[k0*(perGroup/depth)+at*deep:][:rows*deep]
+					place, channel := k0/c.Channels, k0%c.Channels
+					for k := range deep {
+						part[k*rows+o-from] = in[(o*c.Channels+channel)*places+place]
+						if channel++; channel == c.Channels {
+							place, channel = place+1, 0
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// convScratch is what one goroutine needs; kept between calls.
+type convScratch struct {
+	tile    convTile
+	depth   depthTile
+	band    []float32 // staged input
+	patches []float32
+	sums    []float32 // outputRows: [outputs, channels]
+}
+
+var convScratches = sync.Pool{New: func() any { return new(convScratch) }}
+
+// convRun is one use of a convolution.
+type convRun struct {
+	*Conv
+	y, x, w []float32
+	end     ending
+}
+
+func (c *Conv) run(y, x, w []float32, e *ending) {
+	if len(y) == 0 {
+		return
+	}
+	if c.plan.way == byDefinition {
+		c.runGeneric(y, x, w, e)
+		return
+	}
+	r := convRun{c, y, x, w, *e}
+	tasks, grain := c.Batch*c.Groups, 1
+	switch c.plan.way {
+	case channelRows:
+		tasks *= len(c.plan.blocks)
+	case outputRows:
+		tasks *= c.plan.shares
+	}
+	macs := len(y) * c.depth()
+	if c.plan.way == byPlane {
+		macs *= 8 // little is done with what is loaded
+	}
+	if macs < serialMACs || runtime.GOMAXPROCS(0) == 1 {
+		r.tasks(0, tasks)
+		return
+	}
+	grain = max(1, tasks*(serialMACs/4)/macs)
+	shared := r // a copy, so that r itself stays on the stack in the serial case
+	parallel(tasks, grain, func(lo, hi int) { shared.tasks(lo, hi) })
+}
+
+// tasks does some of the tasks, neighbours of which share weights and input.
+func (r *convRun) tasks(lo, hi int) {
+	s := convScratches.Get().(*convScratch)
+	for task := lo; task < hi; task++ {
+		switch r.plan.way {
+		case channelRows:
+			blocks := len(r.plan.blocks)
+			r.columns(s, task/blocks, r.plan.blocks[task%blocks])
+		case outputRows:
+			r.outputs(s, task/r.plan.shares, task%r.plan.shares)
+		case byPlane:
+			r.planes(s, task)
+		}
+	}
+	s.tile, s.depth = convTile{}, depthTile{}
+	convScratches.Put(s)
+}
+
+// source is what patches of a block are read from: where output (0, 0) of its first row finds k = 0.
+func (r *convRun) source(s *convScratch, x []float32, b convBlock) (src []float32, row, col int) {
+	p, w := &r.plan, &r.Window
+	slab := b.at / (w[1].Out * w[2].Out)
+	row, col = b.at/w[2].Out%w[1].Out, b.at%w[2].Out
+	switch {
+	case p.gather:
+		return nil, 0, 0
+	case p.stage == nil:
+		return x[(slab*w[1].In+row)*w[2].In:], row, 0
+	}
+	if b.n > w[2].Out-col { // several rows are staged whole
+		col = 0
+	}
+	size := p.stage.channel(w)
+	s.band = grow(s.band, r.Channels*size+64)
+	for c := range r.Channels {
+		p.stage.fill(s.band[c*size:][:size], x[c*r.in():][:r.in()], w, slab, row, col, 0)
+	}
+	return s.band, row, col
+}
+
+// packPanel sets dst[k-k0, j] to what output at+j reads at k, for width outputs of a row of dst that has stride elements.
+func (r *convRun) packPanel(dst, x, src []float32, row, col, at, k0, deep, width, stride int) {
+	p, w := &r.plan, &r.Window
+	for j := 0; j < width; {
+		line, c := (at+j)/w[2].Out, (at+j)%w[2].Out
+		n := min(width-j, w[2].Out-c)
+		if p.gather {
+			for k := range deep {
+				plane := x[(k0+k)%r.Channels*r.in():][:r.in()]
+				w.row(dst[k*stride+j:][:n], plane, line, c, w.place((k0+k)/r.Channels), 0)
+			}
+		} else {
+			from := src[(line%w[1].Out-row)*p.pitch+c-col:]
+			p.tiling.pack(&dst[j], 4*stride, &from[0], &p.offsets[k0], deep, n)
+		}
+		j += n
+	}
+}
+
+// columns computes the channels of a group for one block of outputs.
+func (r *convRun) columns(s *convScratch, image int, b convBlock) {
+	p := &r.plan
+	lanes, depth, n := p.tiling.lanes, r.depth(), r.out()
+	width := 2 * lanes
+	g := image % r.Groups
+	x := r.x[image*r.Channels*r.in():][:r.Channels*r.in()]
+	y := r.y[image*r.Outputs*n:][:r.Outputs*n]
+	weights := r.w[g*r.Outputs*depth:][:r.Outputs*depth]
+	src, row, col := r.source(s, x, b)
+	panels, whole := (b.n+width-1)/width, b.n/width
+	rest := b.n - whole*width
+	groups := groupsOf(r.Outputs, p.tiling.rows)
+	packed := 0 // the first panel that is packed: all, or if x is read once and lies as it must, the last one that is not whole
+	if r.identity() && groups == 1 {
+		packed = whole
+	}
+	t := &s.tile
+	t.cRow = 4 * n
+	s.ending(r)
+	for k0 := 0; k0 < depth; k0 += blockK {
+		deep := min(blockK, depth-k0)
+		s.patches = grow(s.patches, max(1, panels-packed)*width*deep)
+		for i := packed; i < panels; i++ {
+			out := s.patches[(i-packed)*width*deep:][:width*deep]
+			w := min(width, b.n-i*width)
+			if w < width {
+				clear(out)
+			}
+			r.packPanel(out, x, src, row, col, b.at+i*width, k0, deep, w, width)
+		}
+		t.setBlock(k0, deep, depth)
+		for i := range groups {
+			from, to := r.Outputs*i/groups, r.Outputs*(i+1)/groups
+			t.a = unsafe.Pointer(&weights[k0*r.Outputs+from*deep])
+			t.bias = r.end.biases(g*r.Outputs + from)
+			t.c = unsafe.Pointer(&y[from*n+b.at])
+			tiles := &p.tiling.tiles[to-from-1]
+			if whole > 0 {
+				t.b, t.bRow, t.bPanel = unsafe.Pointer(&s.patches[0]), 4*width, 4*width*deep
+				if packed > 0 {
+					t.b, t.bRow, t.bPanel = unsafe.Pointer(&x[k0*n+b.at]), 4*n, 4*width
+				}
+				setLanes(&t.mask, lanes, lanes)
+				t.panels = whole
+				tiles[1](t)
+			}
+			if rest > 0 {
+				t.c = unsafe.Pointer(&y[from*n+b.at+whole*width])
+				t.b, t.bRow = unsafe.Pointer(&s.patches[(whole-packed)*width*deep]), 4*width
+				t.panels = 1
+				vectors := (rest + lanes - 1) / lanes
+				setLanes(&t.mask, lanes, rest-(vectors-1)*lanes)
+				tiles[2*(vectors-1)](t)
+			}
+			if t.last == 1 && !r.end.plain() {
+				for o := from; o < to; o++ {
+					at := o*n + b.at
+					r.end.rest(y[at:at+b.n], g*r.Outputs+o, image*r.Outputs*n+at)
+				}
+			}
+		}
+	}
+}
+
+// outputs computes a share of the channels of a group for all outputs of a plane.
+func (r *convRun) outputs(s *convScratch, image, share int) {
+	p := &r.plan
+	lanes, depth, n := p.tiling.lanes, r.depth(), r.out()
+	width := 2 * lanes
+	g := image % r.Groups
+	x := r.x[image*r.Channels*r.in():][:r.Channels*r.in()]
+	allPanels := (r.Outputs + width - 1) / width
+	first, end := allPanels*share/p.shares, allPanels*(share+1)/p.shares
+	weights := r.w[g*allPanels*width*depth:][:allPanels*width*depth]
+	pitch := (end - first) * width
+	s.sums = grow(s.sums, n*pitch)
+	t := &s.tile
+	t.cRow, t.bRow, t.panels = 4*pitch, 4*width, end-first
+	setLanes(&t.mask, lanes, lanes)
+	for _, b := range p.blocks {
+		src, row, col := r.source(s, x, b)
+		for k0 := 0; k0 < depth; k0 += blockK {
+			deep := min(blockK, depth-k0)
+			groups := groupsOf(b.n, p.tiling.rows)
+			s.patches = grow(s.patches, b.n*deep)
+			t.setBlock(k0, deep, depth)
+			t.last = 0 // biases belong to columns here
+			t.bPanel = 4 * width * deep
+			for i := range groups {
+				from, to := b.n*i/groups, b.n*(i+1)/groups
+				a := s.patches[from*deep : to*deep]
+				r.packPanel(a, x, src, row, col, b.at+from, k0, deep, to-from, to-from)
+				t.a = unsafe.Pointer(&a[0])
+				t.b = unsafe.Pointer(&weights[k0*allPanels*width+first*width*deep])
+				t.c = unsafe.Pointer(&s.sums[(b.at+from)*pitch])
+				p.tiling.tiles[to-from-1][1](t)
+			}
+		}
+	}
+	for o := first * width; o < min(end*width, r.Outputs); o += 8 {
+		channels := min(8, r.Outputs-o)
+		at := (image*r.Outputs + o) * n
+		transposeSums(r.y[at:][:channels*n], s.sums[o-first*width:], n, pitch, channels)
+		for i := range channels {
+			r.end.all(r.y[at+i*n:][:n], g*r.Outputs+o+i, at+i*n)
+		}
+	}
+}
+
+// transposeSums sets y[c, i] = sums[i·pitch+c] for up to 8 channels c and n outputs i.
+func transposeSums(y, sums []float32, n, pitch, channels int) {
+	whole := 0
+	if channels == 8 {
+		for ; whole+8 <= n; whole += 8 {
+			transpose8AVX2(&y[whole], 4*n, &sums[whole*pitch], 4*pitch, 1)
+		}
+	}
+	for c := range channels {
+		for i := whole; i < n; i++ {
+			y[c*n+i] = sums[i*pitch+c]
+		}
+	}
+}
+
+// setBlock says which block of k follows.
+func (t *convTile) setBlock(k0, deep, depth int) {
+	t.k, t.first, t.last = deep, 0, 0
+	if k0 == 0 {
+		t.first = 1
+	}
+	if k0+deep == depth {
+		t.last = 1
+	}
+}
+
+// setLanes makes the mask of the first n lanes: bits for AVX-512, words for AVX2.
+func setLanes(mask *[8]uint32, lanes, n int) {
+	if lanes == 16 {
+		mask[0] = 1<<n - 1
+		return
+	}
+	for i := range mask {
+		mask[i] = 0
+		if i < n {
+			mask[i] = 1<<32 - 1
+		}
+	}
+}
+
+// ending sets what tiles do at the end.
+func (s *convScratch) ending(r *convRun) {
+	s.tile.low, s.tile.high, s.tile.residual = r.end.low, r.end.high, r.distance()
+}
+
+// distance is how far the residual is from y, in bytes; 0 if there is none.
+func (r *convRun) distance() int {
+	if r.end.residual == nil {
+		return 0
+	}
+	return int(uintptr(unsafe.Pointer(&r.end.residual[0])) - uintptr(unsafe.Pointer(&r.y[0])))
+}
+
+// leftOut are biases that change nothing: -0.
+var leftOut = func() (zeros [14]float32) {
+	for i := range zeros {
+		zeros[i] = math.Float32frombits(signBit)
+	}
+	return zeros
+}()
+
+// biases are those of the channels from the given one on.
+func (e *ending) biases(channel int) unsafe.Pointer {
+	if e.bias == nil {
+		return unsafe.Pointer(&leftOut[0])
+	}
+	return unsafe.Pointer(&e.bias[channel])
+}

@@ -1,0 +1,12 @@
+//go:build !amd64 || purego
+
+package kernel
+
+// Without assembly the definition is the only way.
+
+type convPlan struct{}
+
+func (c *Conv) makePlan()                        {}
+func (c *Conv) packedLen() int                   { return c.Groups * c.Outputs * c.depth() }
+func (c *Conv) pack(dst, w []float32)            { c.packGeneric(dst, w) }
+func (c *Conv) run(y, x, w []float32, e *ending) { c.runGeneric(y, x, w, e) }
