@@ -46,7 +46,7 @@ func (n *Network) Replay(ctx context.Context) ([]Judged, error) {
 			units = append(units, Judged{s.Round, u, right})
 			if u.Verdict.Pays() || u.Verdict == work.Rejected {
 				bytes, ok := n.Blob(u.Result.Payload.Blob)
-				if !ok || merkle.Leaf(bytes) != u.Result.Payload.Root {
+				if !ok || trace.PayloadRoot(bytes) != u.Result.Payload.Root {
 					return nil, fmt.Errorf("round %d: unit %d was admitted without its payload", s.Round, u.Index)
 				}
 				contributions = append(contributions, round.Contribution{Payload: bytes, Tokens: u.Result.Tokens})
@@ -79,7 +79,7 @@ func (n *Network) right(ctx context.Context, t *round.Trainer, p round.Public, s
 		Theta: p.Theta, Seed: work.ShardSeed(s.Beacon, s.Round, u.Index, u.Attempt, u.Worker), Steps: n.config.Recipe.Train.Steps,
 	}
 	out, err := t.Unit(ctx, task, func(point int, state []round.Entry) error {
-		if point > 0 && round.PointStep(point, task.Steps) == round.PointStep(point-1, task.Steps) {
+		if point > 0 && t.PointStep(point, task.Steps) == t.PointStep(point-1, task.Steps) {
 			o.Points[point] = o.Points[point-1]
 			return nil
 		}
@@ -93,7 +93,7 @@ func (n *Network) right(ctx context.Context, t *round.Trainer, p round.Public, s
 	if err != nil {
 		return false, fmt.Errorf("round %d: unit %d: %w", s.Round, u.Index, err)
 	}
-	o.Payload, o.Tokens = merkle.Leaf(out.Payload), out.Tokens
+	o.Payload, o.Tokens = trace.PayloadRoot(out.Payload), out.Tokens
 	return o.Agrees(u.Result), nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/mutirao/mutirao/learn/payload"
 	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/protocol/work"
-	"github.com/mutirao/mutirao/verify/merkle"
 	"github.com/mutirao/mutirao/verify/replay"
 	"github.com/mutirao/mutirao/verify/trace"
 )
@@ -32,12 +31,12 @@ func (w *Workshop) Execute(ctx context.Context, s *work.State, unit uint32) (*Ex
 	var recorder replay.Recorder
 	task := round.Task{Theta: public.Theta, Seed: u.Shard, Steps: int(s.Spec.Steps)}
 	out, err := w.trainer.Unit(ctx, task, func(point int, state []round.Entry) error {
-		if point > 0 && round.PointStep(point, task.Steps) == round.PointStep(point-1, task.Steps) {
+		if point > 0 && w.trainer.PointStep(point, task.Steps) == w.trainer.PointStep(point-1, task.Steps) {
 			return recorder.Repeat(point)
 		}
 		list := make([]trace.Entry, len(state))
 		for i, e := range state {
-			list[i] = trace.Entry{Name: e.Name, Role: e.Role, Tensor: e.Tensor}
+			list[i] = trace.Entry(e)
 		}
 		return recorder.Observe(point, list)
 	})
@@ -60,7 +59,7 @@ func (w *Workshop) Offer(ctx context.Context, e *Execution, bytes []byte) (work.
 		return work.Result{}, err
 	}
 	claimed := e.Opening
-	claimed.Payload = merkle.Leaf(bytes)
+	claimed.Payload = trace.PayloadRoot(bytes)
 	ref := work.PayloadRef{Root: claimed.Payload, Blob: blob, Size: uint64(len(bytes))}
 	return work.Result{Payload: ref, Trace: claimed.TraceRoot(), Tokens: e.Opening.Tokens}, nil
 }
@@ -76,7 +75,7 @@ func (w *Workshop) Fetch(ctx context.Context, ref work.PayloadRef) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	if len(bytes) != size || merkle.Leaf(bytes) != ref.Root {
+	if len(bytes) != size || trace.PayloadRoot(bytes) != ref.Root {
 		return nil, fmt.Errorf("payload: %w: other size or root", ErrMismatch)
 	}
 	if _, err := payload.Decode(bytes, w.trainer.Layout()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // ErrEncoding is wrapped by every error of Decode.
@@ -18,13 +19,7 @@ const canonicalNaN = 0x7FC00000
 func (t *Tensor) Append(dst []byte, lo, hi int) []byte {
 	switch d := t.data.(type) {
 	case []float32:
-		for _, v := range d[lo:hi] {
-			b := math.Float32bits(v)
-			if v != v {
-				b = canonicalNaN
-			}
-			dst = binary.LittleEndian.AppendUint32(dst, b)
-		}
+		return appendFloats(dst, d[lo:hi])
 	case []uint8:
 		dst = append(dst, d[lo:hi]...)
 	case []int8:
@@ -49,6 +44,45 @@ func (t *Tensor) Append(dst []byte, lo, hi int) []byte {
 		}
 	}
 	return dst
+}
+
+// littleEndian says whether this machine keeps float32 in memory as the encoding has them.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// appendFloats appends float32 little endian with one NaN. Hashing reads all weights this way: where memory holds the encoding
+// already, and no NaN, it is copied.
+func appendFloats(dst []byte, src []float32) []byte {
+	if littleEndian && len(src) > 0 {
+		raw := unsafe.Slice((*byte)(unsafe.Pointer(&src[0])), 4*len(src))
+		if !holdsNaN(raw) {
+			return append(dst, raw...)
+		}
+	}
+	for _, v := range src {
+		b := math.Float32bits(v)
+		if v != v {
+			b = canonicalNaN
+		}
+		dst = binary.LittleEndian.AppendUint32(dst, b)
+	}
+	return dst
+}
+
+// holdsNaN reports whether one of the float32 in b is NaN: its bits without the sign are above those of infinity, so that the
+// difference below is negative. Two are tested at a time; a borrow from the upper one needs a NaN in the lower one.
+func holdsNaN(b []byte) bool {
+	const (
+		magnitude = 0x7fffffff7fffffff
+		infinity  = 0x7f8000007f800000
+	)
+	var signs uint64
+	for ; len(b) >= 8; b = b[8:] {
+		signs |= infinity - binary.LittleEndian.Uint64(b)&magnitude
+	}
+	if len(b) == 4 {
+		signs |= infinity - uint64(binary.LittleEndian.Uint32(b))&magnitude
+	}
+	return signs&^magnitude != 0
 }
 
 // Bytes is Append over all elements.

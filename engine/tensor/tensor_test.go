@@ -82,3 +82,30 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestAppendFloats encodes floats of all classes at every place of rows of every parity, next to each other and to NaN.
+func TestAppendFloats(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	special := []float32{0, float32(math.Copysign(0, -1)), 1, -1, inf, -inf, nan, math.Float32frombits(0xFFC12345), math.Float32frombits(0x7F800001), math.MaxFloat32, -math.SmallestNonzeroFloat32}
+	for n := range 9 {
+		for at := range n {
+			for _, x := range special {
+				for _, y := range special {
+					row := make([]float32, n)
+					row[at], row[(at+1)%n] = x, y
+					var want []byte
+					for _, v := range row {
+						b := math.Float32bits(v)
+						if v != v {
+							b = 0x7FC00000
+						}
+						want = append(want, byte(b), byte(b>>8), byte(b>>16), byte(b>>24))
+					}
+					if got := FromFloat32(row, n).Bytes(); !bytes.Equal(got, want) {
+						t.Fatalf("%v: % x, want % x", row, got, want)
+					}
+				}
+			}
+		}
+	}
+}

@@ -11,6 +11,7 @@ package round
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mutirao/mutirao/engine/autodiff"
 	"github.com/mutirao/mutirao/engine/exec"
@@ -39,6 +40,7 @@ type Trainer struct {
 	layout []tensor.Named // names and shapes of the weights, sorted by name
 
 	stepGraph, inferenceGraph *graph.Graph
+	stepMACs, stateBytes      uint64
 	step                      *exec.Program
 	evaluation, inference     *exec.Program // compiled at first use
 }
@@ -56,6 +58,14 @@ func NewTrainer(r *recipe.Recipe, d *data.Set) (*Trainer, error) {
 	}
 	if t.stepGraph, err = t.buildStep(); err != nil {
 		return nil, err
+	}
+	if t.stepMACs, err = graph.MACs(t.stepGraph); err != nil {
+		return nil, err
+	}
+	for _, v := range t.stepGraph.Outputs {
+		if strings.HasPrefix(v.Name, optim.Next) {
+			t.stateBytes += uint64(v.Len() * v.DType.Size())
+		}
 	}
 	if t.inferenceGraph, err = t.model.InferenceGraph(); err != nil {
 		return nil, err

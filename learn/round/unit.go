@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
@@ -15,12 +16,8 @@ import (
 // Points is the number of states of a unit that are observed: the start, 15 between, the end.
 const Points = 17
 
-// Roles of an observed tensor.
-const (
-	RoleTheta  = "theta"
-	RoleFirst  = "m"
-	RoleSecond = "v"
-)
+// RoleState is the role of the tensors of an observed state. Their names are those of the step graph's inputs.
+const RoleState = "state"
 
 // Task says what a unit computes.
 type Task struct {
@@ -43,12 +40,29 @@ type Entry struct {
 	Tensor     *tensor.Tensor
 }
 
-// PointStep returns the number of steps after which point p, 0 to 16, of a unit is observed:
-// p·steps/16 rounded down. With fewer than 16 steps some points show the same state.
-func PointStep(p, steps int) int { return p * steps / (Points - 1) }
+// PointStep returns the number of steps after which point p, 0 to 16, of a unit is observed. The unit is
+// cut into 16 segments, or into 8, 4, 2 or 1 where hashing more states would take over a hundredth of its
+// time; with s segments it is ⌊p·s/16⌋·steps/s rounded down. Neighbouring points may show the same state.
+func (t *Trainer) PointStep(p, steps int) int {
+	s := t.segments(steps)
+	return p * s / (Points - 1) * steps / s
+}
 
-// Unit computes a task. observe, unless nil, is called 17 times, in order, with the weights and both
-// moments in name order; the tensors are never written again and may be kept, not changed. An error
+// hashMACs is what hashing a byte of a state costs in multiply-accumulates, from measurements of one core
+// with SHA and AVX-512 instructions: 1.5 GB/s against 40 G/s.
+const hashMACs = 27
+
+// segments is the number of segments of a unit. It depends on the recipe alone, so that all cut alike.
+func (t *Trainer) segments(steps int) int {
+	s := Points - 1
+	for s > 1 && uint64(s+1)*t.stateBytes*hashMACs > t.stepMACs*uint64(steps)/100 {
+		s /= 2
+	}
+	return s
+}
+
+// Unit computes a task. observe, unless nil, is called 17 times, in order, with all that passes from one
+// step to the next: weights, both moments and the running powers of the betas; the tensors are never written again and may be kept, not changed. An error
 // of observe or the end of ctx, looked at before each step, stops the unit.
 //
 // With x the weights and zero moments, each step takes the next batch of the task's order, and
@@ -69,7 +83,7 @@ func (t *Trainer) Unit(ctx context.Context, task Task, observe func(point int, s
 	in := t.begin(task.Theta, task.Seed)
 	point := 0
 	show := func() error {
-		for ; observe != nil && point < Points && PointStep(point, task.Steps) == in.taken; point++ {
+		for ; observe != nil && point < Points && t.PointStep(point, task.Steps) == in.taken; point++ {
 			if err := observe(point, in.entries()); err != nil {
 				return err
 			}
@@ -171,14 +185,13 @@ func (s *inner) theta() []tensor.Named {
 	return out
 }
 
-// entries lists the whole state: for each weight, in name order, itself and its moments.
+// entries lists the whole state: what the step graph returns for its next run.
 func (s *inner) entries() []Entry {
 	var out []Entry
-	for _, w := range s.trainer.layout {
-		out = append(out,
-			Entry{w.Name, RoleTheta, s.in[w.Name]},
-			Entry{w.Name, RoleFirst, s.in[optim.FirstMoment+w.Name]},
-			Entry{w.Name, RoleSecond, s.in[optim.SecondMoment+w.Name]})
+	for _, v := range s.trainer.stepGraph.Outputs {
+		if name, ok := strings.CutPrefix(v.Name, optim.Next); ok {
+			out = append(out, Entry{name, RoleState, s.in[name]})
+		}
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/mutirao/mutirao/engine/tensor"
@@ -71,13 +72,7 @@ func TestPoints(t *testing.T) {
 			if point != len(digests) {
 				t.Fatalf("point %d comes after %d others", point, len(digests))
 			}
-			var theta []tensor.Named
-			for _, e := range state {
-				if e.Role == RoleTheta {
-					theta = append(theta, tensor.Named{Name: e.Name, Tensor: e.Tensor})
-				}
-			}
-			digests = append(digests, digest(theta))
+			digests = append(digests, digest(weightsOf(trainer, state)))
 			if point == 0 {
 				first = state
 			}
@@ -91,24 +86,24 @@ func TestPoints(t *testing.T) {
 			t.Fatalf("%d steps: %d points", steps, len(digests))
 		}
 		for p := 1; p < Points; p++ {
-			if same := PointStep(p, steps) == PointStep(p-1, steps); same != (digests[p] == digests[p-1]) {
+			if same := trainer.PointStep(p, steps) == trainer.PointStep(p-1, steps); same != (digests[p] == digests[p-1]) {
 				t.Errorf("%d steps: points %d and %d are after steps %d and %d, same state: %v", steps, p-1, p,
-					PointStep(p-1, steps), PointStep(p, steps), digests[p] == digests[p-1])
+					trainer.PointStep(p-1, steps), trainer.PointStep(p, steps), digests[p] == digests[p-1])
 			}
 		}
 		if digests[0] != digest(task.Theta) {
 			t.Errorf("%d steps: the first point is not the start", steps)
 		}
-		var theta []tensor.Named
-		for i, e := range last {
-			switch {
-			case e.Role == RoleTheta:
-				theta = append(theta, tensor.Named{Name: e.Name, Tensor: e.Tensor})
-			case first[i].Tensor.Float32()[0] != 0:
-				t.Errorf("%d steps: %s of %s starts at %v", steps, e.Role, e.Name, first[i].Tensor.Float32()[0])
+		for _, e := range first {
+			start := e.Tensor.Float32()[0]
+			if strings.HasPrefix(e.Name, "m/") && start != 0 || strings.HasSuffix(e.Name, "_power") && start != 1 {
+				t.Errorf("%d steps: %s starts at %v", steps, e.Name, start)
 			}
 		}
-		sent, err := trainer.pack(task.Theta, theta)
+		if want := 3*len(trainer.Layout()) + 2; len(first) != want || len(last) != want {
+			t.Errorf("%d steps: states of %d and %d tensors, want %d", steps, len(first), len(last), want)
+		}
+		sent, err := trainer.pack(task.Theta, weightsOf(trainer, last))
 		if err != nil || !bytes.Equal(sent, out.Payload) {
 			t.Errorf("%d steps: the last point does not give the payload (%v)", steps, err)
 		}
@@ -216,5 +211,37 @@ func BenchmarkUnit(b *testing.B) {
 			tokens := float64(c.trainer.UnitTokens(task.Steps)) * float64(b.N)
 			b.ReportMetric(tokens/b.Elapsed().Seconds(), "tokens/s")
 		})
+	}
+}
+
+// weightsOf lists the weights of an observed state in name order.
+func weightsOf(trainer *Trainer, state []Entry) []tensor.Named {
+	var theta []tensor.Named
+	for _, w := range trainer.Layout() {
+		for _, e := range state {
+			if e.Name == w.Name {
+				theta = append(theta, tensor.Named{Name: e.Name, Tensor: e.Tensor})
+			}
+		}
+	}
+	return theta
+}
+
+// TestSegments checks that the points of long units are 16 segments apart and those of short ones fewer, and that every
+// unit ends at its last point.
+func TestSegments(t *testing.T) {
+	trainer := diagnosis(t, nil)
+	trainer.stepMACs, trainer.stateBytes = 1_000_000, 100
+	for _, c := range []struct {
+		macs uint64
+		want int
+	}{{1_000_000, 16}, {17 * 100 * hashMACs, 16}, {17*100*hashMACs - 1, 8}, {5 * 100 * hashMACs, 4}, {1, 1}} {
+		trainer.stepMACs = c.macs
+		if got := trainer.segments(100); got != c.want {
+			t.Errorf("%d operations a step: %d segments, want %d", c.macs, got, c.want)
+		}
+		if trainer.PointStep(0, 100) != 0 || trainer.PointStep(Points-1, 100) != 100 {
+			t.Errorf("%d operations a step: the unit is from %d to %d", c.macs, trainer.PointStep(0, 100), trainer.PointStep(Points-1, 100))
+		}
 	}
 }

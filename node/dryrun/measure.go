@@ -17,7 +17,10 @@ func measure(ctx context.Context, t *round.Trainer) (Unit, error) {
 	}
 	steps := t.Recipe().Train.Steps
 	began := time.Now()
-	out, err := t.Unit(ctx, round.Task{Theta: public.Theta, Steps: steps}, func(_ int, state []round.Entry) error {
+	out, err := t.Unit(ctx, round.Task{Theta: public.Theta, Steps: steps}, func(point int, state []round.Entry) error {
+		if point > 0 && t.PointStep(point, steps) == t.PointStep(point-1, steps) {
+			return nil
+		}
 		list := make([]trace.Entry, len(state))
 		for i, e := range state {
 			list[i] = trace.Entry(e)

@@ -107,7 +107,7 @@ type Report struct {
 type Opening struct {
 	Unit    uint32        `json:"unit"`
 	Points  Points        `json:"points"`  // state roots: start, 15 between, end
-	Payload protocol.Hash `json:"payload"` // merkle.Leaf of the payload's bytes
+	Payload protocol.Hash `json:"payload"` // trace.PayloadRoot of the payload's bytes
 	Tokens  uint64        `json:"tokens"`
 	Detail  string        `json:"detail"` // where it differs from the worker's payload; informational
 }

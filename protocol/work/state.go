@@ -121,7 +121,7 @@ type Result struct {
 
 // PayloadRef names the bytes of a payload.
 type PayloadRef struct {
-	Root protocol.Hash `json:"root"` // merkle.Leaf of the bytes
+	Root protocol.Hash `json:"root"` // trace.PayloadRoot of the bytes
 	Blob protocol.Hash `json:"blob"` // content address under which peers serve them
 	Size uint64        `json:"size"` // bytes
 }

@@ -82,16 +82,13 @@ func Node(l, r Hash) Hash {
 // Digest returns SHA-256(0x03 | len(domain) | domain | for each part: len(part) | part), lengths as uint64 little endian.
 // Every length is in the preimage, so two different lists of parts, or the same parts in two domains, never collide.
 func Digest(domain string, parts ...[]byte) Hash {
-	d := sha256.New()
-	head := binary.LittleEndian.AppendUint64([]byte{tagDigest}, uint64(len(domain)))
-	d.Write(append(head, domain...))
-	var n [8]byte
+	var stack [512]byte // most digests are of a few names and hashes
+	b := append(stack[:0], tagDigest)
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(domain)))
+	b = append(b, domain...)
 	for _, p := range parts {
-		binary.LittleEndian.PutUint64(n[:], uint64(len(p)))
-		d.Write(n[:])
-		d.Write(p)
+		b = binary.LittleEndian.AppendUint64(b, uint64(len(p)))
+		b = append(b, p...)
 	}
-	var h Hash
-	d.Sum(h[:0])
-	return h
+	return sha256.Sum256(b)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/trace"
 )
 
 // MaxDetail bounds an explanation in bytes: it travels in a verifier's report.
@@ -27,7 +27,7 @@ func Explain(e Execution, own []byte, c Claim, claimed []byte, format Payloads) 
 		return ""
 	case e.Payload == c.Payload:
 		return "the payload is right, the trace is not"
-	case merkle.Leaf(claimed) != c.Payload:
+	case trace.PayloadRoot(claimed) != c.Payload:
 		return "the payload differs; the bytes served are not those revealed"
 	}
 	element, found, err := format.FirstDifference(own, claimed)

@@ -18,7 +18,7 @@ var ErrIncomplete = errors.New("incomplete execution")
 // Execution is what a full execution of a unit yields and what nobody can know without one.
 type Execution struct {
 	Points  [trace.Points]merkle.Hash // state roots: the start, 15 inner points, the end
-	Payload merkle.Hash               // merkle.Leaf of the payload's bytes
+	Payload merkle.Hash               // trace.PayloadRoot of the payload's bytes
 }
 
 // Trace returns the execution's hash on the ledger.
@@ -70,7 +70,7 @@ func (r *Recorder) Finish(payload []byte) (Execution, error) {
 		return Execution{}, fmt.Errorf("%w: %d points of %d", ErrIncomplete, r.next, trace.Points)
 	}
 	e := r.execution
-	e.Payload = merkle.Leaf(payload)
+	e.Payload = trace.PayloadRoot(payload)
 	return e, nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/mutirao/mutirao/engine/tensor"
-	"github.com/mutirao/mutirao/verify/merkle"
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
@@ -81,7 +80,7 @@ func TestFirstDifferingPoint(t *testing.T) {
 		}
 	}
 	lied := honest
-	lied.Payload = merkle.Leaf(nil)
+	lied.Payload = trace.PayloadRoot(nil)
 	if d, equal := Compare(honest, lied); equal || d != (Difference{NoPoint, true}) || honest.Confirms(lied.Claim()) {
 		t.Errorf("another payload: %+v", d)
 	}
@@ -143,7 +142,7 @@ func TestExplain(t *testing.T) {
 	e, own := execution(t, nil)
 	changed := append([]byte{}, own...)
 	changed[4*100+2] ^= 8
-	claim := func(payload []byte) Claim { return Claim{Trace: e.Trace(), Payload: merkle.Leaf(payload)} }
+	claim := func(payload []byte) Claim { return Claim{Trace: e.Trace(), Payload: trace.PayloadRoot(payload)} }
 	for want, got := range map[string]string{
 		"w[33,1]":                  Explain(e, own, claim(changed), changed, rows{}),
 		"not those revealed":       Explain(e, own, claim(changed), own, rows{}),

@@ -3,18 +3,17 @@ package trace
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"slices"
 
-	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/verify/merkle"
 )
 
 // Domains of merkle.Digest. The number changes with the meaning of the bytes.
 const (
-	domainEntry   = "mutirao/state-entry/1"
-	domainProgram = "mutirao/program/1"
+	domainTensor  = "mutirao/tensor/1"
+	domainEntry   = "mutirao/state-entry/2"
+	domainProgram = "mutirao/program/2"
 )
 
 // Entry is one tensor of a state. Name and Role together name it: the weights and both moments of a parameter share a name
@@ -29,20 +28,21 @@ func (e Entry) Compare(o Entry) int {
 	return cmp.Or(cmp.Compare(e.Name, o.Name), cmp.Compare(e.Role, o.Role))
 }
 
-// Leaf returns the hash that stands for e in a state root: merkle.Digest, domain "mutirao/state-entry/1", of the parts name,
-// role, type (its ONNX number, one byte), dimensions (uint64 little endian each) and tensor root.
-func (e Entry) Leaf() merkle.Hash {
-	var dims []byte
-	for _, d := range e.Tensor.Shape() {
-		dims = binary.LittleEndian.AppendUint64(dims, uint64(d))
-	}
-	root := TensorRoot(e.Tensor)
-	return merkle.Digest(domainEntry, []byte(e.Name), []byte(e.Role), []byte{byte(e.Tensor.DType())}, dims, root[:])
+// Leaf returns the hash that stands for e in a state root.
+func (e Entry) Leaf() merkle.Hash { return EntryLeaf(e.Name, e.Role, TensorRoot(e.Tensor)) }
+
+// EntryLeaf returns the leaf of an entry whose tensor has a root: merkle.Digest, domain "mutirao/state-entry/2", of the parts
+// name, role and tensor root.
+func EntryLeaf(name, role string, root merkle.Hash) merkle.Hash {
+	return merkle.Digest(domainEntry, []byte(name), []byte(role), root[:])
 }
 
-// StateRoot returns merkle.Root over the entries' leaves in the order of Entry.Compare; should two entries have one name
-// and role, their leaves decide. The order of the argument, which is left as it is, does not matter.
-func StateRoot(entries []Entry) merkle.Hash {
+// StateRoot returns merkle.Root over StateLeaves(entries).
+func StateRoot(entries []Entry) merkle.Hash { return merkle.Root(StateLeaves(entries)) }
+
+// StateLeaves returns the entries' leaves in the order of Entry.Compare; should two entries have one name and role, their
+// leaves decide. The order of the argument, which is left as it is, does not matter.
+func StateLeaves(entries []Entry) []merkle.Hash {
 	type leaf struct {
 		entry Entry
 		hash  merkle.Hash
@@ -58,12 +58,8 @@ func StateRoot(entries []Entry) merkle.Hash {
 	for i, l := range leaves {
 		hashes[i] = l.hash
 	}
-	return merkle.Root(hashes)
+	return hashes
 }
-
-// ProgramHash returns merkle.Digest, domain "mutirao/program/1", of the one encoding of g: operators, attributes, shapes,
-// order, operator set and initializers. g must be valid (graph.Infer).
-func ProgramHash(g *graph.Graph) merkle.Hash { return merkle.Digest(domainProgram, graph.Encode(g)) }
 
 // Points is the number of states of one unit that its trace commits to: the start, 15 inner points and the end.
 const Points = 17

@@ -24,46 +24,49 @@ func ramp(shape ...int) *tensor.Tensor {
 
 // rootByElement is the definition of TensorRoot read literally: every element of every tile is looked up on its own.
 func rootByElement(t *tensor.Tensor) merkle.Hash {
-	rows, cols, th, tw := 1, 1, 1, 4096
+	rows, cols, th, tw := 1, 1, 0, 0
 	if s := t.Shape(); len(s) > 0 {
 		cols = s[len(s)-1]
 		for _, d := range s[:len(s)-1] {
 			rows *= d
 		}
-		if len(s) > 1 {
-			th, tw = 64, 64
-		}
+	}
+	if rows*cols > 0 {
+		th = min(rows, 512/min(cols, 32))
+		tw = min(cols, 512/th)
 	}
 	var leaves []merkle.Hash
-	for r0 := 0; r0 < rows; r0 += th {
+	for r0 := 0; r0 < rows && cols > 0; r0 += th {
 		for c0 := 0; c0 < cols; c0 += tw {
 			var b []byte
-			for r := r0; r < r0+th; r++ {
-				for c := c0; c < c0+tw; c++ {
-					if r < rows && c < cols {
-						b = t.Append(b, r*cols+c, r*cols+c+1)
-					} else {
-						b = append(b, make([]byte, t.DType().Size())...)
-					}
+			for r := r0; r < min(r0+th, rows); r++ {
+				for c := c0; c < min(c0+tw, cols); c++ {
+					b = t.Append(b, r*cols+c, r*cols+c+1)
 				}
 			}
 			leaves = append(leaves, merkle.Leaf(b))
 		}
 	}
-	return merkle.Root(leaves)
+	var dims []byte
+	for _, d := range t.Shape() {
+		dims = binary.LittleEndian.AppendUint64(dims, uint64(d))
+	}
+	root := merkle.Root(leaves)
+	return merkle.Digest("mutirao/tensor/1", []byte{byte(t.DType())}, dims, root[:])
 }
 
 func TestTensorRootEqualsDefinition(t *testing.T) {
 	for _, shape := range [][]int{
-		{}, {1}, {4095}, {4096}, {4097}, {1, 1}, {64, 64}, {65, 63}, {63, 65}, {130, 1}, {1, 130}, {2, 33, 70}, {3, 1, 1, 5}, {0}, {0, 5}, {5, 0},
+		{}, {1}, {511}, {512}, {513}, {1, 1}, {64, 64}, {65, 63}, {63, 65}, {1300, 1}, {1, 1300}, {4, 1000}, {17, 30}, {2, 33, 70}, {3, 1, 1, 5}, {0}, {0, 5}, {5, 0},
 	} {
 		x := ramp(shape...)
 		if got, want := TensorRoot(x), rootByElement(x); got != want {
 			t.Errorf("shape %v: %s, definition gives %s", shape, got, want)
 		}
 		for i := range x.Len() {
-			if n := Tiles(shape); TileOf(shape, i) >= n {
-				t.Fatalf("shape %v: element %d in tile %d of %d", shape, i, TileOf(shape, i), n)
+			tile, position := newGrid(shape).at(i)
+			if n := Tiles(shape); tile >= n || tile != TileOf(shape, i) || position >= TileLen(shape, tile) || TileElement(shape, tile, position) != i {
+				t.Fatalf("shape %v: element %d in tile %d of %d at %d", shape, i, tile, n, position)
 			}
 		}
 	}
@@ -186,13 +189,46 @@ func TestStateRootOfDuplicatesIsOrderFree(t *testing.T) {
 
 // TestFloatBytes pins the little-endian layout to what the specification says, without the code under test.
 func TestFloatBytes(t *testing.T) {
-	b := make([]byte, 4096*4)
+	b := make([]byte, 3*4)
 	for i, f := range []float32{1.5, float32(math.Copysign(0, -1)), math.SmallestNonzeroFloat32} {
 		binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(f))
 	}
 	x := tensor.FromFloat32([]float32{1.5, float32(math.Copysign(0, -1)), math.SmallestNonzeroFloat32}, 3)
-	if TensorRoot(x) != merkle.Root([]merkle.Hash{merkle.Leaf(b)}) {
-		t.Error("one tile of three floats is not 16 KiB of little-endian floats and zeros")
+	if TensorRoot(x) != TypeRoot(tensor.Float32, []int{3}, merkle.Root([]merkle.Hash{merkle.Leaf(b)})) {
+		t.Error("one tile of three floats is not 12 bytes of little-endian floats")
+	}
+}
+
+// TestOpenTile reads every element of every tile back and refuses bytes that are not a tile's.
+func TestOpenTile(t *testing.T) {
+	for _, x := range []*tensor.Tensor{
+		ramp(40, 33), tensor.From([]int8{-1, 2, 3}, 3), tensor.From([]uint8{255}), tensor.From([]int32{-5, 6}, 1, 2),
+		tensor.FromInt64([]int64{-7, 1 << 40, 3}, 3), tensor.FromBool([]bool{true, false}, 2, 1),
+	} {
+		for tile := range Tiles(x.Shape()) {
+			b := TileBytes(x, tile)
+			opened, err := OpenTile(x.DType(), x.Shape(), tile, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range x.Len() {
+				got, ok := opened.Element(i)
+				if ok != (TileOf(x.Shape(), i) == tile) || ok && got != Element(x, i) {
+					t.Fatalf("%v %v: element %d of tile %d is %x, %v", x.DType(), x.Shape(), i, tile, got, ok)
+				}
+			}
+			for _, bad := range [][]byte{nil, b[1:], append(b[:len(b):len(b)], 0)} {
+				if _, err := OpenTile(x.DType(), x.Shape(), tile, bad); err == nil {
+					t.Fatalf("%d bytes are accepted as tile %d", len(bad), tile)
+				}
+			}
+		}
+		if _, err := OpenTile(x.DType(), x.Shape(), Tiles(x.Shape()), nil); err == nil {
+			t.Error("a tile beyond the tensor is accepted")
+		}
+	}
+	if got := Element(tensor.FromInt64([]int64{-7}, 1), 0); int64(got) != -7 {
+		t.Errorf("-7 is %d", int64(got))
 	}
 }
 
@@ -240,9 +276,10 @@ func TestProgramHash(t *testing.T) {
 	if h == ProgramHash(program(t, "Add", 2)) || h == ProgramHash(program(t, "Mul", 3)) {
 		t.Error("another operator or initializer does not change the hash")
 	}
-	g := program(t, "Mul", 2)
-	if h != merkle.Digest("mutirao/program/1", graph.Encode(g)) {
-		t.Error("the hash is not the documented digest")
+	bad := program(t, "Mul", 2)
+	bad.Nodes[0].Inputs[0] = "nothing"
+	if ProgramHash(bad) != (merkle.Hash{}) {
+		t.Error("a graph that is not valid has a hash")
 	}
 }
 
@@ -258,4 +295,115 @@ func BenchmarkStateRoot(b *testing.B) {
 	for b.Loop() {
 		StateRoot(s)
 	}
+}
+
+// stepLike is a graph with everything that a training step has: states, a guard, a batch, short and long constants.
+func stepLike(t *testing.T) *graph.Graph {
+	t.Helper()
+	b := graph.NewBuilder("step")
+	w, x := b.Input("w", tensor.Float32, 20, 30), b.Input("x", tensor.Float32, 4, 20)
+	y := b.Op("MatMul", nil, x, w)
+	y = b.Op("Add", nil, y, b.Initializer("long", ramp(300, 1, 1)))
+	both := b.OpN("Split", 2, nil, y, b.Ints(100, 200))
+	b.Output(Guard, b.Op("ReduceSumSquare", graph.Attrs{"keepdims": 0}, both[1]))
+	b.Output(NextPrefix+"w", b.Op("Mul", nil, w, w))
+	g, err := b.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// TestProgramRecords opens every record of a program and reads it.
+func TestProgramRecords(t *testing.T) {
+	g := stepLike(t)
+	p, err := NewProgram(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(i int) []byte {
+		record, proof := p.Record(i)
+		if err := proof.Verify(p.Root(), merkle.Leaf(record), i, p.Records()); err != nil {
+			t.Fatalf("record %d: %v", i, err)
+		}
+		return record
+	}
+	h, err := ParseHeader(open(0))
+	if err != nil || h != p.Header || h.Values != 2+len(g.Nodes)+1 || h.States != 1 || h.Records() != len(p.records) {
+		t.Fatalf("header %+v, %v", h, err)
+	}
+	for i, want := range g.Inputs {
+		if v, err := ParseInput(open(h.InputAt(i))); err != nil || v.Name != want.Name || fmt.Sprint(v.Shape) != fmt.Sprint(want.Shape) {
+			t.Errorf("input %d: %v, %v", i, v, err)
+		}
+	}
+	for i, want := range g.Initializers {
+		if root, err := ParseConstant(open(h.ConstantAt(i))); err != nil || root != TensorRoot(want.Tensor) {
+			t.Errorf("constant %d: %v", i, err)
+		}
+	}
+	value := h.Inputs
+	for i, want := range g.Nodes {
+		call, _, err := ParseNode(open(h.NodeAt(i)))
+		if err != nil || call.Node.Op != want.Op || call.Node.Name != want.Name {
+			t.Fatalf("node %d: %v, %v", i, call, err)
+		}
+		for _, name := range call.Node.Outputs {
+			if r, err := ParseRef(name); err != nil || int(r) != value {
+				t.Errorf("node %d: output %q, want value %d: %v", i, name, value, err)
+			}
+			value++
+		}
+	}
+	s, err := ParseState(open(h.StateAt(0)))
+	if err != nil || s.Name != "w" || s.Input != 0 || int(s.Next) >= h.Values || int(h.Guard) >= h.Values {
+		t.Errorf("state %+v, guard %d, %v", s, h.Guard, err)
+	}
+	for i := h.outputAt(0); i < h.Records(); i++ {
+		open(i)
+	}
+	for _, bad := range []string{"", "v", "v01", "x1", "v-1", "c99999999999", "v 1"} {
+		if _, err := ParseRef(bad); err == nil {
+			t.Errorf("%q names a value", bad)
+		}
+	}
+}
+
+// FuzzRecord: no bytes make a parser panic, and what the header and state parsers accept is complete.
+func FuzzRecord(f *testing.F) {
+	b := graph.NewBuilder("p")
+	x := b.Input("x", tensor.Float32, 2, 2)
+	b.Output(NextPrefix+"x", b.Op("Mul", nil, x, b.Float(2)))
+	g, err := b.Graph()
+	if err != nil {
+		f.Fatal(err)
+	}
+	p, err := NewProgram(g)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, r := range p.records {
+		f.Add(r)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		accepted := 0
+		_, err := ParseHeader(b)
+		count := func(err error) {
+			if err == nil {
+				accepted++
+			}
+		}
+		count(err)
+		_, err = ParseInput(b)
+		count(err)
+		_, err = ParseConstant(b)
+		count(err)
+		_, err = ParseState(b)
+		count(err)
+		_, _, err = ParseNode(b)
+		count(err)
+		if accepted > 1 {
+			t.Error("one record is of two kinds")
+		}
+	})
 }

@@ -66,12 +66,16 @@ func TestVectors(t *testing.T) {
 			Graph string
 			Hash  merkle.Hash
 		}
+		Payload []struct {
+			Size int
+			Root merkle.Hash
+		}
 		Trace merkle.Hash
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
 		t.Fatal(err)
 	}
-	if len(v.Tensor)*len(v.State.Entries) == 0 {
+	if len(v.Tensor)*len(v.State.Entries)*len(v.Payload) == 0 {
 		t.Fatal("a list of vectors is empty")
 	}
 	for _, c := range v.Tensor {
@@ -99,6 +103,11 @@ func TestVectors(t *testing.T) {
 	}
 	if got := ProgramHash(g); got != v.Program.Hash {
 		t.Errorf("program: %s, want %s", got, v.Program.Hash)
+	}
+	for _, c := range v.Payload {
+		if got := PayloadRoot(elements(c.Size, func(i int) byte { return byte(7*i + i>>8) })); got != c.Root {
+			t.Errorf("payload of %d bytes: %s, want %s", c.Size, got, c.Root)
+		}
 	}
 	var points [Points]merkle.Hash
 	for i := range points {

@@ -105,58 +105,73 @@ def tensor_root(dtype, shape):
     rows = 1
     for d in shape[:-1]:
         rows *= d
-    high, wide = (64, 64) if len(shape) > 1 else (1, 4096)
+    high = min(rows, 512 // min(cols, 32))
+    wide = min(cols, 512 // high)
     leaves = []
     for top in range(0, rows, high):
         for left in range(0, cols, wide):
             b = b""
-            for r in range(top, top + high):
-                for c in range(left, left + wide):
-                    inside = r < rows and c < cols
-                    b += struct.pack(fmt, element(dtype, r * cols + c)) if inside else bytes(struct.calcsize(fmt))
+            for r in range(top, min(top + high, rows)):
+                for c in range(left, min(left + wide, cols)):
+                    b += struct.pack(fmt, element(dtype, r * cols + c))
             leaves.append(leaf(b))
-    return root(leaves)
+    dims = b"".join(u64(d) for d in shape)
+    return digest("mutirao/tensor/1", bytes([TYPES[dtype][0]]), dims, root(leaves))
 
 
 def state_root(entries):
     leaves = []
     for name, role, dtype, shape in sorted(entries, key=lambda e: (e[0].encode(), e[1].encode())):
-        dims = b"".join(u64(d) for d in shape)
-        leaves.append(digest("mutirao/state-entry/1", name.encode(), role.encode(), bytes([TYPES[dtype][0]]), dims, tensor_root(dtype, shape)))
+        leaves.append(digest("mutirao/state-entry/2", name.encode(), role.encode(), tensor_root(dtype, shape)))
     return root(leaves)
+
+
+def payload_root(data):
+    return root([leaf(u64(len(data)))] + [leaf(data[i : i + 1024]) for i in range(0, len(data), 1024)])
 
 
 def text(s):
     return bytes([len(s)]) + s.encode()
 
 
-def program():
-    """The encoded graph y = Neg(x), x and y float32 of shape [2]."""
-    two = bytes([1, 1]) + u32(2)
-    g = b"MUTG\x01" + u32(23) + text("p")
-    g += u32(1) + text("x") + two
-    g += u32(1) + text("y") + two
+TWO = bytes([1, 1]) + u32(2)
+
+
+def graph(name, x, y):
+    """The encoded graph y = Neg(x), x and y float32 of shape [2], of a node n."""
+    g = b"MUTG\x01" + u32(23) + text(name)
+    g += u32(1) + text(x) + TWO
+    g += u32(1) + text(y) + TWO
     g += u32(0)
-    g += u32(1) + text("Neg") + text("") + text("") + bytes([1]) + text("x") + bytes([1]) + text("y") + bytes([0])
+    g += u32(1) + text("Neg") + text("") + text("n") + bytes([1]) + text(x) + bytes([1]) + text(y) + bytes([0])
     return g
 
 
+def program():
+    """The records of graph("p", "x", "next/x"): header, input, node, state, output."""
+    header = b"\x00" + u32(23) + u32(1) + u32(0) + u32(1) + u32(1) + u32(1) + u32(2) + u32(0xFFFFFFFF) + text("p")
+    records = [header, b"\x01" + text("x") + TWO, b"\x03" + graph("", "v0", "v1")]
+    records += [b"\x04" + text("x") + u32(0) + u32(1), b"\x05" + text("next/x") + u32(1)]
+    return root([leaf(r) for r in records])
+
+
 def trace():
-    tensors = [("float32", s) for s in ([], [1], [4096], [4097], [1, 1], [64, 64], [65, 63], [3, 70], [2, 33, 5])]
+    tensors = [("float32", s) for s in ([], [1], [512], [513], [1, 1], [64, 64], [65, 63], [3, 700], [2, 33, 5], [600, 1], [17, 30])]
     tensors += [(t, [3, 5]) for t in TYPES if t != "float32"] + [("int64", []), ("bool", [9])]
     state = [("w", "theta", "float32", [3, 70]), ("w", "m", "float32", [3, 70]), ("b", "theta", "float32", [5]), ("n", "", "int64", [])]
     points = [leaf(b"point %d" % i) for i in range(17)]
     payload = leaf(b"payload")
     return {
         "about": "element i of a tensor: float32 (i-100)/8, int32 and int64 i-100, uint8 i mod 256, int8 i mod 256 - 128, bool i mod 2; "
-        "point i of the trace is the leaf hash of 'point <i>', its payload that of 'payload'",
+        "point i of the trace is the leaf hash of 'point <i>', its payload that of 'payload'; byte i of a payload is (7*i + (i >> 8)) mod 256",
         "tensor": [{"dtype": t, "shape": s, "root": tensor_root(t, s).hex()} for t, s in tensors],
         "state": {
             "entries": [{"name": n, "role": r, "dtype": t, "shape": s} for n, r, t, s in state],
             "root": state_root(state).hex(),
             "empty": state_root([]).hex(),
         },
-        "program": {"graph": program().hex(), "hash": digest("mutirao/program/1", program()).hex()},
+        "program": {"graph": graph("p", "x", "next/x").hex(), "hash": program().hex()},
+        "payload": [{"size": n, "root": payload_root(blob_bytes(n)).hex()} for n in (0, 1, 1024, 1025, 5000)],
         "trace": root(points + [payload]).hex(),
     }
 

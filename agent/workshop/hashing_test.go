@@ -1,0 +1,149 @@
+package workshop
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/mutirao/mutirao/engine/tensor"
+	"github.com/mutirao/mutirao/learn/data"
+	"github.com/mutirao/mutirao/learn/recipe"
+	"github.com/mutirao/mutirao/learn/round"
+	"github.com/mutirao/mutirao/verify/trace"
+)
+
+// example is the trainer of a run in examples/, on text that every checkout has.
+func example(b testing.TB, name string, change func(*recipe.Recipe)) *round.Trainer {
+	b.Helper()
+	examples := filepath.Join("..", "..", "examples")
+	file, err := os.ReadFile(filepath.Join(examples, name, "run.toml"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, err := recipe.Parse(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if change != nil {
+		change(r)
+	}
+	table, err := os.ReadFile(filepath.Join(examples, "diagnosis", "wdbc.csv"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	set, err := data.CutText(table, max(r.Model.Context, 1))
+	if r.Data.Kind == recipe.Table {
+		set, err = data.ReadTable(table, r.Data.Label)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	t, err := round.NewTrainer(r, set)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return t
+}
+
+// BenchmarkHashing reports what share of a unit's time goes into the roots of its trace, at the points that a provider
+// hashes and at every step.
+func BenchmarkHashing(b *testing.B) {
+	for _, c := range []struct {
+		name, run string
+		change    func(*recipe.Recipe)
+	}{
+		{"diagnosis", "diagnosis", nil},
+		{"gocode", "gocode", nil},
+		{"transformer10M", "gocode", func(r *recipe.Recipe) {
+			r.Model.Width, r.Model.Layers, r.Model.Heads, r.Model.Context = 320, 8, 5, 128
+			r.Train.Batch, r.Train.Steps = 8, 2
+		}},
+	} {
+		t := example(b, c.run, c.change)
+		public, err := t.Initial()
+		if err != nil {
+			b.Fatal(err)
+		}
+		steps := t.Recipe().Train.Steps
+		run := func(observe func(int, []round.Entry) error) time.Duration {
+			began := time.Now()
+			if _, err := t.Unit(context.Background(), round.Task{Theta: public.Theta, Steps: steps}, observe); err != nil {
+				b.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		b.Run(c.name, func(b *testing.B) {
+			var computing, hashing, one time.Duration
+			points, params := 0, 0
+			for b.Loop() {
+				computing += run(nil)
+				points = 0
+				run(func(point int, state []round.Entry) error {
+					if point > 0 && t.PointStep(point, steps) == t.PointStep(point-1, steps) {
+						return nil
+					}
+					began := time.Now()
+					hash(state)
+					one = time.Since(began)
+					hashing += one
+					points++
+					return nil
+				})
+			}
+			for _, w := range t.Layout() {
+				params += w.Tensor.Len()
+			}
+			b.ReportMetric(100*hashing.Seconds()/computing.Seconds(), "%hashed")
+			b.ReportMetric(100*one.Seconds()*float64(steps*b.N)/computing.Seconds(), "%at-every-step")
+			b.ReportMetric(float64(points), "points")
+			b.ReportMetric(float64(params), "params")
+		})
+	}
+}
+
+func hash(state []round.Entry) {
+	list := make([]trace.Entry, len(state))
+	for i, e := range state {
+		list[i] = trace.Entry(e)
+	}
+	trace.StateRoot(list)
+}
+
+// TestStateIsTheProgramsState checks that the tensors which a unit commits to are those that its program says pass from one
+// step to the next.
+func TestStateIsTheProgramsState(t *testing.T) {
+	trainer := example(t, "diagnosis", nil)
+	p, err := trace.NewProgram(trainer.StepGraph())
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := trainer.Initial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = trainer.Unit(context.Background(), round.Task{Theta: public.Theta, Steps: 1}, func(_ int, state []round.Entry) error {
+		if len(state) != p.States {
+			t.Errorf("%d tensors in a state, %d in the program", len(state), p.States)
+		}
+		byName := map[string]*tensor.Tensor{}
+		for _, e := range state {
+			byName[e.Name] = e.Tensor
+		}
+		for i := range p.States {
+			record, _ := p.Record(p.StateAt(i))
+			s, err := trace.ParseState(record)
+			if err != nil || byName[s.Name] == nil {
+				t.Errorf("state %d of the program is %+v, %v", i, s, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int(p.Guard) >= p.Values {
+		t.Error("the program has no guard")
+	}
+}
