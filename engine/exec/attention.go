@@ -3,6 +3,7 @@ package exec
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/kernel"
@@ -104,15 +105,22 @@ func newCrew(c *compiler, tasks, scratch int) crew {
 	return w
 }
 
-// do runs f for each of n tasks.
-func (w crew) do(p *Program, n int, f func(task int, scratch []float32)) {
-	parallel(w.workers, 1, func(lo, hi int) {
-		for worker := lo; worker < hi; worker++ {
-			for task := worker; task < n; task += w.workers {
-				f(task, p.scratch[worker*w.scratch:(worker+1)*w.scratch])
-			}
+// do runs f for each of n tasks. f is made when the program is compiled, so that a run takes no memory.
+func (w crew) do(p *Program, n int, f func(p *Program, task int, scratch []float32)) {
+	if !serial(w.workers, 1) {
+		parallel(w.workers, 1, func(lo, hi int) { w.some(p, n, f, lo, hi) })
+		return
+	}
+	w.some(p, n, f, 0, w.workers)
+}
+
+// some does the tasks of the workers lo to hi.
+func (w crew) some(p *Program, n int, f func(p *Program, task int, scratch []float32), lo, hi int) {
+	for worker := lo; worker < hi; worker++ {
+		for task := worker; task < n; task += w.workers {
+			f(p, task, p.scratch[worker*w.scratch:(worker+1)*w.scratch])
 		}
-	})
+	}
 }
 
 // forward is an Attention of a graph.
@@ -155,12 +163,13 @@ func emitAttention(c *compiler, in *instruction) func(*Program) error {
 	}
 	tasks := a.batch * a.heads / group
 	w := newCrew(c, tasks, a.scratchLen())
+	head := func(p *Program, task int, scratch []float32) { a.run(p, task*group, group, scratch) }
 	return func(p *Program) error {
 		copies(p)
 		if err := a.checkLengths(p); err != nil {
 			return err
 		}
-		w.do(p, tasks, func(task int, scratch []float32) { a.run(p, task*group, group, scratch) })
+		w.do(p, tasks, head)
 		return nil
 	}
 }
@@ -210,16 +219,17 @@ func (a *forward) run(p *Program, first, group int, scratch []float32) {
 	s := a.span(p, first/a.heads)
 	k, v := head(p.f32[a.k], kv, a.keys, a.d)[:s.limit*a.d], head(p.f32[a.v], kv, a.keys, a.dv)[:s.limit*a.dv]
 	scores := scratch[:min(queryBlock, a.queries)*a.keys]
-	var keys, values *kernel.Packed
+	t := attentionHeads.Get().(*attentionHead)
+	*t = attentionHead{forward: a, p: p, span: s, k: k, v: v}
 	finite := kernel.Finite(v)
 	if a.queries >= packQueries && s.limit > 0 {
 		rest := scratch[len(scores):]
-		keys, rest = kernel.PackInto(rest, k, a.d, s.limit, true)
-		values, _ = kernel.PackInto(rest, v, s.limit, a.dv, false)
+		t.keys, rest = kernel.PackInto(rest, k, a.d, s.limit, true)
+		t.values, _ = kernel.PackInto(rest, v, s.limit, a.dv, false)
+		t.packedK, t.packedV = &t.keys, &t.values
 	}
 	for h := first; h < first+group; h++ {
-		t := attentionHead{forward: a, p: p, span: s, index: h, k: k, v: v, packedK: keys, packedV: values,
-			q: head(p.f32[a.q], h, a.queries, a.d), y: head(p.f32[a.y], h, a.queries, a.dv)}
+		t.index, t.q, t.y = h, head(p.f32[a.q], h, a.queries, a.d), head(p.f32[a.y], h, a.queries, a.dv)
 		block := queryBlock
 		if !finite && (a.causal || a.mask.excludes()) {
 			block = 1
@@ -228,7 +238,12 @@ func (a *forward) run(p *Program, first, group int, scratch []float32) {
 			t.block(scores, lo, min(lo+block, a.queries), finite)
 		}
 	}
+	*t = attentionHead{}
+	attentionHeads.Put(t)
 }
+
+// attentionHeads are kept between calls, so that a run takes no memory.
+var attentionHeads = sync.Pool{New: func() any { return new(attentionHead) }}
 
 // attentionHead is one query head with the key head that it shares.
 type attentionHead struct {
@@ -237,7 +252,8 @@ type attentionHead struct {
 	span             span
 	index            int
 	q, k, v, y       []float32
-	packedK, packedV *kernel.Packed // nil if not packed
+	packedK, packedV *kernel.Packed // keys and values, nil if not packed
+	keys, values     kernel.Packed
 }
 
 // block computes y for the queries lo to hi.

@@ -18,17 +18,18 @@ func emitAttentionGrad(c *compiler, in *instruction) func(*Program) error {
 	perKey := max(a.d, a.dv) * a.keys
 	scores := min(foldBlock, a.queries) * a.keys
 	w := newCrew(c, kvHeads, 2*scores+perKey)
+	derive := func(p *Program, task int, scratch []float32) {
+		g := attentionGrad{attention: &a, k: head(p.f32[a.k], task, a.keys, a.d), v: head(p.f32[a.v], task, a.keys, a.dv)}
+		g.w, g.ds, g.partial = scratch[:scores], scratch[scores:2*scores], scratch[2*scores:]
+		g.dk, g.dv = head(p.f32[dk], task, a.keys, a.d), head(p.f32[dv], task, a.keys, a.dv)
+		clear(g.dk)
+		clear(g.dv)
+		for h := task * group; h < (task+1)*group; h++ {
+			g.head(head(p.f32[a.q], h, a.queries, a.d), head(p.f32[dy], h, a.queries, a.dv), head(p.f32[dq], h, a.queries, a.d))
+		}
+	}
 	return func(p *Program) error {
-		w.do(p, kvHeads, func(task int, scratch []float32) {
-			g := attentionGrad{attention: &a, k: head(p.f32[a.k], task, a.keys, a.d), v: head(p.f32[a.v], task, a.keys, a.dv)}
-			g.w, g.ds, g.partial = scratch[:scores], scratch[scores:2*scores], scratch[2*scores:]
-			g.dk, g.dv = head(p.f32[dk], task, a.keys, a.d), head(p.f32[dv], task, a.keys, a.dv)
-			clear(g.dk)
-			clear(g.dv)
-			for h := task * group; h < (task+1)*group; h++ {
-				g.head(head(p.f32[a.q], h, a.queries, a.d), head(p.f32[dy], h, a.queries, a.dv), head(p.f32[dq], h, a.queries, a.d))
-			}
-		})
+		w.do(p, kvHeads, derive)
 		return nil
 	}
 }

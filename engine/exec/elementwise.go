@@ -77,7 +77,16 @@ func (r *rowwise) run(l *loop, dst, a, b []float32) {
 		r.row(l, dst, a, b, offsets{})
 		return
 	}
-	l.all(func(at offsets) { r.row(l, dst, a, b, at) })
+	if grain := l.grain(); !serial(l.rows, grain) {
+		parallel(l.rows, grain, func(lo, hi int) { r.some(l, dst, a, b, lo, hi) })
+		return
+	}
+	r.some(l, dst, a, b, 0, l.rows)
+}
+
+// some applies the operation to the rows lo to hi.
+func (r *rowwise) some(l *loop, dst, a, b []float32, lo, hi int) {
+	l.each(lo, hi, func(at offsets) { r.row(l, dst, a, b, at) })
 }
 
 func (r *rowwise) row(l *loop, dst, a, b []float32, at offsets) {

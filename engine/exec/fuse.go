@@ -228,14 +228,11 @@ func emitFused(c *compiler, in *instruction) func(*Program) error {
 	f := in.group
 	tasks := (f.n + fuseGrain - 1) / fuseGrain
 	w := newCrew(c, tasks, f.buffers*fuseChunk)
+	some := func(p *Program, task int, scratch []float32) {
+		f.run(p, task*fuseGrain, min((task+1)*fuseGrain, f.n), scratch)
+	}
 	return func(p *Program) error {
-		if w.workers == 1 {
-			f.run(p, 0, f.n, p.scratch)
-			return nil
-		}
-		w.do(p, tasks, func(task int, scratch []float32) {
-			f.run(p, task*fuseGrain, min((task+1)*fuseGrain, f.n), scratch)
-		})
+		w.do(p, tasks, some)
 		return nil
 	}
 }

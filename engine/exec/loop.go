@@ -113,8 +113,11 @@ func (l *loop) each(lo, hi int, f func(at offsets)) {
 
 // all calls f for all rows, on several goroutines if there is enough to do: f must not depend on the order of rows.
 func (l *loop) all(f func(at offsets)) {
-	parallel(l.rows, max(1, elementGrain/l.inner), func(lo, hi int) { l.each(lo, hi, f) })
+	parallel(l.rows, l.grain(), func(lo, hi int) { l.each(lo, hi, f) })
 }
+
+// grain is how many rows are worth a goroutine.
+func (l *loop) grain() int { return max(1, elementGrain/l.inner) }
 
 // contiguous are the strides of a row-major array.
 func contiguous(shape []int) []int {

@@ -34,8 +34,20 @@ func copierOf(dt tensor.DType) copier {
 }
 
 func copyElements[T tensor.Element](dst, src *tensor.Tensor, l *loop, dstAt, srcAt int) {
-	d, s := tensor.Data[T](dst), tensor.Data[T](src)
-	l.all(func(at offsets) {
+	copyData(tensor.Data[T](dst), tensor.Data[T](src), l, dstAt, srcAt)
+}
+
+func copyData[T tensor.Element](d, s []T, l *loop, dstAt, srcAt int) {
+	if grain := l.grain(); !serial(l.rows, grain) {
+		parallel(l.rows, grain, func(lo, hi int) { copyRows(d, s, l, dstAt, srcAt, lo, hi) })
+		return
+	}
+	copyRows(d, s, l, dstAt, srcAt, 0, l.rows)
+}
+
+// copyRows copies the rows lo to hi.
+func copyRows[T tensor.Element](d, s []T, l *loop, dstAt, srcAt, lo, hi int) {
+	l.each(lo, hi, func(at offsets) {
 		i, j := dstAt+at[0], srcAt+at[1]
 		if l.step[0] == 1 && l.step[1] == 1 {
 			copy(d[i:i+l.inner], s[j:j+l.inner])

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"sync"
 
 	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
@@ -45,18 +46,39 @@ func emitSoftmax(f func(dst, src []float32, rows, cols int)) func(*compiler, *in
 
 // logSoftmax sets each row to d - log(Σ e^d), d = x - max. dst may be src. Source: ONNX LogSoftmax-13.
 func logSoftmax(dst, src []float32, rows, cols int) {
-	parallel(rows, max(1, elementGrain/(8*cols)), func(lo, hi int) {
-		e := make([]float32, cols)
-		for r := lo; r < hi; r++ {
-			y := dst[r*cols : (r+1)*cols]
-			x := src[r*cols : (r+1)*cols]
-			kernel.SubScalar(y, x, kernel.Max(x))
-			kernel.Exp(e, y)
-			e[0] = kernel.Sum(e)
-			kernel.Log(e[:1], e[:1])
-			kernel.SubScalar(y, y, e[0])
-		}
-	})
+	if grain := max(1, elementGrain/(8*cols)); !serial(rows, grain) {
+		parallel(rows, grain, func(lo, hi int) { logSoftmaxRows(dst, src, lo, hi, cols) })
+		return
+	}
+	logSoftmaxRows(dst, src, 0, rows, cols)
+}
+
+func logSoftmaxRows(dst, src []float32, lo, hi, cols int) {
+	buffer := rowBuffers.Get().(*rowBuffer)
+	defer rowBuffers.Put(buffer)
+	e := buffer.of(cols)
+	for r := lo; r < hi; r++ {
+		y := dst[r*cols : (r+1)*cols]
+		x := src[r*cols : (r+1)*cols]
+		kernel.SubScalar(y, x, kernel.Max(x))
+		kernel.Exp(e, y)
+		e[0] = kernel.Sum(e)
+		kernel.Log(e[:1], e[:1])
+		kernel.SubScalar(y, y, e[0])
+	}
+}
+
+// rowBuffer holds a row of intermediate results of one goroutine; kept between calls.
+type rowBuffer struct{ x []float32 }
+
+var rowBuffers = sync.Pool{New: func() any { return new(rowBuffer) }}
+
+// of returns n elements of any contents.
+func (b *rowBuffer) of(n int) []float32 {
+	if n > cap(b.x) {
+		b.x = make([]float32, n)
+	}
+	return b.x[:n]
 }
 
 // layerNormalize sets y = (x - mean)/std for one row and returns std = √(variance + epsilon) (spec/numerics.md §8).
@@ -87,20 +109,18 @@ func emitNorm(normalize func(y, x []float32, epsilon float32)) func(*compiler, *
 			bias = in.in[2]
 		}
 		rows := in.call.In[0].Len() / n
-		return func(p *Program) error {
+		some := func(p *Program, lo, hi int) {
 			xs, ys, s := p.f32[x], p.f32[y], p.f32[scale]
-			parallel(rows, max(1, elementGrain/n), func(lo, hi int) {
-				for r := lo; r < hi; r++ {
-					row := ys[r*n : (r+1)*n]
-					normalize(row, xs[r*n:(r+1)*n], epsilon)
-					kernel.Mul(row, row, s)
-					if bias >= 0 {
-						kernel.Add(row, row, p.f32[bias])
-					}
+			for r := lo; r < hi; r++ {
+				row := ys[r*n : (r+1)*n]
+				normalize(row, xs[r*n:(r+1)*n], epsilon)
+				kernel.Mul(row, row, s)
+				if bias >= 0 {
+					kernel.Add(row, row, p.f32[bias])
 				}
-			})
-			return nil
+			}
 		}
+		return overRows(rows, max(1, elementGrain/n), some)
 	}
 }
 
@@ -119,30 +139,48 @@ func emitNormGrad(normalize func(y, x []float32, epsilon float32) float32) func(
 			dbias = in.out[2]
 		}
 		sum := columnSum(c, rows, n, total)
-		return func(p *Program) error {
+		some := func(p *Program, lo, hi int) {
 			dys, xs, dxs, s, products := p.f32[dy], p.f32[x], p.f32[dx], p.f32[scale], p.scratch[:total]
-			parallel(rows, max(1, elementGrain/(4*n)), func(lo, hi int) {
-				g := make([]float32, n)
-				for r := lo; r < hi; r++ {
-					h, d, out := products[r*n:(r+1)*n], dys[r*n:(r+1)*n], dxs[r*n:(r+1)*n]
-					root := normalize(h, xs[r*n:(r+1)*n], epsilon)
-					kernel.Mul(g, d, s)
-					along := kernel.Dot(g, h) / float32(n)
-					if dbias >= 0 {
-						kernel.SubScalar(g, g, kernel.Sum(g)/float32(n))
-					}
-					kernel.MulScalar(out, h, along)
-					kernel.Sub(out, g, out)
-					kernel.DivScalar(out, out, root)
-					kernel.Mul(h, d, h)
+			buffer := rowBuffers.Get().(*rowBuffer)
+			defer rowBuffers.Put(buffer)
+			g := buffer.of(n)
+			for r := lo; r < hi; r++ {
+				h, d, out := products[r*n:(r+1)*n], dys[r*n:(r+1)*n], dxs[r*n:(r+1)*n]
+				root := normalize(h, xs[r*n:(r+1)*n], epsilon)
+				kernel.Mul(g, d, s)
+				along := kernel.Dot(g, h) / float32(n)
+				if dbias >= 0 {
+					kernel.SubScalar(g, g, kernel.Sum(g)/float32(n))
 				}
-			})
-			sum(p.f32[dscale], products, p.scratch[total:])
+				kernel.MulScalar(out, h, along)
+				kernel.Sub(out, g, out)
+				kernel.DivScalar(out, out, root)
+				kernel.Mul(h, d, h)
+			}
+		}
+		gradients := overRows(rows, max(1, elementGrain/(4*n)), some)
+		return func(p *Program) error {
+			if err := gradients(p); err != nil {
+				return err
+			}
+			sum(p.f32[dscale], p.scratch[:total], p.scratch[total:])
 			if dbias >= 0 {
-				sum(p.f32[dbias], dys, p.scratch[total:])
+				sum(p.f32[dbias], p.f32[dy], p.scratch[total:])
 			}
 			return nil
 		}
+	}
+}
+
+// overRows runs f for ranges that cover all rows, at least grain of them at a time.
+func overRows(rows, grain int, f func(p *Program, lo, hi int)) func(*Program) error {
+	return func(p *Program) error {
+		if serial(rows, grain) {
+			f(p, 0, rows)
+			return nil
+		}
+		parallel(rows, grain, func(lo, hi int) { f(p, lo, hi) })
+		return nil
 	}
 }
 

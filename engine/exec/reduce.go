@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/kernel"
-	"github.com/mutirao/mutirao/engine/tensor"
 )
 
 var reduceOps = map[string]operation{
@@ -66,7 +65,7 @@ func emitReduce(r reducer) func(*compiler, *instruction) func(*Program) error {
 		c.scratch(total)
 		return func(p *Program) error {
 			moved := p.scratch[:total]
-			copyElements[float32](tensor.FromFloat32(moved, total), p.values[x], l, 0, 0)
+			copyData(moved, p.f32[x], l, 0, 0)
 			r.rows(p.f32[y], moved, n)
 			scale(p.f32[y])
 			return nil
@@ -80,11 +79,18 @@ func (r reducer) rows(out, x []float32, n int) {
 		out[0] = r.row(x)
 		return
 	}
-	parallel(len(out), max(1, elementGrain/n), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			out[i] = r.row(x[i*n : (i+1)*n])
-		}
-	})
+	if grain := max(1, elementGrain/n); !serial(len(out), grain) {
+		parallel(len(out), grain, func(lo, hi int) { r.some(out, x, n, lo, hi) })
+		return
+	}
+	r.some(out, x, n, 0, len(out))
+}
+
+// some reduces the rows lo to hi.
+func (r reducer) some(out, x []float32, n, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		out[i] = r.row(x[i*n : (i+1)*n])
+	}
 }
 
 // around is the number of elements before and after the reduced axes, if those are neighbours (axes of 1 do not separate).

@@ -172,6 +172,7 @@ func (c *Conv) runGeneric(y, x, w []float32, e *ending) {
 	n, row, depth := c.out(), c.Window[2].Out, c.depth()
 	planes := c.Batch * c.Groups * c.Outputs
 	const macsPerTask = 1 << 15
+	end := *e // a copy, so that e may stay on the stack where this is not called
 	parallel(planes, max(1, macsPerTask/(n*depth)), func(lo, hi int) {
 		read, chain := make([]float32, row), make([]float32, row)
 		for plane := lo; plane < hi; plane++ {
@@ -193,7 +194,7 @@ func (c *Conv) runGeneric(y, x, w []float32, e *ending) {
 					}
 				}
 			}
-			e.all(y[plane*n:][:n], channel, plane*n)
+			end.all(y[plane*n:][:n], channel, plane*n)
 		}
 	})
 }

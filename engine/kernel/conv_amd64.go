@@ -177,7 +177,6 @@ func (c *Conv) packedLen() int {
 // [Groups, blocks of k, panels, k of the block, columns of a panel], with zeros for channels that there are not.
 func (c *Conv) pack(dst, w []float32) {
 	p := &c.plan
-	depth, places := c.depth(), c.places()
 	switch p.way {
 	case byDefinition:
 		c.packGeneric(dst, w)
@@ -191,32 +190,42 @@ func (c *Conv) pack(dst, w []float32) {
 	if p.way == outputRows {
 		groups = groupsOf(c.Outputs, 2*p.tiling.lanes)
 	}
-	parallel(c.Groups*groups, max(1, elementGrain/(perGroup/groups)), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			g, r := i/groups, i%groups
-			from, to := c.Outputs*r/groups, c.Outputs*(r+1)/groups
-			at, rows := from, to-from // of the group of rows in a block of k, in units of its k
-			if p.way == outputRows {
-				rows = 2 * p.tiling.lanes
-				at = r * rows
-				from, to = at, min(at+rows, c.Outputs)
-			}
-			out, in := dst[g*perGroup:][:perGroup], w[g*c.Outputs*depth:][:c.Outputs*depth]
-			for o := from; o < to; o++ {
-				for k0 := 0; k0 < depth; k0 += blockK {
-					deep := min(blockK, depth-k0)
-					part := out[k0*(perGroup/depth)+at*deep:][:rows*deep]
-					place, channel := k0/c.Channels, k0%c.Channels
-					for k := range deep {
-						part[k*rows+o-from] = in[(o*c.Channels+channel)*places+place]
-						if channel++; channel == c.Channels {
-							place, channel = place+1, 0
-						}
+	grain := max(1, elementGrain/(perGroup/groups))
+	if serial(c.Groups*groups, grain) {
+		c.packGroups(dst, w, groups, 0, c.Groups*groups)
+		return
+	}
+	parallel(c.Groups*groups, grain, func(lo, hi int) { c.packGroups(dst, w, groups, lo, hi) })
+}
+
+// packGroups does pack for some groups of rows, counted over all groups of channels.
+func (c *Conv) packGroups(dst, w []float32, groups, lo, hi int) {
+	p := &c.plan
+	depth, places, perGroup := c.depth(), c.places(), len(dst)/c.Groups
+	for i := lo; i < hi; i++ {
+		g, r := i/groups, i%groups
+		from, to := c.Outputs*r/groups, c.Outputs*(r+1)/groups
+		at, rows := from, to-from // of the group of rows in a block of k, in units of its k
+		if p.way == outputRows {
+			rows = 2 * p.tiling.lanes
+			at = r * rows
+			from, to = at, min(at+rows, c.Outputs)
+		}
+		out, in := dst[g*perGroup:][:perGroup], w[g*c.Outputs*depth:][:c.Outputs*depth]
+		for o := from; o < to; o++ {
+			for k0 := 0; k0 < depth; k0 += blockK {
+				deep := min(blockK, depth-k0)
+				part := out[k0*(perGroup/depth)+at*deep:][:rows*deep]
+				place, channel := k0/c.Channels, k0%c.Channels
+				for k := range deep {
+					part[k*rows+o-from] = in[(o*c.Channels+channel)*places+place]
+					if channel++; channel == c.Channels {
+						place, channel = place+1, 0
 					}
 				}
 			}
 		}
-	})
+	}
 }
 
 // convScratch is what one goroutine needs; kept between calls.

@@ -181,7 +181,7 @@ const (
 
 func applyUnary(op unaryOp, dst, src []float32) {
 	checkLen("dst", len(dst), len(src))
-	if len(dst) < 2*elementGrain {
+	if serial(len(dst), elementGrain) {
 		unaryActive(op, dst, src)
 		return
 	}
@@ -191,7 +191,7 @@ func applyUnary(op unaryOp, dst, src []float32) {
 func applyBinary(op binaryOp, dst, a, b []float32) {
 	checkLen("a", len(a), len(dst))
 	checkLen("b", len(b), len(dst))
-	if len(dst) < 2*elementGrain {
+	if serial(len(dst), elementGrain) {
 		binaryActive(op, dst, a, b)
 		return
 	}
@@ -200,7 +200,7 @@ func applyBinary(op binaryOp, dst, a, b []float32) {
 
 func applyScalar(op binaryOp, dst, a []float32, s float32) {
 	checkLen("a", len(a), len(dst))
-	if len(dst) < 2*elementGrain {
+	if serial(len(dst), elementGrain) {
 		scalarActive(op, dst, a, s)
 		return
 	}

@@ -116,7 +116,7 @@ func (p *product) runColumns(t *tiling, workers, j0, j1 int) {
 	parallel(down*across, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row, col := i%down*rows, j0+i/down*cols
-			q.runBlock(t, row, min(row+rows, p.m), col, min(col+cols, j1))
+			q.runBlock(t, row, min(row+rows, q.m), col, min(col+cols, j1))
 		}
 	})
 }

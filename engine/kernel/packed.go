@@ -33,9 +33,9 @@ func PackedLen(k, n int) int { return packedLen(k, n) + cacheLine }
 
 // PackInto is Pack into the first PackedLen(k, n) elements of scratch, which belong to the result while it is in use; rest is what is
 // left. It runs on the goroutine of its caller: many small matrices are packed by many callers.
-func PackInto(scratch, b []float32, k, n int, transB bool) (p *Packed, rest []float32) {
+func PackInto(scratch, b []float32, k, n int, transB bool) (p Packed, rest []float32) {
 	checkLen("b", len(b), k*n)
-	p = &Packed{k: k, n: n, data: alignedPart(scratch)[:packedLen(k, n)]}
+	p = Packed{k: k, n: n, data: alignedPart(scratch)[:packedLen(k, n)]}
 	for panel := range (n + panelCols - 1) / panelCols {
 		p.fill(panel, b, transB)
 		if last := p.n - panel*panelCols; last < panelCols {

@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 )
 
+// serial reports whether n elements are better done without parallel, which then need not be given a function: that costs memory.
+func serial(n, grain int) bool { return n < 2*grain || runtime.GOMAXPROCS(0) == 1 }
+
 // parallel calls f on ranges that cover [0, n), each of grain elements (the last may be shorter), on up to
 // GOMAXPROCS goroutines that all end before it returns. f must write each output from one range only, by a rule that
 // does not depend on the range: then the number of goroutines does not show in the bits. A panic of f, in whichever

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"runtime"
 	"sync"
 )
 
@@ -43,7 +44,7 @@ func (p *Pool) Run(y, x []float32) {
 	checkLen("y", len(y), p.planes*p.out())
 	const foldsPerTask = 1 << 17
 	grain := max(1, foldsPerTask/(p.out()*p.places()))
-	if p.planes <= grain {
+	if p.planes <= grain || runtime.GOMAXPROCS(0) == 1 {
 		p.some(y, x, 0, p.planes)
 		return
 	}

@@ -42,14 +42,32 @@ func reduceChunks(kind reduction, x, y []float32) float32 {
 	if len(x) <= reduceChunk {
 		return reduceChunk1(kind, x, y)
 	}
-	sums := make([]float32, (len(x)+reduceChunk-1)/reduceChunk)
-	one := func(lo, hi int) {
-		for c := lo; c < hi; c++ {
-			first, last := c*reduceChunk, min((c+1)*reduceChunk, len(x))
-			sums[c] = reduceChunk1(kind, x[first:last], y[first:last])
+	chunks := (len(x) + reduceChunk - 1) / reduceChunk
+	if serial(chunks, 1) {
+		var few [64]float32 // enough for 4 million elements
+		sums := few[:0]
+		for c := range chunks {
+			sums = append(sums, reduceChunkAt(kind, c, x, y))
 		}
+		return sumPairs(sums)
 	}
-	parallel(len(sums), 1, one)
+	sums := make([]float32, chunks)
+	parallel(chunks, 1, func(lo, hi int) {
+		for c := lo; c < hi; c++ {
+			sums[c] = reduceChunkAt(kind, c, x, y)
+		}
+	})
+	return sumPairs(sums)
+}
+
+// reduceChunkAt sums chunk c.
+func reduceChunkAt(kind reduction, c int, x, y []float32) float32 {
+	first, last := c*reduceChunk, min((c+1)*reduceChunk, len(x))
+	return reduceChunk1(kind, x[first:last], y[first:last])
+}
+
+// sumPairs adds neighbours until one sum is left; sums is overwritten.
+func sumPairs(sums []float32) float32 {
 	for len(sums) > 1 {
 		half := sums[:0]
 		for i := 0; i+1 < len(sums); i += 2 {

@@ -9,7 +9,7 @@ func Softmax(dst, src []float32, rows, cols int) {
 	if cols == 0 {
 		return
 	}
-	if rows*cols < 2*elementGrain {
+	if serial(rows*cols, elementGrain) {
 		softmaxRows(dst, src, cols)
 		return
 	}

@@ -12,6 +12,8 @@ var windowShapes = []ConvShape{
 	{Batch: 2, Groups: 1, Channels: 3, Outputs: 32, Window: Along(Axis{9, 3, 1, 1, 1, 9}, Axis{40, 3, 1, 1, 1, 40})},
 	{Batch: 3, Groups: 2, Channels: 2, Outputs: 3, Window: Along(Axis{7, 2, 2, 1, 1, 4}, Axis{6, 3, 3, 2, 2, 2})},
 	{Batch: 1, Groups: 4, Channels: 1, Outputs: 1, Window: Along(Axis{5, 2, 1, 3, 4, 9})},
+	{Batch: 1, Groups: 1, Channels: 1, Outputs: 1, Window: Along(Axis{7, 2, 2, 1, 0, 3}, Axis{20, 2, 2, 1, 1, 10})},
+	{Batch: 1, Groups: 1, Channels: 1, Outputs: 1, Window: Along(Axis{6, 2, 1, 2, 1, 5}, Axis{9, 2, 1, 1, 0, 8})},
 	{Batch: 2, Groups: 1, Channels: 2, Outputs: 5, Window: Along(Axis{2, 2, 1, 1, 0, 1}, Axis{3, 2, 2, 1, 1, 2}, Axis{4, 2, 1, 2, 1, 3})},
 }
 

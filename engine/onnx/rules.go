@@ -33,7 +33,6 @@ func init() {
 		encodeRules,
 		castRules,
 		bitRules,
-		treeRules,
 	} {
 		maps.Copy(rules, family)
 	}
