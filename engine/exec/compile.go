@@ -133,10 +133,11 @@ const (
 // instruction is a node with storages for values.
 type instruction struct {
 	call           *graph.Call
-	in, out        []int  // storages; in has -1 where an optional input is left out
-	transA, transB bool   // MatMul and Gemm: the factor is stored transposed
-	then           *then  // MatMul and Gemm: what joinProducts made part of it
-	group          *fused // set for an instruction that stands for several, of which call is the first
+	in, out        []int     // storages; in has -1 where an optional input is left out
+	transA, transB bool      // MatMul and Gemm: the factor is stored transposed
+	then           *then     // MatMul and Gemm: what joinProducts made part of it
+	conv           *convThen // the same for Conv
+	group          *fused    // set for an instruction that stands for several, of which call is the first
 }
 
 func (c *compiler) add(v graph.Value, where place) int {

@@ -31,6 +31,7 @@ func (c *compiler) joinProducts(outputs []int) {
 	for i := range c.code {
 		if !f.gone[i] {
 			f.product(i)
+			f.convolution(i)
 		}
 	}
 	kept := c.code[:0]
@@ -87,7 +88,7 @@ func (f *products) product(i int) {
 		if f.needed[z] {
 			break
 		}
-		if len(f.readers[z]) == 1 {
+		if len(f.readers[z]) == 1 && !f.gone[f.readers[z][0]] {
 			r := f.readers[z][0]
 			next := &f.c.code[r]
 			if other := f.addend(next, z); other >= 0 {

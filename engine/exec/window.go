@@ -20,7 +20,7 @@ func windowOf(call *graph.Call) kernel.Window {
 	return kernel.Along(axes...)
 }
 
-// emitConv packs weights that are an initializer here, once. The bias is added as a step of its own.
+// emitConv packs weights that are an initializer here, once. What follows the sums, a bias first, is in.conv.
 func emitConv(c *compiler, in *instruction) func(*Program) error {
 	xs, ws, g := in.call.In[0].Shape, in.call.In[1].Shape, in.call.Int("group")
 	conv := kernel.NewConv(kernel.ConvShape{Batch: xs[0], Groups: g, Channels: ws[1], Outputs: ws[0] / g, Window: windowOf(in.call)})
@@ -30,22 +30,15 @@ func emitConv(c *compiler, in *instruction) func(*Program) error {
 		packed = conv.Pack(t.Float32())
 	}
 	var own kernel.ConvWeights // of weights that change
-	var then kernel.Then
-	bias := -1
-	if in.call.Has(2) {
-		bias = in.in[2]
-	}
+	bind := in.conv.bind()
 	return func(p *Program) error {
 		weights := packed
 		if weights == nil {
 			conv.PackInto(&own, p.f32[w])
 			weights = &own
 		}
-		then.Rows = nil
-		if bias >= 0 {
-			then.Rows = p.f32[bias]
-		}
-		conv.Run(p.f32[y], p.f32[x], weights, &then, nil)
+		then, after := bind(p)
+		conv.Run(p.f32[y], p.f32[x], weights, then, after)
 		return nil
 	}
 }
