@@ -17,6 +17,8 @@ var ErrGradient = errors.New("no gradient")
 // (an input, initializer or intermediate result, of float32). The map gives the name of each gradient, name + ".grad", which is
 // also a further output. What several nodes read gets the sum of their contributions, added from the first reader to the last;
 // what the loss does not depend on gets zeros; nothing is computed that no gradient in wrt needs. g is not changed.
+// Recurrent layers
+// are unrolled in the result, bits unchanged.
 // It returns graph.Infer's error, or one wrapping ErrGradient that names what stands in the way.
 func Gradient(g *graph.Graph, loss string, wrt []string) (*graph.Graph, map[string]string, error) {
 	values, err := graph.Infer(g)
@@ -26,6 +28,11 @@ func Gradient(g *graph.Graph, loss string, wrt []string) (*graph.Graph, map[stri
 	calls, err := graph.Calls(g)
 	if err != nil {
 		return nil, nil, err
+	}
+	if flat, err := unrolled(g, calls); err != nil {
+		return nil, nil, err
+	} else if flat != g {
+		return Gradient(flat, loss, wrt)
 	}
 	if v, ok := values[loss]; !ok || v.DType != tensor.Float32 || v.Len() != 1 {
 		return nil, nil, fmt.Errorf("%w: loss %q is not a float32 value of one element", ErrGradient, loss)

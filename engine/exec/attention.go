@@ -266,7 +266,7 @@ func (t *attentionHead) block(scratch []float32, lo, hi int, finite bool) {
 	}
 	p, q, k, v := scratch[:rows*keys], t.q[lo*t.d:hi*t.d], t.k[:keys*t.d], t.v[:keys*t.dv]
 	if t.packedK != nil {
-		kernel.MatMulPart(p, q, t.packedK, rows, t.d, keys)
+		kernel.MatMulPart(p, q, t.packedK, rows, t.d, keys, nil)
 	} else {
 		kernel.MatMul(p, q, k, rows, t.d, keys, false, true)
 	}
@@ -286,7 +286,7 @@ func (t *attentionHead) block(scratch []float32, lo, hi int, finite bool) {
 		v = t.mask.cut(t, v, lo, keys)
 		kernel.MatMul(y, p, v, rows, keys, t.dv, false, false)
 	case t.packedV != nil:
-		kernel.MatMulPart(y, p, t.packedV, rows, keys, t.dv)
+		kernel.MatMulPart(y, p, t.packedV, rows, keys, t.dv, nil)
 	default:
 		kernel.MatMul(y, p, v, rows, keys, t.dv, false, false)
 	}

@@ -8,7 +8,8 @@ import (
 // MACs is the work of one run of g in multiply-accumulates. MatMul, Gemm, Conv and Attention (over the pairs that a causal mask
 // leaves) count them exactly. An elementwise operator counts 1 for each output element, 4 if it divides or takes a root, 16
 // if it evaluates a polynomial (exp, log, tanh, erf, sigmoid, sin, cos, gelu, softmax); a reduction 1 for each input element;
-// moving data 1 for each output element; reshaping nothing. It returns Infer's error, or one if the sum overflows.
+// moving data 1 for each output element; reshaping nothing;
+// a recurrent layer its products, and 18 for each gate of a hidden value. It returns Infer's error, or one if the sum overflows.
 func MACs(g *Graph) (uint64, error) {
 	calls, err := Calls(g)
 	if err != nil {

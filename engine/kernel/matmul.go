@@ -45,6 +45,7 @@ type product struct {
 	m, k, n                        int
 	aRow, aCol, bRow, bCol, bPanel int
 	packed                         bool // b is packed: panels are contiguous and whole
+	serial                         bool // on the goroutine of the caller
 	first                          int  // column of c that the first column of b makes; a multiple of 32
 	then                           *Then
 	continued                      bool // c holds sums to go on from
@@ -107,7 +108,7 @@ func (p *product) runGeneric(lo, hi int) {
 func (p *product) runPortable() {
 	const macsPerTask = 1 << 15 // about 100 µs
 	grain := max(1, macsPerTask/(p.k*p.n))
-	if p.m <= grain {
+	if p.m <= grain || p.serial {
 		p.runGeneric(0, p.m)
 		return
 	}

@@ -68,7 +68,7 @@ func (p *product) run() {
 	}
 	t := &tilings[current()]
 	workers := runtime.GOMAXPROCS(0)
-	if p.m*p.n*p.k < serialMACs {
+	if p.m*p.n*p.k < serialMACs || p.serial {
 		workers = 1
 	}
 	if p.packed || p.bCol == 1 && (p.k*p.n <= inCache || p.m < 2*t.rows) {

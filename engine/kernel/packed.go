@@ -90,21 +90,22 @@ func MatMulPackedThen(c, a []float32, b *Packed, m, k, n int, transA bool, then 
 	if b.k != k || b.n != n {
 		panic(fmt.Sprintf("kernel: packed b is %dx%d, want %dx%d", b.k, b.n, k, n))
 	}
-	matMulPacked(c, a, b, m, k, n, transA, then)
+	matMulPacked(c, a, b, m, k, n, transA, then, false)
 }
 
-// MatMulPart is MatMul of a, [m,k], with the first k rows and n columns of a packed matrix, which may have more.
-func MatMulPart(c, a []float32, b *Packed, m, k, n int) {
+// MatMulPart is MatMul of a, [m,k], with the first k rows and n columns of a packed matrix, which may have more, followed by the
+// steps of then, if it is not nil. It runs on the goroutine of its caller, who has others to do the rest.
+func MatMulPart(c, a []float32, b *Packed, m, k, n int, then *Then) {
 	if b.k < k || b.n < n {
 		panic(fmt.Sprintf("kernel: packed b is %dx%d, want at least %dx%d", b.k, b.n, k, n))
 	}
-	matMulPacked(c, a, b, m, k, n, false, nil)
+	matMulPacked(c, a, b, m, k, n, false, then, true)
 }
 
-func matMulPacked(c, a []float32, b *Packed, m, k, n int, transA bool, then *Then) {
+func matMulPacked(c, a []float32, b *Packed, m, k, n int, transA bool, then *Then, serial bool) {
 	checkLen("a", len(a), m*k)
 	checkLen("c", len(c), m*n)
-	p := product{c: c, a: a, b: b.data, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: panelCols, bCol: 1, bPanel: panelCols * b.k, packed: true, then: then}
+	p := product{c: c, a: a, b: b.data, m: m, k: k, n: n, aRow: k, aCol: 1, bRow: panelCols, bCol: 1, bPanel: panelCols * b.k, packed: true, then: then, serial: serial}
 	if transA {
 		p.aRow, p.aCol = 1, m
 	}
@@ -124,4 +125,12 @@ func alignedPart(x []float32) []float32 {
 		skip++
 	}
 	return x[skip:]
+}
+
+// Columns is the matrix of the columns from lo, a multiple of 32, to hi, in the same memory.
+func (p *Packed) Columns(lo, hi int) *Packed {
+	if lo%panelCols != 0 || lo < 0 || hi < lo || hi > p.n {
+		panic(fmt.Sprintf("kernel: columns %d to %d of a packed matrix of %d", lo, hi, p.n))
+	}
+	return &Packed{k: p.k, n: hi - lo, data: p.data[lo*p.k:]}
 }

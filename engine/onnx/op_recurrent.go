@@ -37,6 +37,9 @@ func recurrent(gates int, step func(n *node, c *cell, x graph.Ref)) rule {
 		s := n.shape(x)
 		length, batch := s[0], s[1]
 		w, r := n.need(1), n.need(2)
+		if out := n.wholeLayer(gates, x, batchFirst); out != nil {
+			return out
+		}
 		if length > maxSteps || len(n.shape(w)) != 3 || len(n.shape(r)) != 3 {
 			unsupported("%d steps, weights of shape %v and %v", length, n.shape(w), n.shape(r))
 		}
@@ -121,6 +124,35 @@ func recurrent(gates int, step func(n *node, c *cell, x graph.Ref)) rule {
 		}
 		return out
 	}
+}
+
+// wholeLayer is the engine's own layer if the node is of the usual form: its default activations, all sequences of full length, no
+// clipping, no peepholes. x has the steps first.
+func (n *node) wholeLayer(gates int, x graph.Ref, batchFirst bool) []*value {
+	if gates == 1 || batchFirst || n.has(4) || n.has(7) || n.attr("clip") != nil || n.attr("activations") != nil || n.flag("input_forget") {
+		return nil
+	}
+	attrs := graph.Attrs{"direction": n.text("direction", "forward")}
+	if n.attr("hidden_size") != nil {
+		attrs["hidden_size"] = n.integer("hidden_size", 0)
+	}
+	in := []graph.Ref{x, n.x(1), n.x(2), n.x(3), graph.None, n.x(5)}
+	outputs := 2
+	if gates == 4 {
+		in, outputs = append(in, n.x(6)), 3
+	} else if n.flag("linear_before_reset") {
+		attrs["linear_before_reset"] = 1
+	}
+	for in[len(in)-1] == graph.None {
+		in = in[:len(in)-1]
+	}
+	var out []*value
+	refs := n.l.b.OpN(n.p.op, outputs, attrs, in...)
+	n.check()
+	for _, r := range refs {
+		out = append(out, &value{ref: r})
+	}
+	return out
 }
 
 // part is entry d of the first axis, in the given shape.
