@@ -55,7 +55,7 @@ func (c *compiler) allocate(p *Program) {
 		for _, id := range in.out {
 			switch s := c.storages[id]; s.place {
 			case planned:
-				p.set(id, prefix(memory[home[id]], s.len))
+				p.set(id, memory[home[id]].Part(0, s.len))
 			case kept:
 				p.set(id, tensor.New(s.dtype, s.len))
 			}
@@ -112,21 +112,4 @@ func take(slots *[]slot, s storage) int {
 	chosen := &(*slots)[best]
 	chosen.free, chosen.len = false, max(chosen.len, s.len)
 	return best
-}
-
-// prefix is a tensor of the first n elements of t, on the same storage.
-func prefix(t *tensor.Tensor, n int) *tensor.Tensor {
-	switch t.DType() {
-	case tensor.Float32:
-		return tensor.From(t.Float32()[:n:n], n)
-	case tensor.Uint8:
-		return tensor.From(tensor.Data[uint8](t)[:n:n], n)
-	case tensor.Int8:
-		return tensor.From(tensor.Data[int8](t)[:n:n], n)
-	case tensor.Int32:
-		return tensor.From(tensor.Data[int32](t)[:n:n], n)
-	case tensor.Int64:
-		return tensor.From(t.Int64()[:n:n], n)
-	}
-	return tensor.From(t.Bool()[:n:n], n)
 }

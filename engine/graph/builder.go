@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -66,6 +67,43 @@ func (b *Builder) Value(r Ref) Value { return b.scope.values[string(r)] }
 
 // Shape is the shape of a value, nil after a mistake. Do not change it.
 func (b *Builder) Shape(r Ref) []int { return b.Value(r).Shape }
+
+// Mark is a state of a builder to which Undo goes back.
+type Mark struct {
+	inputs, outputs, initializers, nodes int
+	err                                  error
+}
+
+// Mark is the present state.
+func (b *Builder) Mark() Mark {
+	return Mark{len(b.graph.Inputs), len(b.graph.Outputs), len(b.graph.Initializers), len(b.graph.Nodes), b.err}
+}
+
+// Undo takes back what was added since m, the first mistake included. Names that were given are not given again.
+func (b *Builder) Undo(m Mark) {
+	forget := func(name string) {
+		delete(b.scope.values, name)
+		delete(b.scope.consts, name)
+	}
+	for _, v := range b.graph.Inputs[m.inputs:] {
+		forget(v.Name)
+	}
+	for _, t := range b.graph.Initializers[m.initializers:] {
+		forget(t.Name)
+	}
+	for _, n := range b.graph.Nodes[m.nodes:] {
+		delete(b.scope.nodes, n.Name)
+		for _, name := range n.Outputs {
+			forget(name)
+		}
+	}
+	unknown := func(r Ref) bool { _, ok := b.scope.values[string(r)]; return !ok }
+	maps.DeleteFunc(b.ints, func(_ string, r Ref) bool { return unknown(r) })
+	maps.DeleteFunc(b.floats, func(_ uint32, r Ref) bool { return unknown(r) })
+	b.graph.Inputs, b.graph.Outputs = b.graph.Inputs[:m.inputs], b.graph.Outputs[:m.outputs]
+	b.graph.Initializers, b.graph.Nodes = b.graph.Initializers[:m.initializers], b.graph.Nodes[:m.nodes]
+	b.err = m.err
+}
 
 // Input declares a graph input.
 func (b *Builder) Input(name string, dt tensor.DType, shape ...int) Ref {

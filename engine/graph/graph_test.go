@@ -273,3 +273,30 @@ func TestMACs(t *testing.T) {
 		}
 	}
 }
+
+// TestUndo takes back a mistake and what led to it, and goes on.
+func TestUndo(t *testing.T) {
+	b := NewBuilder("undo")
+	x := b.Input("x", tensor.Float32, 2, 3)
+	kept := b.Op("Mul", nil, x, b.Float(2))
+	before := b.Mark()
+	flat := b.Op("Reshape", nil, kept, b.Ints(6))
+	b.Op("Add", nil, flat, b.Float(3))
+	b.Op("MatMul", nil, flat, kept)
+	if b.Err() == nil {
+		t.Fatal("a product of [6] and [2 3] is accepted")
+	}
+	b.Undo(before)
+	if b.Err() != nil || b.Value(flat).Shape != nil || b.Value(kept).Shape == nil {
+		t.Fatalf("error %v, undone %v, kept %v", b.Err(), b.Value(flat), b.Value(kept))
+	}
+	b.Output("y", b.Op("Reshape", nil, kept, b.Ints(6)))
+	b.Output("z", b.Op("Add", nil, kept, b.Float(3)))
+	g, err := b.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(Encode(g)); err != nil || len(g.Nodes) != 5 || len(g.Initializers) != 3 {
+		t.Errorf("%v: %d nodes, %d initializers", err, len(g.Nodes), len(g.Initializers))
+	}
+}

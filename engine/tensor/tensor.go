@@ -117,6 +117,26 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 	return &Tensor{dtype: t.dtype, shape: slices.Clone(shape), len: t.len, data: t.data}
 }
 
+// Part is a tensor of one dimension of the elements from lo to hi, on the same storage. It panics if the range is outside the tensor.
+func (t *Tensor) Part(lo, hi int) *Tensor {
+	p := &Tensor{dtype: t.dtype, shape: []int{hi - lo}, len: hi - lo}
+	switch d := t.data.(type) {
+	case []float32:
+		p.data = d[lo:hi:hi]
+	case []uint8:
+		p.data = d[lo:hi:hi]
+	case []int8:
+		p.data = d[lo:hi:hi]
+	case []int32:
+		p.data = d[lo:hi:hi]
+	case []int64:
+		p.data = d[lo:hi:hi]
+	case []bool:
+		p.data = d[lo:hi:hi]
+	}
+	return p
+}
+
 // Data is the storage itself. It panics if T is not the element type.
 func Data[T Element](t *Tensor) []T {
 	d, ok := t.data.([]T)

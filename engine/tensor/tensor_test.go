@@ -14,6 +14,15 @@ func TestReshapeShares(t *testing.T) {
 	if a.Float32()[5] != 7 {
 		t.Error("reshape copied the storage")
 	}
+	p := a.Part(2, 4)
+	if p.Float32()[1] = 8; a.Float32()[3] != 8 || p.Len() != 2 || cap(p.Float32()) != 2 {
+		t.Error("a part does not share the storage, or more than its own")
+	}
+	for _, dt := range []DType{Uint8, Int8, Int32, Int64, Bool} {
+		if p := New(dt, 2, 3).Part(1, 4); p.DType() != dt || len(p.Bytes()) != 3*dt.Size() {
+			t.Errorf("part of %v: %v%v", dt, p.DType(), p.Shape())
+		}
+	}
 	c := a.Clone()
 	c.Float32()[0] = 9
 	if a.Float32()[0] != 1 {
