@@ -82,6 +82,7 @@ type Port struct {
 	DType   tensor.DType // what the engine carries it in, 0 if it cannot
 	Dims    []Dim        // nil if the file does not say
 	Keys    []string     // of a map: a run has its values in this order, as a row of float32
+	kind    typeProto
 }
 
 // Dim is a dimension: a size, or 0 and perhaps a symbol that stands for it.
@@ -91,7 +92,7 @@ type Dim struct {
 }
 
 func portOf(v valueProto) Port {
-	p := Port{Name: v.name}
+	p := Port{Name: v.name, kind: v.kind}
 	if v.kind.tensor {
 		p.Type = fmt.Sprintf("element type %d", v.kind.dtype)
 		if v.kind.dtype >= 0 && v.kind.dtype <= math.MaxUint8 {

@@ -158,7 +158,7 @@ func (l *lowering) initializer(t *tensor.Tensor) graph.Ref {
 
 // refOf is the place of v in the graph.
 func (l *lowering) refOf(v *value) graph.Ref {
-	if v.ref == graph.None {
+	if v.ref == graph.None || v.known != nil && l.b.Err() == nil && l.b.Value(v.ref).Name == "" { // not there yet, or undone
 		v.ref = l.initializer(v.known)
 	}
 	return v.ref

@@ -119,11 +119,11 @@ func testCase(dir string) Case {
 
 // testSet runs one set of inputs and compares the outputs.
 func testSet(m *onnx.Model, dir string) (outcome, why string, largest float64) {
-	in, err := tensors(dir, "input", m.Inputs())
+	in, err := values(dir, "input", m.Inputs())
 	if err != nil {
 		return Unsupported, err.Error(), 0
 	}
-	want, err := tensors(dir, "output", m.Outputs())
+	want, err := values(dir, "output", m.Outputs())
 	if err != nil {
 		return Unsupported, err.Error(), 0
 	}
@@ -145,45 +145,39 @@ func testSet(m *onnx.Model, dir string) (outcome, why string, largest float64) {
 	return Pass, "", 0
 }
 
-// tensors reads role_0.pb, role_1.pb and so on: one for each port.
-func tensors(dir, role string, ports []onnx.Port) (map[string]*tensor.Tensor, error) {
-	list := map[string]*tensor.Tensor{}
+// values reads role_0.pb, role_1.pb and so on: one for each port.
+func values(dir, role string, ports []onnx.Port) (map[string]onnx.Value, error) {
+	list := map[string]onnx.Value{}
 	for i, p := range ports {
-		if p.Type == "" {
-			return nil, fmt.Errorf("%w: %s %q is not a tensor", onnx.ErrUnsupported, role, p.Name)
-		}
 		b, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("%s_%d.pb", role, i)))
 		if err != nil {
 			return nil, err
 		}
-		t, err := onnx.ReadTensor(b)
-		if err == nil {
-			t, err = declared(t, p)
-		}
-		if err != nil {
+		if list[p.Name], err = declared(b, p); err != nil {
 			return nil, fmt.Errorf("%s %q: %w", role, p.Name, err)
 		}
-		list[p.Name] = t.Tensor
 	}
 	return list, nil
 }
 
-// declared is a tensor of a test in the type that the model declares. The suite writes bfloat16 as uint16, since NumPy lacks it.
-func declared(t onnx.Array, p onnx.Port) (onnx.Array, error) {
-	if t.Element == p.Element {
-		return t, nil
+// declared is a value of a test in the type that the model declares. The suite writes bfloat16 as uint16, since NumPy lacks it.
+func declared(b []byte, p onnx.Port) (onnx.Value, error) {
+	if p.DType == 0 || p.Element == onnx.String {
+		return onnx.ReadValue(b, p)
 	}
-	if t.Element == onnx.Uint16 && p.Element == onnx.BFloat16 {
-		return t.Reinterpret(p.Element)
+	t, err := onnx.ReadTensor(b)
+	switch {
+	case err != nil:
+	case t.Element == onnx.Uint16 && p.Element == onnx.BFloat16:
+		t, err = t.Reinterpret(p.Element)
+	case t.Element != p.Element:
+		err = fmt.Errorf("%w: it is %v, the model declares %v", onnx.ErrInvalid, t.Element, p.Element)
 	}
-	return t, fmt.Errorf("%w: it is %v, the model declares %v", onnx.ErrInvalid, t.Element, p.Element)
+	return onnx.Value{Tensor: t.Tensor, Element: t.Element}, err
 }
 
-// differ says how got is not want, and the largest relative error.
-func differ(got, want *tensor.Tensor, relative float64) (string, float64) {
-	if got == nil {
-		return "is missing", math.MaxFloat64
-	}
+// differTensors is differ for tensors of numbers.
+func differTensors(got, want *tensor.Tensor, relative float64) (string, float64) {
 	if got.DType() != want.DType() || !slices.Equal(got.Shape(), want.Shape()) {
 		return fmt.Sprintf("is %v%v, want %v%v", got.DType(), got.Shape(), want.DType(), want.Shape()), math.MaxFloat64
 	}

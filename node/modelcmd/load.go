@@ -11,7 +11,6 @@ import (
 
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/onnx"
-	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/node/failure"
 )
 
@@ -82,12 +81,4 @@ func (m *model) specialise(feeds map[string]onnx.Feed) (*graph.Graph, error) {
 		}
 	}
 	return m.graph, nil
-}
-
-func feedsOf(in map[string]*tensor.Tensor) map[string]onnx.Feed {
-	feeds := map[string]onnx.Feed{}
-	for name, t := range in {
-		feeds[name] = onnx.FeedOf(t)
-	}
-	return feeds
 }

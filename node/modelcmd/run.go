@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/onnx"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/node/failure"
@@ -31,14 +30,14 @@ func Run(o RunOptions, w io.Writer) error {
 		return err
 	}
 	ports := m.inputs()
-	in := map[string]*tensor.Tensor{}
+	in := map[string]onnx.Value{}
 	for _, arg := range o.Inputs {
 		name, file, ok := strings.Cut(arg, "=")
 		i := slices.IndexFunc(ports, func(p onnx.Port) bool { return p.Name == name })
 		if !ok || i < 0 {
 			return failure.New(failure.Usage, "cannot use --input "+arg, fmt.Errorf("want name=file with a name of %s", names(ports)), "mutirao model inspect "+o.File)
 		}
-		if in[name], err = readInput(file, ports[i].DType); err != nil {
+		if in[name], err = readInput(file, ports[i]); err != nil {
 			return failure.New(failure.General, "cannot read input "+name+" from "+file, err, "mutirao model inspect "+o.File)
 		}
 	}
@@ -47,24 +46,34 @@ func Run(o RunOptions, w io.Writer) error {
 		return failure.New(failure.General, "cannot run "+o.File, err, "mutirao model inspect "+o.File)
 	}
 	for _, name := range slices.Sorted(maps.Keys(out)) {
-		if err := writeOutput(w, o, name, out[name]); err != nil {
-			return err
+		if out[name].None() || out[name].Sequence != nil {
+			fmt.Fprintf(w, "%s  %v\n", name, out[name])
+		}
+		for _, p := range parts(name, out[name]) {
+			if err := writeOutput(w, o, p); err != nil {
+				return err
+			}
 		}
 	}
 	if o.Trace {
-		for _, list := range []struct {
-			title   string
-			tensors map[string]*tensor.Tensor
-		}{{"input", in}, {"output", out}} {
-			var entries []trace.Entry
-			for _, name := range slices.Sorted(maps.Keys(list.tensors)) {
-				fmt.Fprintf(w, "root of %s %s  %v\n", list.title, name, trace.TensorRoot(list.tensors[name]))
-				entries = append(entries, trace.Entry{Name: name, Tensor: list.tensors[name]})
-			}
-			fmt.Fprintf(w, "root of all %ss  %v\n", list.title, trace.StateRoot(entries))
-		}
+		printRoots(w, "input", in)
+		printRoots(w, "output", out)
 	}
 	return nil
+}
+
+// printRoots prints the roots of all tensors of numbers; strings have none.
+func printRoots(w io.Writer, title string, values map[string]onnx.Value) {
+	var entries []trace.Entry
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, p := range parts(name, values[name]) {
+			if p.Tensor != nil {
+				fmt.Fprintf(w, "root of %s %s  %v\n", title, p.name, trace.TensorRoot(p.Tensor))
+				entries = append(entries, trace.Entry{Name: p.name, Tensor: p.Tensor})
+			}
+		}
+	}
+	fmt.Fprintf(w, "root of all %ss  %v\n", title, trace.StateRoot(entries))
 }
 
 func names(ports []onnx.Port) string {
@@ -75,54 +84,11 @@ func names(ports []onnx.Port) string {
 	return strings.Join(list, ", ")
 }
 
-func readInput(file string, dt tensor.DType) (*tensor.Tensor, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	switch filepath.Ext(file) {
-	case ".npy":
-		return readNPY(b)
-	case ".json":
-		if dt == 0 {
-			dt = tensor.Float32
-		}
-		return readJSON(b, dt)
-	case ".pb":
-		t, err := onnx.ReadTensor(b)
-		return t.Tensor, err
-	}
-	return nil, fmt.Errorf("%s ends neither in .npy nor in .json or .pb", file)
-}
-
-// compute specialises, compiles and runs.
-func compute(m *model, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
-	g, err := m.specialise(feedsOf(in))
-	if err != nil {
-		return nil, err
-	}
-	p, err := exec.Compile(g)
-	if err != nil {
-		return nil, err
-	}
-	given := map[string]*tensor.Tensor{} // inputs that are empty are not in the graph
-	for _, v := range g.Inputs {
-		if in[v.Name] != nil {
-			given[v.Name] = in[v.Name]
-		}
-	}
-	return p.Run(given)
-}
-
 const printed = 32 // elements of an output on the terminal
 
-func writeOutput(w io.Writer, o RunOptions, name string, t *tensor.Tensor) error {
-	if o.Out == "" {
-		values := strings.Trim(fmt.Sprintf("%v", firstValues(t, printed)), "[]")
-		if t.Len() > printed {
-			values += " …"
-		}
-		_, err := fmt.Fprintf(w, "%s  %v%v  %s\n", name, t.DType(), t.Shape(), values)
+func writeOutput(w io.Writer, o RunOptions, p part) error {
+	if o.Out == "" || p.Tensor == nil {
+		_, err := fmt.Fprintf(w, "%s  %v  %s\n", p.name, p.Value, shown(p.Value, printed))
 		return err
 	}
 	file := filepath.Join(o.Out, strings.Map(func(r rune) rune {
@@ -130,14 +96,14 @@ func writeOutput(w io.Writer, o RunOptions, name string, t *tensor.Tensor) error
 			return '_'
 		}
 		return r
-	}, name)+".npy")
+	}, p.name)+".npy")
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, writeNPY(t), 0o644); err != nil {
+	if err := os.WriteFile(file, writeNPY(p.Tensor), 0o644); err != nil {
 		return failure.New(failure.General, "cannot write "+file, err, "choose another folder with --out")
 	}
-	_, err := fmt.Fprintf(w, "%s  %v%v  %s\n", name, t.DType(), t.Shape(), file)
+	_, err := fmt.Fprintf(w, "%s  %v  %s\n", p.name, p.Value, file)
 	return err
 }
 

@@ -1,0 +1,163 @@
+package modelcmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mutirao/mutirao/engine/exec"
+	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/engine/onnx"
+	"github.com/mutirao/mutirao/engine/tensor"
+)
+
+// compute runs the model once.
+func compute(m *model, in map[string]onnx.Value) (map[string]onnx.Value, error) {
+	if m.onnx != nil {
+		s, err := m.onnx.NewSession(onnx.DefaultLimits)
+		if err != nil {
+			return nil, err
+		}
+		return s.Run(in)
+	}
+	p, err := exec.Compile(m.graph)
+	if err != nil {
+		return nil, err
+	}
+	given := map[string]*tensor.Tensor{}
+	for name, v := range in {
+		given[name] = v.Tensor
+	}
+	results, err := p.Run(given)
+	out := map[string]onnx.Value{}
+	for name, t := range results {
+		out[name] = onnx.Value{Tensor: t}
+	}
+	return out, err
+}
+
+// readInput reads an input from a file by its ending.
+func readInput(file string, p onnx.Port) (onnx.Value, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return onnx.Value{}, err
+	}
+	v := onnx.Value{Element: p.Element}
+	switch filepath.Ext(file) {
+	case ".npy":
+		v.Tensor, err = readNPY(b)
+	case ".json":
+		if p.Element == onnx.String {
+			return readStrings(b)
+		}
+		dt := p.DType
+		if dt == 0 {
+			dt = tensor.Float32
+		}
+		v.Tensor, err = readJSON(b, dt)
+	case ".pb":
+		return onnx.ReadValue(b, p)
+	default:
+		err = fmt.Errorf("%s ends neither in .npy nor in .json or .pb", file)
+	}
+	if err == nil && v.Tensor.DType() != p.DType {
+		v.Element = 0 // another type than the model declares
+	}
+	return v, err
+}
+
+// readStrings reads nested lists of strings.
+func readStrings(b []byte) (onnx.Value, error) {
+	var v any
+	if err := json.Unmarshal(b, &v); err != nil {
+		return onnx.Value{}, err
+	}
+	t := &onnx.Text{}
+	for at := v; ; {
+		list, ok := at.([]any)
+		if !ok {
+			break
+		}
+		if t.Shape = append(t.Shape, len(list)); len(list) == 0 || len(t.Shape) > graph.MaxRank {
+			return onnx.Value{}, fmt.Errorf("lists of lengths %v", t.Shape)
+		}
+		at = list[0]
+	}
+	var flat []any
+	if err := flatten(v, t.Shape, &flat); err != nil {
+		return onnx.Value{}, err
+	}
+	for i, x := range flat {
+		s, ok := x.(string)
+		if !ok {
+			return onnx.Value{}, fmt.Errorf("element %d: %v is no string", i, x)
+		}
+		t.Data = append(t.Data, s)
+	}
+	return onnx.Value{Text: t}, nil
+}
+
+// part is a tensor of an input or output, by the name under which it is shown: that of a sequence's elements is "name[0]", "name[1]", ….
+type part struct {
+	name string
+	onnx.Value
+}
+
+// parts are the tensors that v consists of; an empty optional, as an empty sequence, has none.
+func parts(name string, v onnx.Value) []part {
+	if v.None() {
+		return nil
+	}
+	if v.Sequence == nil {
+		return []part{{name, v}}
+	}
+	var list []part
+	for i, e := range v.Sequence {
+		list = append(list, parts(fmt.Sprintf("%s[%d]", name, i), e)...)
+	}
+	return list
+}
+
+// differ says how got is not want, and the largest relative error.
+func differ(got, want onnx.Value, relative float64) (string, float64) {
+	if fmt.Sprint(got) != fmt.Sprint(want) && (want.Tensor == nil || got.Tensor == nil) {
+		return fmt.Sprintf("is %v, want %v", got, want), math.MaxFloat64
+	}
+	switch {
+	case want.Tensor != nil:
+		return differTensors(got.Tensor, want.Tensor, relative)
+	case want.Text != nil:
+		for i, w := range want.Text.Data {
+			if g := got.Text.Data[i]; g != w {
+				return fmt.Sprintf("element %d is %.40q, want %.40q", i, g, w), math.MaxFloat64
+			}
+		}
+	}
+	for i, w := range want.Sequence {
+		if why, worst := differ(got.Sequence[i], w, relative); why != "" {
+			return fmt.Sprintf("element %d %s", i, why), worst
+		}
+	}
+	return "", 0
+}
+
+// shown is the beginning of the elements of a tensor.
+func shown(v onnx.Value, n int) string {
+	length := 0
+	var text string
+	if v.Text != nil {
+		length = len(v.Text.Data)
+		text = fmt.Sprintf("%.200q", v.Text.Data[:min(n, length)])
+	} else {
+		length = v.Tensor.Len()
+		text = fmt.Sprintf("%v", firstValues(v.Tensor, n))
+	}
+	text = strings.Trim(text, "[]")
+	if length > n {
+		text += " …"
+	}
+	return text
+}
