@@ -57,6 +57,39 @@ func (c *Client) Models(ctx context.Context) ([]protocol.Hash, error) {
 	}
 }
 
+// Holding returns what an account holds of a model, or protocol.ErrNotFound.
+func (c *Client) Holding(ctx context.Context, model protocol.Hash, holder protocol.Account) (registry.Holding, error) {
+	var answer registrypb.HoldingResponse
+	request := &registrypb.HoldingRequest{Model: model[:], Holder: holder[:]}
+	if err := c.query(ctx, "/mutirao.registry.v1.Query/Holding", request, &answer); err != nil {
+		return registry.Holding{}, err
+	}
+	var h registry.Holding
+	return h, decode(answer.Json, &h)
+}
+
+// Holdings lists what everybody holds of a model, by holder ascending.
+func (c *Client) Holdings(ctx context.Context, model protocol.Hash) ([]registry.Holding, error) {
+	var list []registry.Holding
+	var after []byte
+	for {
+		var page registrypb.HoldingsResponse
+		if err := c.query(ctx, "/mutirao.registry.v1.Query/Holdings", &registrypb.HoldingsRequest{Model: model[:], After: after}, &page); err != nil {
+			return nil, err
+		}
+		if len(page.Json) == 0 {
+			return list, nil
+		}
+		for _, raw := range page.Json {
+			var h registry.Holding
+			if err := decode(raw, &h); err != nil {
+				return nil, err
+			}
+			list, after = append(list, h), h.Holder[:]
+		}
+	}
+}
+
 // Uses lists the receipts of all uses of a model in their order.
 func (c *Client) Uses(ctx context.Context, model protocol.Hash) ([]registry.UseReceipt, error) {
 	var out []registry.UseReceipt

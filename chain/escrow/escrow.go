@@ -79,7 +79,7 @@ const (
 	GasPerMessage   = 150_000
 	GasPerByte      = 20     // of the message
 	GasPerStateByte = 5      // decoded, and written back
-	GasPerShare     = 20_000 // paying one holder of a model
+	GasPerShare     = 20_000 // keeping one holder of a new model
 )
 
 // Unmetered is ctx without the gas of its stores.
@@ -104,7 +104,7 @@ func ChargeState(ctx sdk.Context) Charge {
 // Free is for reading what is paid for already and what nobody pays for.
 func Free(int) {}
 
-// ChargeShares takes the gas of paying so many holders.
+// ChargeShares takes the gas of keeping so many holders.
 func ChargeShares(ctx sdk.Context, n int) {
 	ctx.GasMeter().ConsumeGas(GasPerShare*uint64(n), "shares")
 }

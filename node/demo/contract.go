@@ -18,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 
+	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/tensor"
@@ -42,7 +43,7 @@ type contractReport struct {
 	Fee     string   `json:"fee"` // of one use
 	Answers []answer `json:"answers"`
 	Paid    []part   `json:"paid"`  // to share holders, for all uses
-	Exact   bool     `json:"exact"` // balances of all holders grew by exactly their parts, which sum to the fees
+	Exact   bool     `json:"exact"` // balances of all holders grew by exactly their parts, and the ledger holds what rounding left
 }
 
 type answer struct {
@@ -92,22 +93,13 @@ func (s *show) callContract(ctx context.Context, model registry.Model) (*contrac
 		return nil, err
 	}
 	r.Fee = amount.Coins()
-	before, err := s.balances(ctx, model.Shares)
-	if err != nil {
-		return nil, err
-	}
 	for _, a := range local {
 		if err := c.assess(ctx, s.set, &a, fee); err != nil {
 			return nil, fmt.Errorf("patient %d: %w", a.Patient, err)
 		}
 		r.Answers = append(r.Answers, a)
 	}
-	after, err := s.balances(ctx, model.Shares)
-	if err != nil {
-		return nil, err
-	}
-	r.settle(s.cast, model.Shares, amount, before, after)
-	return r, nil
+	return r, s.payHolders(ctx, r, model.ID, amount)
 }
 
 // deploy connects as the clinic and creates the contract.
@@ -250,29 +242,62 @@ func (s *show) localAnswers(ctx context.Context) ([]answer, error) {
 	return list, nil
 }
 
-func (s *show) balances(ctx context.Context, shares []registry.Share) (map[protocol.Account]money.Amount, error) {
+func (s *show) balances(ctx context.Context, holders []registry.Holding) (map[protocol.Account]money.Amount, error) {
 	list := map[protocol.Account]money.Amount{}
-	for _, share := range shares {
-		b, err := s.machine.Client.Balance(ctx, share.Holder)
+	for _, h := range holders {
+		b, err := s.machine.Client.Balance(ctx, h.Holder)
 		if err != nil {
 			return nil, err
 		}
-		list[share.Holder] = b
+		list[h.Holder] = b
 	}
 	return list, nil
 }
 
-// settle compares what holders received with what the rule divides.
-func (r *contractReport) settle(c *cast, shares []registry.Share, fee money.Amount, before, after map[protocol.Account]money.Amount) {
-	var sum money.Amount
+// payHolders lets the clinic claim every holder's dividend, which anybody may do, and compares what each received with its
+// part of the fees.
+func (s *show) payHolders(ctx context.Context, r *contractReport, model protocol.Hash, fee money.Amount) error {
+	key, err := client.NewKey(role.Derive(s.cast.user.secret, "account"))
+	if err != nil {
+		return err
+	}
+	user, err := client.Dial(s.ledger.endpoints(), key)
+	if err != nil {
+		return err
+	}
+	holders, err := user.Holdings(ctx, model)
+	if err != nil {
+		return err
+	}
+	before, err := s.balances(ctx, holders)
+	if err != nil {
+		return err
+	}
+	var claims []protocol.Msg
+	for _, h := range holders {
+		claims = append(claims, registry.ClaimDividend{Model: model, Holder: h.Holder})
+	}
+	if err := user.Submit(ctx, claims...); err != nil {
+		return fmt.Errorf("claim the dividends: %w", err)
+	}
+	after, err := s.balances(ctx, holders)
+	if err != nil {
+		return err
+	}
+	record, err := s.machine.Client.Model(ctx, model)
+	if err != nil {
+		return err
+	}
+	left := fee.Times(uint64(len(r.Answers)))
 	r.Exact = true
-	for _, p := range registry.Divide(fee, shares) {
-		due := p.Amount.Times(uint64(len(r.Answers)))
-		got, err := after[p.Holder].Sub(before[p.Holder])
+	for _, h := range holders {
+		due := fee.Times(uint64(len(r.Answers))).Part(uint64(h.PPM), 1_000_000)
+		got, err := after[h.Holder].Sub(before[h.Holder])
 		r.Exact = r.Exact && err == nil && got.Compare(due) == 0
-		r.Paid = append(r.Paid, part{c.name(p.Holder), got})
-		sum = sum.Plus(got)
+		r.Paid = append(r.Paid, part{s.cast.name(h.Holder), got})
+		left = left.Minus(due)
 	}
 	slices.SortFunc(r.Paid, func(a, b part) int { return strings.Compare(a.To, b.To) })
-	r.Exact = r.Exact && sum.Compare(fee.Times(uint64(len(r.Answers)))) == 0
+	r.Exact = r.Exact && record.Claims().Compare(left) == 0
+	return nil
 }

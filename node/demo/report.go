@@ -8,6 +8,7 @@ import (
 	"github.com/mutirao/mutirao/learn/recipe"
 	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/work"
@@ -82,7 +83,7 @@ func (s *show) report(ctx context.Context) (*report, error) {
 	}
 	r := &report{Schema: "mutirao.demo/v1", Run: s.Run, Seed: s.Seed, Kernel: kernelName(), Rounds: s.rows,
 		ModelRoot: s.final.Current.Model.String(), ModelID: model.ID.String(),
-		Lineage: lineage{Dataset: model.Dataset.String(), Run: model.Run.String(), Model: model.ID.String(), Kind: string(model.Lineage), Holders: len(registry.Divide(money.MUT(1), model.Shares))}}
+		Lineage: lineage{Dataset: model.Dataset.String(), Run: model.Run.String(), Model: model.ID.String(), Kind: string(model.Lineage), Holders: holders(model)}}
 	public, err := s.trainer.State(ctx, s.final.Current)
 	if err != nil {
 		return nil, err
@@ -126,6 +127,15 @@ func (s *show) publish(ctx context.Context) (registry.Model, error) {
 		return registry.Model{}, failure.New(failure.General, "the model could not be published", err, "mutirao demo --keep --dir D, and again with the same D")
 	}
 	return s.machine.Client.Model(ctx, id)
+}
+
+// holders counts the accounts that hold shares.
+func holders(m registry.Model) int {
+	list := map[protocol.Account]bool{}
+	for _, share := range m.Shares {
+		list[share.Holder] = true
+	}
+	return len(list)
 }
 
 // compare measures the model and trains the baseline.

@@ -30,6 +30,7 @@ type Ledger struct {
 	datasets []registry.Dataset
 	models   []registry.Model
 	files    [][]byte // artifacts, by index of models; nil if not callable
+	holdings []registry.Holding
 	records  []protocol.Recorded
 	events   []Event
 }
@@ -118,9 +119,19 @@ func (l *Ledger) apply(m protocol.Msg, from protocol.Account) error {
 		return l.publish(m, from)
 	case registry.Use:
 		return l.use(m, from)
+	case registry.DivideIncome:
+		_, err := l.flow(m.Model)
+		return err
+	case registry.ClaimDividend:
+		return l.claim(m)
+	case registry.TransferShares:
+		return l.transfer(m, from)
 	case work.CreateRun:
 		if l.dataset(m.Spec.Dataset) == nil {
 			return fmt.Errorf("%w: dataset %s", protocol.ErrNotFound, m.Spec.Dataset)
+		}
+		if _, err := l.parents(m.Spec.Parents); err != nil {
+			return err
 		}
 		i := l.run(work.RunID(from, m))
 		if i >= 0 {
@@ -174,10 +185,15 @@ func (l *Ledger) publish(m registry.PublishModel, from protocol.Account) error {
 	if at >= 0 {
 		known = &l.models[at]
 	}
-	model, effects, err := registry.Publish(m, run, *data, known, from, l.env())
+	parents, err := l.parents(run.Spec.Parents)
 	if err != nil {
 		return err
 	}
+	model, held, effects, err := registry.Publish(m, run, *data, parents, known, from, l.env())
+	if err != nil {
+		return err
+	}
+	l.holdings = append(l.holdings, held...)
 	if at < 0 {
 		l.models, l.files = append(l.models, registry.Model{}), append(l.files, nil)
 		at = len(l.models) - 1
@@ -227,18 +243,19 @@ type saved struct {
 	datasets        []registry.Dataset
 	models          []registry.Model
 	files           [][]byte
+	holdings        []registry.Holding
 	records, events int
 }
 
 func (l *Ledger) save() saved {
 	return saved{
 		books: l.books.clone(), runs: slices.Clone(l.runs), datasets: slices.Clone(l.datasets), models: slices.Clone(l.models),
-		files: slices.Clone(l.files), records: len(l.records), events: len(l.events),
+		files: slices.Clone(l.files), holdings: slices.Clone(l.holdings), records: len(l.records), events: len(l.events),
 	}
 }
 
 func (l *Ledger) restore(s saved) {
-	l.books, l.runs, l.datasets, l.models, l.files = s.books, s.runs, s.datasets, s.models, s.files
+	l.books, l.runs, l.datasets, l.models, l.files, l.holdings = s.books, s.runs, s.datasets, s.models, s.files, s.holdings
 	l.records, l.events = l.records[:s.records], l.events[:s.events]
 }
 
@@ -352,7 +369,7 @@ func (l *Ledger) Events(after protocol.Height) []Event {
 }
 
 // Check verifies what must hold between any two steps: the coins that were minted are in balances, in escrow or burned, to
-// the last unit; the escrow is the sum of what the runs owe; and no two records share a key.
+// the last unit; the escrow is the sum of what runs and models owe; and no two records share a key.
 func (l *Ledger) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -363,8 +380,11 @@ func (l *Ledger) Check() error {
 	for _, s := range l.runs {
 		claims = claims.Plus(s.Claims())
 	}
+	for i := range l.models {
+		claims = claims.Plus(l.models[i].Claims())
+	}
 	if claims.Compare(l.books.escrow) != 0 {
-		return fmt.Errorf("escrow holds %s, the runs owe %s", l.books.escrow, claims)
+		return fmt.Errorf("escrow holds %s, runs and models owe %s", l.books.escrow, claims)
 	}
 	keys := make(map[string]bool, len(l.records))
 	for _, r := range l.records {

@@ -161,8 +161,22 @@ func TestModel(t *testing.T) {
 	if err := l.Submit(account("user"), registry.Use{Model: m.ID, Fee: money.New(1000)}); err != nil {
 		t.Fatal(err)
 	}
+	for _, h := range l.Holdings(m.ID) {
+		if err := l.Submit(account("x"), registry.ClaimDividend{Model: m.ID, Holder: h.Holder}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if got := l.Balance(p).Minus(before); got != money.New(500) {
 		t.Errorf("p got %s of 1000", got)
+	}
+	if err := l.Submit(account("x"), registry.ClaimDividend{Model: m.ID, Holder: p}); !errors.Is(err, protocol.ErrNotFound) {
+		t.Errorf("a dividend is paid twice: %v", err)
+	}
+	if err := l.Submit(p, registry.TransferShares{Model: m.ID, To: account("heir"), PPM: 500_000}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Submit(p, registry.TransferShares{Model: m.ID, To: account("heir"), PPM: 1}); !errors.Is(err, protocol.ErrInsufficient) {
+		t.Errorf("parts that are gone are given away: %v", err)
 	}
 	if err := l.Submit(account("user"), registry.Use{Model: m.ID, Fee: money.New(1)}); !errors.Is(err, protocol.ErrInsufficient) {
 		t.Errorf("use without money: %v", err)

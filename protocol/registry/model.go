@@ -10,8 +10,21 @@ import (
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
-// Proven is the lineage of a model whose run was verified round by round. There is no other yet.
-const Proven = "proven"
+// Lineage says how we know where something comes from.
+type Lineage string
+
+// The kinds of lineage.
+const (
+	Proven  Lineage = "proven"  // recomputed: a run that was verified round by round, and that began with exactly these weights
+	Claimed Lineage = "claimed" // its author says so
+)
+
+// Parent is a model that another one is made from.
+type Parent struct {
+	Model   protocol.Hash `json:"model"`
+	PPM     uint32        `json:"ppm"` // of what is passed up; those of a model's parents sum to 1,000,000
+	Lineage Lineage       `json:"lineage"`
+}
 
 // Model is what a run produced: where it comes from and whom its uses pay.
 type Model struct {
@@ -23,16 +36,20 @@ type Model struct {
 	Program   protocol.Hash    `json:"program"` // of the model without its weights
 	Weights   protocol.Hash    `json:"weights"` // state root of the weights
 	Blob      protocol.Hash    `json:"blob"`    // content address of the run's last public state
-	Lineage   string           `json:"lineage"`
+	Lineage   Lineage          `json:"lineage"` // of the run and its dataset
+	Parents   []Parent         `json:"parents,omitempty"`
 	Rounds    uint32           `json:"rounds"`
 	Tokens    uint64           `json:"tokens"`
 	Author    protocol.Account `json:"author"`
 	Publisher protocol.Account `json:"publisher"`
 	Height    protocol.Height  `json:"height"`
 	Callable  *Callable        `json:"callable,omitempty"` // absent if no artifact is on the ledger
-	Shares    []Share          `json:"shares"`             // sum to 1,000,000
+	Shares    []Share          `json:"shares"`             // as they were first given; sum to 1,000,000
 	Uses      uint64           `json:"uses"`
-	Earned    money.Amount     `json:"earned"` // fees of all uses
+	Earned    money.Amount     `json:"earned"`  // fees of its own uses, and what came up from models made from it
+	Flowed    money.Amount     `json:"flowed"`  // of Earned: divided between its holders and its parents
+	Holders   money.Amount     `json:"holders"` // of Flowed: what belongs to its holders
+	Paid      money.Amount     `json:"paid"`    // of Holders: paid to them
 }
 
 // ShareRole says for what a share is held.
@@ -67,51 +84,77 @@ func ModelID(program, weights, run protocol.Hash) protocol.Hash {
 }
 
 // Publish registers the model that a run ended with. known is the model with that ModelID if it exists: then only an
-// artifact that it lacks is new. With an artifact, its program must be the run's inference program and its weights the
+// artifact that it lacks is new; otherwise the holdings of the first holders are new, too. parents are the models that the run
+// names, in its order. With an artifact, its program must be the run's inference program and its weights the
 // run's result. The host keeps m.Artifact for calls. Errors: ErrNotFound if run or dataset are not those of the message,
 // ErrNotFinished, ErrExists, ErrArtifact, ErrTooLarge, ErrShape. Rule: spec/registry.md §3.
-func Publish(m PublishModel, run *work.State, data Dataset, known *Model, from protocol.Account, env protocol.Env) (Model, []protocol.Effect, error) {
+func Publish(m PublishModel, run *work.State, data Dataset, parents []Model, known *Model, from protocol.Account, env protocol.Env) (Model, []Holding, []protocol.Effect, error) {
+	fail := func(err error) (Model, []Holding, []protocol.Effect, error) { return Model{}, nil, nil, err }
 	if err := m.Check(); err != nil {
-		return Model{}, nil, err
+		return fail(err)
 	}
 	switch {
 	case from.IsZero():
-		return Model{}, nil, fmt.Errorf("%w: the sender is missing", protocol.ErrInvalid)
+		return fail(fmt.Errorf("%w: the sender is missing", protocol.ErrInvalid))
 	case run == nil || run.ID != m.Run:
-		return Model{}, nil, fmt.Errorf("%w: run %s", protocol.ErrNotFound, m.Run)
+		return fail(fmt.Errorf("%w: run %s", protocol.ErrNotFound, m.Run))
 	case data.ID != run.Spec.Dataset:
-		return Model{}, nil, fmt.Errorf("%w: dataset %s", protocol.ErrNotFound, run.Spec.Dataset)
+		return fail(fmt.Errorf("%w: dataset %s", protocol.ErrNotFound, run.Spec.Dataset))
 	case !run.Phase.Ended() || run.Done == 0:
-		return Model{}, nil, fmt.Errorf("%w: run %s is in phase %s after %d rounds", protocol.ErrNotFinished, run.ID, run.Phase, run.Done)
+		return fail(fmt.Errorf("%w: run %s is in phase %s after %d rounds", protocol.ErrNotFinished, run.ID, run.Phase, run.Done))
 	case known != nil && (known.Callable != nil || len(m.Artifact) == 0):
-		return Model{}, nil, fmt.Errorf("%w: model %s", protocol.ErrExists, known.ID)
+		return fail(fmt.Errorf("%w: model %s", protocol.ErrExists, known.ID))
 	}
 	var callable *Callable
 	if len(m.Artifact) > 0 {
 		a, err := openArtifact(m.Artifact, run.Spec.Params)
 		if err != nil {
-			return Model{}, nil, err
+			return fail(err)
 		}
 		if a.program != run.Spec.InferenceProgram {
-			return Model{}, nil, fmt.Errorf("%w: its program is %s, the run's is %s", protocol.ErrArtifact, a.program, run.Spec.InferenceProgram)
+			return fail(fmt.Errorf("%w: its program is %s, the run's is %s", protocol.ErrArtifact, a.program, run.Spec.InferenceProgram))
 		}
 		if a.weights != run.Current.Model {
-			return Model{}, nil, fmt.Errorf("%w: its weights are %s, the run's are %s", protocol.ErrArtifact, a.weights, run.Current.Model)
+			return fail(fmt.Errorf("%w: its weights are %s, the run's are %s", protocol.ErrArtifact, a.weights, run.Current.Model))
 		}
 		callable = &a.callable
 	}
 	if known != nil {
 		model := *known
 		model.Callable = callable
-		return model, []protocol.Effect{event("model-callable", "model", model.ID.String())}, nil
+		return model, nil, []protocol.Effect{event("model-callable", "model", model.ID.String())}, nil
+	}
+	edges, err := edges(run, parents)
+	if err != nil {
+		return fail(err)
 	}
 	model := Model{
 		Version: Version, ID: ModelID(run.Spec.InferenceProgram, run.Current.Model, run.ID), Name: run.Spec.Name,
 		Run: run.ID, Dataset: data.ID, Program: run.Spec.InferenceProgram, Weights: run.Current.Model, Blob: run.Current.Blob,
-		Lineage: Proven, Rounds: run.Done, Tokens: run.Tokens, Author: run.Author, Publisher: from, Height: env.Height,
+		Lineage: Proven, Parents: edges, Rounds: run.Done, Tokens: run.Tokens, Author: run.Author, Publisher: from, Height: env.Height,
 		Callable: callable, Shares: shares(run, data.Steward),
 	}
-	return model, []protocol.Effect{event("model-published", "model", model.ID.String(), "run", run.ID.String(), "dataset", data.ID.String())}, nil
+	return model, holdings(&model), []protocol.Effect{event("model-published", "model", model.ID.String(), "run", run.ID.String(), "dataset", data.ID.String())}, nil
+}
+
+// edges names the parents of a run's model. An edge is proven if the run began with the parent's weights: that is what every
+// verifier recomputed from. Otherwise only the author says that the parent was used, by distillation for instance.
+func edges(run *work.State, parents []Model) ([]Parent, error) {
+	if len(parents) != len(run.Spec.Parents) {
+		return nil, fmt.Errorf("%w: %d of %d parents", protocol.ErrNotFound, len(parents), len(run.Spec.Parents))
+	}
+	var list []Parent
+	for i, p := range run.Spec.Parents {
+		if parents[i].ID != p.Model {
+			return nil, fmt.Errorf("%w: parent %s", protocol.ErrNotFound, p.Model)
+		}
+		edge := Parent{Model: p.Model, PPM: p.PPM, Lineage: Claimed}
+		if run.Spec.Initial.Model == parents[i].Weights {
+			edge.Lineage = Proven
+		}
+		list = append(list, edge)
+	}
+	return list, nil
 }
 
 // shares divides a model: compute by admitted units, data to the steward, the author's part, verifiers by paid duties.

@@ -69,7 +69,7 @@ type PublishModel struct {
 	Artifact []byte        `json:"artifact"` // graph.Encode of the inference graph with its weights; empty registers a model that contracts cannot call
 }
 
-// Use pays the holders of a model's shares. Rule: spec/registry.md §4.
+// Use pays a fee to a model, for its holders and its parents. Rule: spec/registry.md §4.
 type Use struct {
 	Model protocol.Hash `json:"model"`
 	Fee   money.Amount  `json:"fee"`
@@ -127,6 +127,12 @@ func DecodeMsg(kind string, data []byte) (protocol.Msg, error) {
 		return decode[PublishModel](data)
 	case Use{}.Kind():
 		return decode[Use](data)
+	case DivideIncome{}.Kind():
+		return decode[DivideIncome](data)
+	case ClaimDividend{}.Kind():
+		return decode[ClaimDividend](data)
+	case TransferShares{}.Kind():
+		return decode[TransferShares](data)
 	}
 	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
 }

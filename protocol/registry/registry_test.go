@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -120,7 +119,7 @@ func TestPublish(t *testing.T) {
 	p, w := program(t, 30, 1), weights(30, 1, 0.25)
 	good := artifactBytes(t, p, w)
 	env := protocol.Env{Height: 9}
-	m, _, err := Publish(PublishModel{Run: hash("run"), Artifact: good}, finished(p, w), dataset, nil, account("x"), env)
+	m, held, _, err := Publish(PublishModel{Run: hash("run"), Artifact: good}, finished(p, w), dataset, nil, nil, account("x"), env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +135,9 @@ func TestPublish(t *testing.T) {
 	}
 	if !slices.Equal(m.Shares, want) {
 		t.Errorf("shares %+v", m.Shares)
+	}
+	if len(held) != len(want) || held[0] != (Holding{Model: m.ID, Holder: account("p1"), PPM: 333_333}) {
+		t.Errorf("holdings %+v", held)
 	}
 
 	swapped, err := JoinArtifact(p, w)
@@ -177,7 +179,7 @@ func TestPublish(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			msg, run, d, known := PublishModel{Run: hash("run"), Artifact: good}, finished(p, w), dataset, (*Model)(nil)
 			c.change(&msg, run, &d, &known)
-			if _, effects, err := Publish(msg, run, d, known, account("x"), env); !errors.Is(err, c.want) || effects != nil {
+			if _, _, effects, err := Publish(msg, run, d, nil, known, account("x"), env); !errors.Is(err, c.want) || effects != nil {
 				t.Errorf("%v", err)
 			}
 		})
@@ -207,17 +209,17 @@ func costly(t *testing.T, n, times int) []byte {
 func TestPublishInTwoSteps(t *testing.T) {
 	p, w := program(t, 3, 1), weights(3, 1, 1)
 	run := finished(p, w)
-	m, _, err := Publish(PublishModel{Run: run.ID}, run, dataset, nil, account("x"), protocol.Env{})
+	m, _, _, err := Publish(PublishModel{Run: run.ID}, run, dataset, nil, nil, account("x"), protocol.Env{})
 	if err != nil || m.Callable != nil {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	if m, _, err = Charge(Use{Model: m.ID, Fee: money.New(10)}, m, account("y"), protocol.Env{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Publish(PublishModel{Run: run.ID}, run, dataset, &m, account("x"), protocol.Env{}); !errors.Is(err, protocol.ErrExists) {
+	if _, _, _, err := Publish(PublishModel{Run: run.ID}, run, dataset, nil, &m, account("x"), protocol.Env{}); !errors.Is(err, protocol.ErrExists) {
 		t.Errorf("second time without artifact: %v", err)
 	}
-	full, _, err := Publish(PublishModel{Run: run.ID, Artifact: artifactBytes(t, p, w)}, run, dataset, &m, account("z"), protocol.Env{})
+	full, _, _, err := Publish(PublishModel{Run: run.ID, Artifact: artifactBytes(t, p, w)}, run, dataset, nil, &m, account("z"), protocol.Env{})
 	if err != nil || full.Callable == nil || full.Uses != 1 || full.Publisher != account("x") {
 		t.Errorf("%+v, %v", full, err)
 	}
@@ -226,32 +228,7 @@ func TestPublishInTwoSteps(t *testing.T) {
 	}
 }
 
-func TestDivide(t *testing.T) {
-	shares := []Share{{account("b"), ForCompute, 333_333}, {account("a"), ForData, 333_333}, {account("b"), ForAuthor, 1}, {account("c"), ForVerifier, 333_333}}
-	for _, c := range []struct {
-		fee  uint64
-		want [3]uint64 // a, b, c
-	}{
-		{1_000_000, [3]uint64{333_333, 333_334, 333_333}},
-		{1, [3]uint64{0, 1, 0}},
-		{2, [3]uint64{1, 1, 0}},
-		{10, [3]uint64{3, 4, 3}},
-	} {
-		got := [3]uint64{}
-		for _, p := range Divide(money.New(c.fee), shares) {
-			n, err := strconv.ParseUint(p.Amount.String(), 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got[p.Holder[0]-'a'] = n
-		}
-		if got != c.want {
-			t.Errorf("fee %d: %v, want %v", c.fee, got, c.want)
-		}
-	}
-}
-
-// TestRandomShares has crowds of any size: shares sum to a million, parts to the fee.
+// TestRandomShares has crowds of any size: shares sum to a million.
 func TestRandomShares(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -271,14 +248,6 @@ func TestRandomShares(t *testing.T) {
 		if sum != whole {
 			t.Fatalf("seed %d: shares sum to %d", seed, sum)
 		}
-		fee := money.New(r.Uint64N(1 << r.IntN(63))).Plus(money.New(1))
-		var paid money.Amount
-		for _, p := range Divide(fee, list) {
-			paid = paid.Plus(p.Amount)
-		}
-		if paid != fee {
-			t.Fatalf("seed %d: of %s %s are paid", seed, fee, paid)
-		}
 	}
 }
 
@@ -288,12 +257,11 @@ func TestCharge(t *testing.T) {
 	if err != nil || next.Uses != 1 || next.Earned != money.New(101) || m.Uses != 0 {
 		t.Fatalf("%+v, %v", next, err)
 	}
-	if effects[0] != (protocol.Lock{From: account("payer"), Amount: money.New(101)}) ||
-		effects[1] != (protocol.Pay{To: account("a"), Amount: money.New(61)}) || effects[2] != (protocol.Pay{To: account("b"), Amount: money.New(40)}) {
+	if len(effects) != 3 || effects[0] != (protocol.Lock{From: account("payer"), Amount: money.New(101)}) {
 		t.Errorf("effects %+v", effects)
 	}
-	receipt := effects[3].(protocol.Record).Value.(UseReceipt)
-	if text := receipt.Explain(); !strings.Contains(text, "Use 1 of model") || !strings.Contains(text, "0.000000000000000061 MUT to "+account("a").String()) {
+	receipt := effects[1].(protocol.Record).Value.(UseReceipt)
+	if text := receipt.Explain(); !strings.Contains(text, "Use 1 of model") || !strings.Contains(text, "paid 0.000000000000000101 MUT") {
 		t.Errorf("receipt: %s", text)
 	}
 	for _, c := range []struct {

@@ -28,7 +28,7 @@ func RunID(author protocol.Account, m CreateRun) protocol.Hash {
 	return m.Spec.preimage(new(protocol.Preimage).Account(author).Uint64(m.Nonce)).Digest(domainRun)
 }
 
-// preimage appends every field of a Spec in the order of its declaration.
+// preimage appends every field of a Spec in the order of its declaration; parents, after their number, only if there are any.
 func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 	p.Text(s.Name).Hash(s.Dataset).Hash(s.Program).Hash(s.InferenceProgram).Uint32(uint32(len(s.Params)))
 	for _, name := range s.Params {
@@ -42,7 +42,14 @@ func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 	p.Uint32(s.Audit.NewcomerUnits).Uint32(s.Audit.CleanDivisor).Uint32(s.Audit.FloorPPM)
 	p.Uint32(s.Jury.Size).Uint32(s.Jury.Min)
 	w := s.Windows
-	return p.Uint32(w.Compute).Uint32(w.Reveal).Uint32(w.AuditCommit).Uint32(w.AuditReveal).Uint32(w.Aggregate).Uint32(w.Wait)
+	p.Uint32(w.Compute).Uint32(w.Reveal).Uint32(w.AuditCommit).Uint32(w.AuditReveal).Uint32(w.Aggregate).Uint32(w.Wait)
+	if len(s.Parents) > 0 {
+		p.Uint32(uint32(len(s.Parents)))
+		for _, parent := range s.Parents {
+			p.Hash(parent.Model).Uint32(parent.PPM)
+		}
+	}
+	return p
 }
 
 // FirstBeacon is the randomness of a run's first round.

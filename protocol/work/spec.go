@@ -2,6 +2,7 @@ package work
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
@@ -30,6 +31,14 @@ type Spec struct {
 	Audit            AuditPolicy   `json:"audit"`
 	Jury             JuryPolicy    `json:"jury"`
 	Windows          Windows       `json:"windows"`
+	Parents          []Parent      `json:"parents,omitempty"` // models that this one is made from
+}
+
+// Parent is a model that a run starts from or learns from, and its part of what is passed up of each use's fee.
+// Rule: spec/registry.md §5.
+type Parent struct {
+	Model protocol.Hash `json:"model"`
+	PPM   uint32        `json:"ppm"` // parts per million; those of a run's parents sum to 1,000,000
 }
 
 // FixedPrice pays every unit the same. It stands in for the auction of spec/market.md: a run will name a product class
@@ -172,6 +181,23 @@ func (s Spec) Check() error {
 		if a.amount.IsZero() || a.amount.BitLen() > amountBits {
 			return fmt.Errorf("%w: %s is %s, allowed are 1 to 2^%d-1", protocol.ErrInvalid, a.name, a.amount, amountBits)
 		}
+	}
+	return checkParents(s.Parents)
+}
+
+func checkParents(list []Parent) error {
+	if len(list) > MaxParents {
+		return fmt.Errorf("%w: %d parents, allowed are %d", protocol.ErrInvalid, len(list), MaxParents)
+	}
+	sum := uint64(0)
+	for i, p := range list {
+		if p.Model.IsZero() || p.PPM == 0 || slices.ContainsFunc(list[:i], func(q Parent) bool { return q.Model == p.Model }) {
+			return fmt.Errorf("%w: parent %d is missing, has no part or is named twice", protocol.ErrInvalid, i)
+		}
+		sum += uint64(p.PPM)
+	}
+	if len(list) > 0 && sum != PPM {
+		return fmt.Errorf("%w: the parents' parts sum to %d, not %d", protocol.ErrInvalid, sum, uint64(PPM))
 	}
 	return nil
 }

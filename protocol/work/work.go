@@ -16,6 +16,7 @@ const (
 	MaxDetail    = 200      // bytes of an opening's remark
 	MaxRecipe    = 64 << 10 // bytes of a recipe
 	MaxParams    = 1024     // names of trained tensors
+	MaxParents   = 8        // models that a run is made from
 	MaxParamName = 255      // bytes; as engine/graph allows
 	MaxUnits     = 256      // units of one round
 	MaxProviders = 256      // providers that are members at one time

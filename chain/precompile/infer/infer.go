@@ -195,7 +195,6 @@ func (p *Precompile) infer(ctx sdk.Context, evm *vm.EVM, caller common.Address, 
 	if err != nil {
 		return nil, err
 	}
-	escrow.ChargeShares(ctx, len(m.Shares))
 	output, err := p.answer(ctx, m, method, args)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,7 @@ type Keeper struct {
 	artifacts collections.Map[[]byte, []byte] // id of a model -> its graph
 	sizes     collections.Map[[]byte, uint64] // id of a model -> bytes of its graph
 	records   record.Book                     // of each model
+	holdings  collections.Map[[]byte, []byte] // id of a model and holder -> registry.Holding in JSON
 }
 
 // NewKeeper returns a keeper over the module's store.
@@ -45,6 +46,7 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs) (*Keep
 		artifacts: collections.NewMap(b, collections.NewPrefix(2), "artifacts", collections.BytesKey, collections.BytesValue),
 		sizes:     collections.NewMap(b, collections.NewPrefix(3), "sizes", collections.BytesKey, collections.Uint64Value),
 		records:   record.NewBook(b, collections.NewPrefix(4)),
+		holdings:  collections.NewMap(b, collections.NewPrefix(5), "holdings", collections.BytesKey, collections.BytesValue),
 	}
 	var err error
 	k.schema, err = b.Build()
@@ -84,8 +86,13 @@ func (k *Keeper) ArtifactSize(ctx context.Context, id protocol.Hash) (int, error
 	return int(n), err
 }
 
-// Use hosts registry.Charge: from pays the holders of model's shares. The caller has read model in this state and charged
-// its gas, that of the shares included. After an error the caller must drop all changes of ctx.
+// HasModel reports whether id is registered.
+func (k *Keeper) HasModel(ctx context.Context, id protocol.Hash) (bool, error) {
+	return k.models.Has(ctx, id[:])
+}
+
+// Use hosts registry.Charge: from pays a fee to model. The caller has read model in this state and charged its gas. After an
+// error the caller must drop all changes of ctx.
 func (k *Keeper) Use(ctx sdk.Context, m registry.Use, model registry.Model, from protocol.Account) error {
 	next, effects, err := registry.Charge(m, model, from, escrow.Env(ctx))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -91,22 +92,48 @@ func TestStateIsPaidBeforeItIsDecoded(t *testing.T) {
 	}
 }
 
-// TestSharesArePaidBeforeTheHolders uses a model of many holders with gas for reading it alone.
-func TestSharesArePaidBeforeTheHolders(t *testing.T) {
+// TestAUseCostsTheSameForAnyNumberOfHolders and pays nobody yet; each holder claims its own part.
+func TestAUseCostsTheSameForAnyNumberOfHolders(t *testing.T) {
 	s, bank, ctx := newServer(t, nil)
 	m := registry.Model{ID: protocol.Hash{1}}
-	const holders = 1000
-	for i := range holders {
-		m.Shares = append(m.Shares, registry.Share{Holder: protocol.Account{byte(i), byte(i >> 8), 1}, PPM: 1_000_000 / holders})
-	}
 	if err := put(ctx, s.models, m.ID, m); err != nil {
 		t.Fatal(err)
 	}
-	use := registry.Use{Model: m.ID, Fee: money.New(1_000_000)}
-	if !s.outOfGas(t, ctx, holders*escrow.GasPerShare, use) || bank.payments != 0 {
-		t.Errorf("%d holders were paid", bank.payments)
+	const holders = 1000
+	for i := range holders {
+		h := registry.Holding{Model: m.ID, Holder: protocol.Account{byte(i), byte(i >> 8), 1}, PPM: 1_000_000 / holders}
+		if err := s.putHolding(ctx, h); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if s.outOfGas(t, ctx, 2*holders*escrow.GasPerShare, use) || bank.payments != holders {
-		t.Errorf("with enough gas %d holders were paid", bank.payments)
+	if err := s.apply(ctx, registry.Use{Model: m.ID, Fee: money.New(1_000_000)}, protocol.Account{9}); err != nil || bank.payments != 0 {
+		t.Fatalf("%d payments, %v", bank.payments, err)
+	}
+	first, second := protocol.Account{0, 0, 1}, protocol.Account{7, 1, 1}
+	for _, who := range []protocol.Account{first, second} {
+		if err := s.apply(ctx, registry.ClaimDividend{Model: m.ID, Holder: who}, protocol.Account{9}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.apply(ctx, registry.ClaimDividend{Model: m.ID, Holder: first}, first); !errors.Is(err, protocol.ErrNotFound) {
+		t.Errorf("a dividend is paid twice: %v", err)
+	}
+	m, err := s.Model(ctx, m.ID, escrow.Free)
+	if err != nil || bank.payments != 2 || m.Paid != money.New(2000) {
+		t.Errorf("%d payments, %s: %v", bank.payments, m.Paid, err)
+	}
+	if err := s.apply(ctx, registry.TransferShares{Model: m.ID, To: second, PPM: 1000}, first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Holding(ctx, m.ID, first); !errors.Is(err, protocol.ErrNotFound) {
+		t.Errorf("an empty holding stays: %v", err)
+	}
+	list, err := queryServer{s.Keeper}.Holdings(ctx, &registrypb.HoldingsRequest{Model: m.ID[:]})
+	if err != nil || len(list.Json) != holders-1 {
+		t.Errorf("%d holdings: %v", len(list.GetJson()), err)
+	}
+	last, err := queryServer{s.Keeper}.Holdings(ctx, &registrypb.HoldingsRequest{Model: m.ID[:], After: second[:]})
+	if err != nil || len(last.Json) == 0 || len(last.Json) >= len(list.Json) {
+		t.Errorf("%d of %d holdings after one: %v", len(last.GetJson()), len(list.Json), err)
 	}
 }

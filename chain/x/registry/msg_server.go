@@ -47,14 +47,20 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 	case registry.RegisterDataset:
 		return s.register(ctx, m, from)
 	case registry.PublishModel:
-		return s.publish(ctx, m, from, charge)
+		return s.publish(metered, m, from, charge)
 	case registry.Use:
 		model, err := s.Model(ctx, m.Model, charge)
 		if err != nil {
 			return err
 		}
-		escrow.ChargeShares(metered, len(model.Shares))
 		return s.Use(ctx, m, model, from)
+	case registry.DivideIncome:
+		_, err := s.flow(ctx, m.Model, charge)
+		return err
+	case registry.ClaimDividend:
+		return s.claim(ctx, m, charge)
+	case registry.TransferShares:
+		return s.transfer(ctx, m, from, charge)
 	}
 	return fmt.Errorf("%w: %s", protocol.ErrInvalid, msg.Kind())
 }
@@ -76,7 +82,8 @@ func (s msgServer) register(ctx sdk.Context, m registry.RegisterDataset, from pr
 	return s.escrow.Execute(ctx, effects, s.records.Keep(ctx, d.ID))
 }
 
-func (s msgServer) publish(ctx sdk.Context, m registry.PublishModel, from protocol.Account, charge escrow.Charge) error {
+func (s msgServer) publish(metered sdk.Context, m registry.PublishModel, from protocol.Account, charge escrow.Charge) error {
+	ctx := escrow.Unmetered(metered)
 	run, err := s.runs(ctx, m.Run, charge)
 	if err != nil {
 		return err
@@ -92,9 +99,19 @@ func (s msgServer) publish(ctx sdk.Context, m registry.PublishModel, from protoc
 	case !errors.Is(err, protocol.ErrNotFound):
 		return err
 	}
-	model, effects, err := registry.Publish(m, run, data, known, from, escrow.Env(ctx))
+	parents, err := s.parents(ctx, run.Spec.Parents, charge)
 	if err != nil {
 		return err
+	}
+	model, held, effects, err := registry.Publish(m, run, data, parents, known, from, escrow.Env(ctx))
+	if err != nil {
+		return err
+	}
+	escrow.ChargeShares(metered, len(held))
+	for _, h := range held {
+		if err := s.putHolding(ctx, h); err != nil {
+			return err
+		}
 	}
 	if len(m.Artifact) > 0 {
 		if err := s.artifacts.Set(ctx, model.ID[:], m.Artifact); err != nil {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -71,6 +72,39 @@ func (q queryServer) Artifact(ctx context.Context, r *registrypb.ArtifactRequest
 		return nil, fault.Query(err)
 	}
 	return &registrypb.ArtifactResponse{Graph: raw}, nil
+}
+
+// Holding returns what one account holds of one model.
+func (q queryServer) Holding(ctx context.Context, r *registrypb.HoldingRequest) (*registrypb.HoldingResponse, error) {
+	model, err := hash(r.Model)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	if len(r.Holder) != len(protocol.Account{}) {
+		return nil, fault.Query(fmt.Errorf("%w: holder of %d bytes", protocol.ErrInvalid, len(r.Holder)))
+	}
+	h, err := q.Keeper.Holding(ctx, model, protocol.Account(r.Holder))
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	raw, err := json.Marshal(h)
+	return &registrypb.HoldingResponse{Json: raw}, err
+}
+
+// Holdings lists what everybody holds of one model, by holder.
+func (q queryServer) Holdings(ctx context.Context, r *registrypb.HoldingsRequest) (*registrypb.HoldingsResponse, error) {
+	model, err := hash(r.Model)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	last := protocol.Account(bytes.Repeat([]byte{0xff}, len(protocol.Account{})))
+	within := new(collections.Range[[]byte]).StartExclusive(append(model[:], r.After...)).EndInclusive(holdingKey(model, last))
+	answer := &registrypb.HoldingsResponse{}
+	err = q.holdings.Walk(ctx, within, func(_, raw []byte) (bool, error) {
+		answer.Json = append(answer.Json, raw)
+		return len(answer.Json) == maxListed, nil
+	})
+	return answer, err
 }
 
 // Records lists what the uses of a model have recorded, in the order of keys.

@@ -25,7 +25,7 @@ const ModuleName = "work"
 // Keeper stores runs.
 type Keeper struct {
 	escrow   escrow.Escrow
-	datasets Datasets
+	registry Registry
 	schema   collections.Schema
 
 	count   collections.Sequence                                 // runs created so far
@@ -37,11 +37,11 @@ type Keeper struct {
 }
 
 // NewKeeper returns a keeper over the module's store.
-func NewKeeper(service store.KVStoreService, bank escrow.Bank, datasets Datasets) (*Keeper, error) {
+func NewKeeper(service store.KVStoreService, bank escrow.Bank, registry Registry) (*Keeper, error) {
 	b := collections.NewSchemaBuilder(service)
 	k := &Keeper{
 		escrow:   escrow.New(bank, ModuleName),
-		datasets: datasets,
+		registry: registry,
 		count:    collections.NewSequence(b, collections.NewPrefix(0), "count"),
 		ids:      collections.NewMap(b, collections.NewPrefix(1), "ids", collections.Uint64Key, collections.BytesValue),
 		runs:     collections.NewMap(b, collections.NewPrefix(2), "runs", collections.BytesKey, collections.BytesValue),

@@ -38,6 +38,7 @@ func (purse) BurnCoins(context.Context, string, sdk.Coins) error { return nil }
 type anyDataset struct{}
 
 func (anyDataset) HasDataset(context.Context, protocol.Hash) (bool, error) { return true, nil }
+func (anyDataset) HasModel(context.Context, protocol.Hash) (bool, error)   { return true, nil }
 
 // newKeeper is a keeper over an empty store, at height 1.
 func newKeeper(t *testing.T) (*Keeper, sdk.Context) {

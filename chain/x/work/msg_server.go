@@ -69,11 +69,19 @@ func (s msgServer) create(ctx sdk.Context, msg work.CreateRun, from protocol.Acc
 	case exists:
 		return fmt.Errorf("%w: run %s", protocol.ErrExists, id)
 	}
-	switch known, err := s.datasets.HasDataset(ctx, msg.Spec.Dataset); {
+	switch known, err := s.registry.HasDataset(ctx, msg.Spec.Dataset); {
 	case err != nil:
 		return err
 	case !known:
 		return fmt.Errorf("%w: dataset %s", protocol.ErrNotFound, msg.Spec.Dataset)
+	}
+	for _, p := range msg.Spec.Parents {
+		switch known, err := s.registry.HasModel(ctx, p.Model); {
+		case err != nil:
+			return err
+		case !known:
+			return fmt.Errorf("%w: model %s", protocol.ErrNotFound, p.Model)
+		}
 	}
 	next, effects, err := work.Apply(nil, msg, from, env)
 	if err != nil {

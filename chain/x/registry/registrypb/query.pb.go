@@ -379,6 +379,198 @@ func (m *ArtifactResponse) GetGraph() []byte {
 	return nil
 }
 
+type HoldingRequest struct {
+	Model  []byte `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	Holder []byte `protobuf:"bytes,2,opt,name=holder,proto3" json:"holder,omitempty"`
+}
+
+func (m *HoldingRequest) Reset()         { *m = HoldingRequest{} }
+func (m *HoldingRequest) String() string { return proto.CompactTextString(m) }
+func (*HoldingRequest) ProtoMessage()    {}
+func (*HoldingRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f8da8e2ad2f2230d, []int{8}
+}
+func (m *HoldingRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HoldingRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HoldingRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HoldingRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HoldingRequest.Merge(m, src)
+}
+func (m *HoldingRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *HoldingRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_HoldingRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HoldingRequest proto.InternalMessageInfo
+
+func (m *HoldingRequest) GetModel() []byte {
+	if m != nil {
+		return m.Model
+	}
+	return nil
+}
+
+func (m *HoldingRequest) GetHolder() []byte {
+	if m != nil {
+		return m.Holder
+	}
+	return nil
+}
+
+type HoldingResponse struct {
+	Json []byte `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+}
+
+func (m *HoldingResponse) Reset()         { *m = HoldingResponse{} }
+func (m *HoldingResponse) String() string { return proto.CompactTextString(m) }
+func (*HoldingResponse) ProtoMessage()    {}
+func (*HoldingResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f8da8e2ad2f2230d, []int{9}
+}
+func (m *HoldingResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HoldingResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HoldingResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HoldingResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HoldingResponse.Merge(m, src)
+}
+func (m *HoldingResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *HoldingResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_HoldingResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HoldingResponse proto.InternalMessageInfo
+
+func (m *HoldingResponse) GetJson() []byte {
+	if m != nil {
+		return m.Json
+	}
+	return nil
+}
+
+type HoldingsRequest struct {
+	Model []byte `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	After []byte `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+}
+
+func (m *HoldingsRequest) Reset()         { *m = HoldingsRequest{} }
+func (m *HoldingsRequest) String() string { return proto.CompactTextString(m) }
+func (*HoldingsRequest) ProtoMessage()    {}
+func (*HoldingsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f8da8e2ad2f2230d, []int{10}
+}
+func (m *HoldingsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HoldingsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HoldingsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HoldingsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HoldingsRequest.Merge(m, src)
+}
+func (m *HoldingsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *HoldingsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_HoldingsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HoldingsRequest proto.InternalMessageInfo
+
+func (m *HoldingsRequest) GetModel() []byte {
+	if m != nil {
+		return m.Model
+	}
+	return nil
+}
+
+func (m *HoldingsRequest) GetAfter() []byte {
+	if m != nil {
+		return m.After
+	}
+	return nil
+}
+
+type HoldingsResponse struct {
+	Json [][]byte `protobuf:"bytes,1,rep,name=json,proto3" json:"json,omitempty"`
+}
+
+func (m *HoldingsResponse) Reset()         { *m = HoldingsResponse{} }
+func (m *HoldingsResponse) String() string { return proto.CompactTextString(m) }
+func (*HoldingsResponse) ProtoMessage()    {}
+func (*HoldingsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f8da8e2ad2f2230d, []int{11}
+}
+func (m *HoldingsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HoldingsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HoldingsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HoldingsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HoldingsResponse.Merge(m, src)
+}
+func (m *HoldingsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *HoldingsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_HoldingsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HoldingsResponse proto.InternalMessageInfo
+
+func (m *HoldingsResponse) GetJson() [][]byte {
+	if m != nil {
+		return m.Json
+	}
+	return nil
+}
+
 type RecordsRequest struct {
 	Model []byte `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	Kind  string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -389,7 +581,7 @@ func (m *RecordsRequest) Reset()         { *m = RecordsRequest{} }
 func (m *RecordsRequest) String() string { return proto.CompactTextString(m) }
 func (*RecordsRequest) ProtoMessage()    {}
 func (*RecordsRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f8da8e2ad2f2230d, []int{8}
+	return fileDescriptor_f8da8e2ad2f2230d, []int{12}
 }
 func (m *RecordsRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -447,7 +639,7 @@ func (m *RecordsResponse) Reset()         { *m = RecordsResponse{} }
 func (m *RecordsResponse) String() string { return proto.CompactTextString(m) }
 func (*RecordsResponse) ProtoMessage()    {}
 func (*RecordsResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f8da8e2ad2f2230d, []int{9}
+	return fileDescriptor_f8da8e2ad2f2230d, []int{13}
 }
 func (m *RecordsResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -493,7 +685,7 @@ func (m *Record) Reset()         { *m = Record{} }
 func (m *Record) String() string { return proto.CompactTextString(m) }
 func (*Record) ProtoMessage()    {}
 func (*Record) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f8da8e2ad2f2230d, []int{10}
+	return fileDescriptor_f8da8e2ad2f2230d, []int{14}
 }
 func (m *Record) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -545,6 +737,10 @@ func init() {
 	proto.RegisterType((*ModelsResponse)(nil), "mutirao.registry.v1.ModelsResponse")
 	proto.RegisterType((*ArtifactRequest)(nil), "mutirao.registry.v1.ArtifactRequest")
 	proto.RegisterType((*ArtifactResponse)(nil), "mutirao.registry.v1.ArtifactResponse")
+	proto.RegisterType((*HoldingRequest)(nil), "mutirao.registry.v1.HoldingRequest")
+	proto.RegisterType((*HoldingResponse)(nil), "mutirao.registry.v1.HoldingResponse")
+	proto.RegisterType((*HoldingsRequest)(nil), "mutirao.registry.v1.HoldingsRequest")
+	proto.RegisterType((*HoldingsResponse)(nil), "mutirao.registry.v1.HoldingsResponse")
 	proto.RegisterType((*RecordsRequest)(nil), "mutirao.registry.v1.RecordsRequest")
 	proto.RegisterType((*RecordsResponse)(nil), "mutirao.registry.v1.RecordsResponse")
 	proto.RegisterType((*Record)(nil), "mutirao.registry.v1.Record")
@@ -553,36 +749,41 @@ func init() {
 func init() { proto.RegisterFile("mutirao/registry/v1/query.proto", fileDescriptor_f8da8e2ad2f2230d) }
 
 var fileDescriptor_f8da8e2ad2f2230d = []byte{
-	// 457 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x94, 0xc1, 0x6e, 0xd3, 0x30,
-	0x18, 0xc7, 0x9b, 0x96, 0xb6, 0xec, 0xa3, 0xb4, 0x93, 0xd9, 0xa1, 0x0a, 0x52, 0xc8, 0x5c, 0x2a,
-	0xe5, 0x94, 0x68, 0x43, 0x70, 0x07, 0x71, 0xe0, 0x02, 0xda, 0xa2, 0x49, 0x48, 0xdc, 0xd2, 0xc4,
-	0x6b, 0xcd, 0x68, 0x9c, 0xd9, 0xce, 0x44, 0xdf, 0x82, 0x37, 0xe1, 0x35, 0x38, 0xee, 0xc8, 0x11,
-	0xb5, 0x2f, 0x82, 0xe2, 0xd8, 0xcd, 0x36, 0x25, 0xd9, 0xa9, 0x9f, 0xdd, 0x5f, 0xff, 0xf6, 0xff,
-	0xfb, 0x7f, 0x35, 0xbc, 0x5a, 0xe7, 0x92, 0xf2, 0x88, 0x05, 0x9c, 0x2c, 0xa9, 0x90, 0x7c, 0x13,
-	0xdc, 0x9c, 0x04, 0xd7, 0x39, 0xe1, 0x1b, 0x3f, 0xe3, 0x4c, 0x32, 0xf4, 0x42, 0x03, 0xbe, 0x01,
-	0xfc, 0x9b, 0x13, 0xec, 0xc2, 0xf8, 0x63, 0x24, 0x23, 0x41, 0x64, 0x48, 0xae, 0x73, 0x22, 0x24,
-	0x1a, 0x43, 0x97, 0x26, 0x53, 0xcb, 0xb5, 0xbc, 0x51, 0xd8, 0xa5, 0x09, 0x9e, 0xc3, 0x64, 0x4f,
-	0x88, 0x8c, 0xa5, 0x82, 0x20, 0x04, 0x4f, 0xbe, 0x0b, 0x96, 0x6a, 0x48, 0xd5, 0xd8, 0x81, 0xd1,
-	0x67, 0x96, 0x90, 0x1f, 0x4d, 0x32, 0x33, 0x78, 0xae, 0xbf, 0x6f, 0x11, 0x99, 0x6b, 0x48, 0x18,
-	0x95, 0x23, 0xe8, 0x47, 0x97, 0x92, 0x70, 0x4d, 0x95, 0x0b, 0x8c, 0x61, 0x6c, 0x30, 0x2d, 0x76,
-	0x08, 0x3d, 0x9a, 0x88, 0xa9, 0xe5, 0xf6, 0xbc, 0x51, 0x58, 0x94, 0xf8, 0x18, 0x26, 0xef, 0xb9,
-	0xa4, 0x97, 0x51, 0xdc, 0xe8, 0xcc, 0x83, 0xc3, 0x0a, 0xd1, 0x42, 0x47, 0xd0, 0x5f, 0xf2, 0x28,
-	0x5b, 0x99, 0x03, 0xd5, 0x02, 0x9f, 0xc1, 0x38, 0x24, 0x31, 0xe3, 0xc9, 0xdd, 0x8b, 0xad, 0x8b,
-	0x2b, 0x18, 0x4e, 0x2d, 0x0a, 0x4f, 0x57, 0x34, 0x4d, 0xa6, 0x5d, 0xd7, 0xf2, 0x0e, 0x42, 0x55,
-	0x57, 0x16, 0x7a, 0x6a, 0x53, 0x5b, 0xf8, 0x04, 0x93, 0xbd, 0xa2, 0x3e, 0xfa, 0x2d, 0x0c, 0x79,
-	0xb9, 0xa5, 0x7c, 0x3c, 0x3b, 0x7d, 0xe9, 0xd7, 0x24, 0xe6, 0x97, 0x3f, 0x0b, 0x0d, 0x8b, 0x7d,
-	0x18, 0x94, 0x5b, 0x45, 0x13, 0xae, 0xc8, 0x46, 0xdd, 0xe8, 0x20, 0x2c, 0xca, 0x7d, 0x8f, 0xbb,
-	0x55, 0x8f, 0x4f, 0x7f, 0xf7, 0xa0, 0x7f, 0x5e, 0x8c, 0x05, 0xba, 0x80, 0xa1, 0x4e, 0x16, 0xcd,
-	0x6a, 0x8f, 0xba, 0x3f, 0x19, 0xf6, 0xeb, 0x76, 0x48, 0xdb, 0xf8, 0x02, 0x7d, 0x15, 0x0e, 0x3a,
-	0xae, 0xc5, 0xef, 0x0e, 0x89, 0x8d, 0xdb, 0x10, 0xad, 0x77, 0x0e, 0x83, 0x32, 0x6c, 0xd4, 0x42,
-	0x9b, 0x5c, 0xec, 0x59, 0x2b, 0xa3, 0x25, 0xbf, 0xc2, 0x53, 0x13, 0x3c, 0xaa, 0x37, 0xf5, 0x60,
-	0x74, 0xec, 0xf9, 0x23, 0x94, 0x16, 0xbe, 0x80, 0xa1, 0x4e, 0xb5, 0xa1, 0xa3, 0xf7, 0xa7, 0xa8,
-	0xa1, 0xa3, 0x0f, 0x06, 0xe3, 0xc3, 0xd9, 0x9f, 0xad, 0x63, 0xdd, 0x6e, 0x1d, 0xeb, 0xdf, 0xd6,
-	0xb1, 0x7e, 0xed, 0x9c, 0xce, 0xed, 0xce, 0xe9, 0xfc, 0xdd, 0x39, 0x9d, 0x6f, 0xef, 0x96, 0x54,
-	0xae, 0xf2, 0x85, 0x1f, 0xb3, 0x75, 0x60, 0xfe, 0xfe, 0xe6, 0x33, 0x5e, 0x45, 0x34, 0x0d, 0x7e,
-	0x56, 0xcf, 0x81, 0x29, 0xb2, 0xc5, 0x62, 0xa0, 0x5e, 0x84, 0x37, 0xff, 0x03, 0x00, 0x00, 0xff,
-	0xff, 0xe7, 0x0f, 0x0e, 0xb5, 0x34, 0x04, 0x00, 0x00,
+	// 533 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x94, 0x5f, 0x6f, 0xda, 0x3c,
+	0x14, 0xc6, 0x49, 0xf8, 0xd7, 0x9e, 0x97, 0x37, 0x20, 0xaf, 0x9a, 0x10, 0x93, 0x32, 0x1a, 0xc6,
+	0xc4, 0x55, 0xa2, 0x76, 0xda, 0xee, 0x36, 0x69, 0xd3, 0x2e, 0x7a, 0xb3, 0xa9, 0x8d, 0x90, 0x2a,
+	0xed, 0x2e, 0x10, 0x17, 0xbc, 0x42, 0x4c, 0xed, 0x50, 0x8d, 0x6f, 0xb1, 0x8f, 0xb5, 0xcb, 0x5e,
+	0xee, 0x6a, 0x9a, 0xe0, 0x8b, 0x4c, 0x71, 0xec, 0x04, 0x28, 0x71, 0xaf, 0x38, 0x36, 0x3f, 0x9f,
+	0xe7, 0x9c, 0x93, 0xc7, 0x86, 0x97, 0xf3, 0x65, 0x4c, 0x58, 0x40, 0x3d, 0x86, 0x27, 0x84, 0xc7,
+	0x6c, 0xe5, 0xdd, 0x9f, 0x79, 0x77, 0x4b, 0xcc, 0x56, 0xee, 0x82, 0xd1, 0x98, 0xa2, 0x67, 0x12,
+	0x70, 0x15, 0xe0, 0xde, 0x9f, 0x39, 0x5d, 0xb0, 0x3e, 0x07, 0x71, 0xc0, 0x71, 0xec, 0xe3, 0xbb,
+	0x25, 0xe6, 0x31, 0xb2, 0xc0, 0x24, 0x61, 0xdb, 0xe8, 0x1a, 0x83, 0x86, 0x6f, 0x92, 0xd0, 0xe9,
+	0x43, 0x33, 0x23, 0xf8, 0x82, 0x46, 0x1c, 0x23, 0x04, 0x95, 0xef, 0x9c, 0x46, 0x12, 0x12, 0xb1,
+	0x63, 0x43, 0xe3, 0x0b, 0x0d, 0xf1, 0xac, 0x28, 0x4d, 0x0f, 0xfe, 0x97, 0xff, 0x6b, 0x92, 0xf4,
+	0x25, 0xc4, 0x55, 0x96, 0x13, 0xa8, 0x06, 0x37, 0x31, 0x66, 0x92, 0x4a, 0x17, 0x8e, 0x03, 0x96,
+	0xc2, 0x64, 0xb2, 0x16, 0x94, 0x49, 0xc8, 0xdb, 0x46, 0xb7, 0x3c, 0x68, 0xf8, 0x49, 0xe8, 0x9c,
+	0x42, 0xf3, 0x23, 0x8b, 0xc9, 0x4d, 0x30, 0x2e, 0xec, 0x6c, 0x00, 0xad, 0x1c, 0x91, 0x89, 0x4e,
+	0xa0, 0x3a, 0x61, 0xc1, 0x62, 0xaa, 0x04, 0xc5, 0xc2, 0xf9, 0x00, 0xd6, 0x05, 0x9d, 0x85, 0x24,
+	0x9a, 0x6c, 0x15, 0x36, 0x4f, 0x4a, 0x50, 0x9c, 0x58, 0xa0, 0xe7, 0x50, 0x9b, 0xd2, 0x59, 0x88,
+	0x59, 0xdb, 0x14, 0xdb, 0x72, 0x95, 0xcc, 0x30, 0x3b, 0xaf, 0x69, 0xff, 0x7d, 0x86, 0x71, 0xbd,
+	0x4e, 0x36, 0x16, 0x73, 0x7b, 0x2c, 0xaf, 0xa1, 0x95, 0x1f, 0x7f, 0x24, 0x53, 0xce, 0x64, 0x2e,
+	0xc1, 0xf2, 0xf1, 0x98, 0xb2, 0xf0, 0x09, 0x15, 0x04, 0x95, 0x5b, 0x12, 0x85, 0x42, 0xe4, 0xd8,
+	0x17, 0x71, 0xae, 0x5c, 0x16, 0x9b, 0x52, 0xf9, 0x02, 0x9a, 0x59, 0x46, 0x29, 0xfc, 0x16, 0xea,
+	0x2c, 0xdd, 0x12, 0xda, 0xff, 0x9d, 0xbf, 0x70, 0x0f, 0xf8, 0xcf, 0x4d, 0x8f, 0xf9, 0x8a, 0x75,
+	0x5c, 0xa8, 0xa5, 0x5b, 0xc9, 0x27, 0xbd, 0xc5, 0x2b, 0x51, 0xd1, 0xb1, 0x9f, 0x84, 0x59, 0x2f,
+	0x66, 0x3e, 0xb2, 0xf3, 0x3f, 0x15, 0xa8, 0x5e, 0x25, 0x26, 0x47, 0x43, 0xa8, 0x4b, 0x9f, 0xa2,
+	0xde, 0x41, 0xa9, 0x5d, 0x9f, 0x77, 0x5e, 0xe9, 0x21, 0xd9, 0xc6, 0x57, 0xa8, 0x0a, 0xab, 0xa1,
+	0xd3, 0x83, 0xf8, 0xb6, 0xe5, 0x3b, 0x8e, 0x0e, 0x91, 0xf9, 0xae, 0xa0, 0x96, 0x5a, 0x17, 0x69,
+	0x68, 0xf5, 0x5d, 0x3a, 0x3d, 0x2d, 0x23, 0x53, 0x5e, 0xc3, 0x91, 0xb2, 0x31, 0x3a, 0xdc, 0xd4,
+	0xde, 0x45, 0xe8, 0xf4, 0x9f, 0xa0, 0x64, 0xe2, 0x21, 0xd4, 0xa5, 0x9f, 0x0a, 0x26, 0xba, 0x7b,
+	0x27, 0x0a, 0x26, 0xba, 0x6f, 0xfc, 0x6b, 0x38, 0x52, 0x2e, 0x45, 0xda, 0x13, 0x5c, 0x5f, 0xee,
+	0x23, 0xab, 0x0f, 0xa1, 0x2e, 0x4d, 0x58, 0x50, 0xee, 0xae, 0xe9, 0x0b, 0xca, 0xdd, 0xf3, 0xf1,
+	0xa7, 0xcb, 0x5f, 0x6b, 0xdb, 0x78, 0x58, 0xdb, 0xc6, 0xdf, 0xb5, 0x6d, 0xfc, 0xdc, 0xd8, 0xa5,
+	0x87, 0x8d, 0x5d, 0xfa, 0xbd, 0xb1, 0x4b, 0xdf, 0xde, 0x4d, 0x48, 0x3c, 0x5d, 0x8e, 0xdc, 0x31,
+	0x9d, 0x7b, 0xea, 0xed, 0x55, 0xbf, 0xe3, 0x69, 0x40, 0x22, 0xef, 0x47, 0xfe, 0x16, 0xab, 0x60,
+	0x31, 0x1a, 0xd5, 0xc4, 0x73, 0xfc, 0xe6, 0x5f, 0x00, 0x00, 0x00, 0xff, 0xff, 0x7b, 0x39, 0x77,
+	0xad, 0xb1, 0x05, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -605,6 +806,10 @@ type QueryClient interface {
 	Models(ctx context.Context, in *ModelsRequest, opts ...grpc.CallOption) (*ModelsResponse, error)
 	// Artifact returns the bytes of one model: a graph with its weights.
 	Artifact(ctx context.Context, in *ArtifactRequest, opts ...grpc.CallOption) (*ArtifactResponse, error)
+	// Holding returns what one account holds of one model.
+	Holding(ctx context.Context, in *HoldingRequest, opts ...grpc.CallOption) (*HoldingResponse, error)
+	// Holdings lists what everybody holds of one model.
+	Holdings(ctx context.Context, in *HoldingsRequest, opts ...grpc.CallOption) (*HoldingsResponse, error)
 	// Records lists what the uses of one model have recorded for good.
 	Records(ctx context.Context, in *RecordsRequest, opts ...grpc.CallOption) (*RecordsResponse, error)
 }
@@ -653,6 +858,24 @@ func (c *queryClient) Artifact(ctx context.Context, in *ArtifactRequest, opts ..
 	return out, nil
 }
 
+func (c *queryClient) Holding(ctx context.Context, in *HoldingRequest, opts ...grpc.CallOption) (*HoldingResponse, error) {
+	out := new(HoldingResponse)
+	err := c.cc.Invoke(ctx, "/mutirao.registry.v1.Query/Holding", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Holdings(ctx context.Context, in *HoldingsRequest, opts ...grpc.CallOption) (*HoldingsResponse, error) {
+	out := new(HoldingsResponse)
+	err := c.cc.Invoke(ctx, "/mutirao.registry.v1.Query/Holdings", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *queryClient) Records(ctx context.Context, in *RecordsRequest, opts ...grpc.CallOption) (*RecordsResponse, error) {
 	out := new(RecordsResponse)
 	err := c.cc.Invoke(ctx, "/mutirao.registry.v1.Query/Records", in, out, opts...)
@@ -672,6 +895,10 @@ type QueryServer interface {
 	Models(context.Context, *ModelsRequest) (*ModelsResponse, error)
 	// Artifact returns the bytes of one model: a graph with its weights.
 	Artifact(context.Context, *ArtifactRequest) (*ArtifactResponse, error)
+	// Holding returns what one account holds of one model.
+	Holding(context.Context, *HoldingRequest) (*HoldingResponse, error)
+	// Holdings lists what everybody holds of one model.
+	Holdings(context.Context, *HoldingsRequest) (*HoldingsResponse, error)
 	// Records lists what the uses of one model have recorded for good.
 	Records(context.Context, *RecordsRequest) (*RecordsResponse, error)
 }
@@ -691,6 +918,12 @@ func (*UnimplementedQueryServer) Models(ctx context.Context, req *ModelsRequest)
 }
 func (*UnimplementedQueryServer) Artifact(ctx context.Context, req *ArtifactRequest) (*ArtifactResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Artifact not implemented")
+}
+func (*UnimplementedQueryServer) Holding(ctx context.Context, req *HoldingRequest) (*HoldingResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Holding not implemented")
+}
+func (*UnimplementedQueryServer) Holdings(ctx context.Context, req *HoldingsRequest) (*HoldingsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Holdings not implemented")
 }
 func (*UnimplementedQueryServer) Records(ctx context.Context, req *RecordsRequest) (*RecordsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Records not implemented")
@@ -772,6 +1005,42 @@ func _Query_Artifact_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Query_Holding_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoldingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Holding(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/mutirao.registry.v1.Query/Holding",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Holding(ctx, req.(*HoldingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Holdings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoldingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Holdings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/mutirao.registry.v1.Query/Holdings",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Holdings(ctx, req.(*HoldingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Query_Records_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RecordsRequest)
 	if err := dec(in); err != nil {
@@ -810,6 +1079,14 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Artifact",
 			Handler:    _Query_Artifact_Handler,
+		},
+		{
+			MethodName: "Holding",
+			Handler:    _Query_Holding_Handler,
+		},
+		{
+			MethodName: "Holdings",
+			Handler:    _Query_Holdings_Handler,
 		},
 		{
 			MethodName: "Records",
@@ -1062,6 +1339,142 @@ func (m *ArtifactResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *HoldingRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HoldingRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HoldingRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Holder) > 0 {
+		i -= len(m.Holder)
+		copy(dAtA[i:], m.Holder)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Holder)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Model) > 0 {
+		i -= len(m.Model)
+		copy(dAtA[i:], m.Model)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Model)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HoldingResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HoldingResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HoldingResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Json) > 0 {
+		i -= len(m.Json)
+		copy(dAtA[i:], m.Json)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Json)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HoldingsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HoldingsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HoldingsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.After) > 0 {
+		i -= len(m.After)
+		copy(dAtA[i:], m.After)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.After)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Model) > 0 {
+		i -= len(m.Model)
+		copy(dAtA[i:], m.Model)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Model)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HoldingsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HoldingsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HoldingsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Json) > 0 {
+		for iNdEx := len(m.Json) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Json[iNdEx])
+			copy(dAtA[i:], m.Json[iNdEx])
+			i = encodeVarintQuery(dAtA, i, uint64(len(m.Json[iNdEx])))
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *RecordsRequest) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -1293,6 +1706,68 @@ func (m *ArtifactResponse) Size() (n int) {
 	l = len(m.Graph)
 	if l > 0 {
 		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *HoldingRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Model)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	l = len(m.Holder)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *HoldingResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Json)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *HoldingsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Model)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	l = len(m.After)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *HoldingsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Json) > 0 {
+		for _, b := range m.Json {
+			l = len(b)
+			n += 1 + l + sovQuery(uint64(l))
+		}
 	}
 	return n
 }
@@ -2004,6 +2479,408 @@ func (m *ArtifactResponse) Unmarshal(dAtA []byte) error {
 			if m.Graph == nil {
 				m.Graph = []byte{}
 			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HoldingRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HoldingRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HoldingRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Model", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Model = append(m.Model[:0], dAtA[iNdEx:postIndex]...)
+			if m.Model == nil {
+				m.Model = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Holder", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Holder = append(m.Holder[:0], dAtA[iNdEx:postIndex]...)
+			if m.Holder == nil {
+				m.Holder = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HoldingResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HoldingResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HoldingResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Json", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Json = append(m.Json[:0], dAtA[iNdEx:postIndex]...)
+			if m.Json == nil {
+				m.Json = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HoldingsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HoldingsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HoldingsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Model", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Model = append(m.Model[:0], dAtA[iNdEx:postIndex]...)
+			if m.Model == nil {
+				m.Model = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field After", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.After = append(m.After[:0], dAtA[iNdEx:postIndex]...)
+			if m.After == nil {
+				m.After = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HoldingsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HoldingsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HoldingsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Json", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Json = append(m.Json, make([]byte, postIndex-iNdEx))
+			copy(m.Json[len(m.Json)-1], dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
