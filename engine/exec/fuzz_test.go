@@ -36,6 +36,11 @@ func FuzzRun(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(graph.Encode(g))
+	trees, err := treeGraph(3, "MIN").Graph()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(graph.Encode(trees))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g, err := graph.Decode(b)
 		if err != nil {

@@ -12,7 +12,8 @@ import (
 // Opset is the ONNX operator set whose semantics the operators have.
 const Opset = 23
 
-// Domain is where the operators live that ONNX does not have: derivatives that would be wasteful to compose.
+// Domain is where the operators live that ONNX does not have, or not in a form that can be validated: derivatives that would be wasteful to
+// compose, and trees, which ONNX writes as attributes of any length.
 const Domain = "mutirao"
 
 // Bounds on a valid graph. They keep the work of validating a stranger's graph small and its sizes inside int64;

@@ -29,7 +29,7 @@ var operators = func() map[opKey]operator {
 			table[opKey{"", name}] = op
 		}
 	}
-	for _, family := range []map[string]operator{gradientOps, windowGradientOps} {
+	for _, family := range []map[string]operator{gradientOps, windowGradientOps, treeOps} {
 		for name, op := range family {
 			table[opKey{Domain, name}] = op
 		}

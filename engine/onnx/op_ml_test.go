@@ -41,6 +41,9 @@ func mlAttr(name string, value any) []byte {
 			a.text(9, x)
 		}
 		kind = kindStrings
+	case *tensor.Tensor:
+		a.bytes(5, WriteTensor(tensor.Named{Tensor: v}))
+		kind = kindTensor
 	}
 	a.number(20, kind)
 	return a

@@ -33,6 +33,7 @@ func init() {
 		encodeRules,
 		castRules,
 		bitRules,
+		treeRules,
 	} {
 		maps.Copy(rules, family)
 	}
