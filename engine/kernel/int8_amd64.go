@@ -65,7 +65,7 @@ func (p *productInt8) run() {
 	stride := (p.b.k + 3) / 4 * 4 * t.wide
 	rows := max(1, min((p.m+t.rows-1)/t.rows, int8BlockA/(stride*t.rows))) * t.rows
 	cols := int8BlockCols
-	if p.m*p.b.k*p.b.n < 4*serialMACs || runtime.GOMAXPROCS(0) == 1 {
+	if p.m*p.b.k*p.b.n < 2*taskMACs || runtime.GOMAXPROCS(0) == 1 {
 		cols = p.b.n // a is packed once
 	}
 	down, across := (p.m+rows-1)/rows, (p.b.n+cols-1)/cols

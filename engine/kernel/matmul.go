@@ -39,14 +39,13 @@ func newProduct(c, a, b []float32, m, k, n int, transA, transB bool) product {
 const panelCols = 32
 
 // product is one matrix product with strides: a[i,k] is a[i·aRow + k·aCol], b[k,j] is
-// b[⌊(j-first)/32⌋·bPanel + k·bRow + (j mod 32)·bCol] and c is contiguous.
+// b[⌊j/32⌋·bPanel + k·bRow + (j mod 32)·bCol] and c is contiguous.
 type product struct {
 	c, a, b                        []float32
 	m, k, n                        int
 	aRow, aCol, bRow, bCol, bPanel int
 	packed                         bool // b is packed: panels are contiguous and whole
 	serial                         bool // on the goroutine of the caller
-	first                          int  // column of c that the first column of b makes; a multiple of 32
 	then                           *Then
 	continued                      bool // c holds sums to go on from
 }
@@ -68,7 +67,7 @@ func (p *product) start() {
 
 // columns is b from b[k,j] on.
 func (p *product) columns(k, j int) []float32 {
-	return p.b[(j-p.first)/panelCols*p.bPanel+k*p.bRow+j%panelCols*p.bCol:]
+	return p.b[j/panelCols*p.bPanel+k*p.bRow+j%panelCols*p.bCol:]
 }
 
 // runGeneric is the definition of MatMulThen, for the rows lo to hi of c.

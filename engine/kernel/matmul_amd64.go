@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"math/bits"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -17,36 +16,39 @@ type tile struct {
 	aRow, aCol int
 	b          unsafe.Pointer
 	bRow       int
-	bPanel     int // of a row times several panels
+	bPanel     int // of a row times panels
 	c          unsafe.Pointer
 	cRow       int
-	first      int     // 1 if c is written, 0 if it is added to
-	next       uintptr // address of what is read after this tile, fetched at ahead bytes per k
-	ahead      int
+	first      int       // 1 if c is written, 0 if it is added to
 	mask       [8]uint32 // of the last vector: 16 bits for AVX-512, 8 words of all ones or zero for AVX2
+	// What will be needed next, fetched on the way: 128 bytes each of some rows, at least one.
+	next              uintptr
+	nextRow, nextRows int
 }
 
 // tiling is the shape of the tiles of one implementation.
 type tiling struct {
 	rows, lanes int
 	tiles       [][2][2]func(*tile)
-	panels      int         // of packed columns that vector takes
-	vector      func(*tile) // a row times panels
+	vector      func(*tile) // a row times vectorPanels packed panels
 }
 
 var tilings = [implementations]tiling{
-	avx2:   {rows: 6, lanes: 8, tiles: tilesAVX2[:], panels: 2, vector: vectorAVX2},
-	avx512: {rows: 14, lanes: 16, tiles: tilesAVX512[:], panels: 4, vector: vectorAVX512},
+	avx2:   {rows: 6, lanes: 8, tiles: tilesAVX2[:], vector: vectorAVX2},
+	avx512: {rows: 14, lanes: 16, tiles: tilesAVX512[:], vector: vectorAVX512},
 }
 
 const (
-	blockRows = 224     // rows of a that are packed together, at most
-	blockA    = 1 << 17 // elements of a that are packed together: 512 KiB, half of a usual L2 cache
-	slab      = 1 << 22 // elements of b that are packed together: 16 MiB
+	// blockA is how many elements of a are packed together: 512 KiB, half of a usual L2 cache.
+	blockA = 1 << 17
 	// inCache is how many float32 a matrix may have to be read where it is, unpacked: they fit the L1 cache.
 	inCache = 1 << 13
+	// vectorPanels is the number of panels that a vector is multiplied with at once.
+	vectorPanels = 2
 	// serialMACs is the size below which goroutines cost more than they bring: about 10 µs.
 	serialMACs = 1 << 19
+	// taskMACs is the work that is worth a goroutine: about 40 µs.
+	taskMACs = 1 << 21
 )
 
 // matmulScratch is what one goroutine needs; kept between calls.
@@ -55,11 +57,16 @@ type matmulScratch struct {
 	then thenTile
 	// thenGeneric is set if the assembly cannot do the steps of then.
 	thenGeneric bool
-	a           []float32
-	b           []float32 // a right factor, packed for one product
+	a           []float32    // some rows of a
+	b           [2][]float32 // blocks of b: the one in use and the next
+	turn        int          // which of them is in use
 }
 
-var matmulScratches = sync.Pool{New: func() any { return new(matmulScratch) }}
+var matmulScratches = sync.Pool{New: func() any {
+	const block = blockK * panelCols
+	b := aligned(2 * block)
+	return &matmulScratch{b: [2][]float32{b[:block], b[block:]}}
+}}
 
 func (p *product) run() {
 	if current() == portable {
@@ -68,150 +75,210 @@ func (p *product) run() {
 	}
 	t := &tilings[current()]
 	workers := runtime.GOMAXPROCS(0)
-	if p.m*p.n*p.k < serialMACs || p.serial {
-		workers = 1
-	}
-	if p.packed || p.bCol == 1 && (p.k*p.n <= inCache || p.m < 2*t.rows) {
-		p.runColumns(t, workers, 0, p.n)
+	tasks := min(p.m*p.n*p.k/taskMACs, 4*workers)
+	if workers == 1 || tasks <= 1 || p.serial {
+		p.runBlock(t, 0, p.m, 0, p.n)
 		return
 	}
-	s := matmulScratches.Get().(*matmulScratch)
-	q := *p
-	q.bRow, q.bCol, q.bPanel, q.packed = panelCols, 1, panelCols*p.k, true
-	cols := max(slab/p.k/panelCols, 4) * panelCols
-	for j0 := 0; j0 < p.n; j0 += cols {
-		j1 := min(j0+cols, p.n)
-		s.b = grow(s.b, (j1-j0+panelCols-1)/panelCols*q.bPanel)
-		p.packColumns(s.b, workers, j0, j1)
-		q.b, q.first = s.b, j0
-		q.runColumns(t, workers, j0, j1)
-	}
-	matmulScratches.Put(s)
-}
-
-// runColumns computes the columns j0 to j1 of c.
-func (p *product) runColumns(t *tiling, workers, j0, j1 int) {
-	if workers == 1 {
-		p.runBlock(t, 0, p.m, j0, j1)
-		return
-	}
-	// Some blocks for every worker. Cutting rows leaves each row of a packed once.
-	const fewCols = 4 * panelCols
-	rows, cols := p.m, j1-j0
+	// Cut the longer side: an element of a is packed once for each block of columns, one of b for each block of rows.
+	rows, cols := p.m, p.n
 	down, across := 1, 1
-	for down*across < 4*workers {
+	for down*across < tasks {
 		switch {
-		case rows >= 2*blockRows || rows >= 8*t.rows && cols < 8*rows:
+		case rows >= cols && rows >= 4*t.rows:
 			down *= 2
 			rows = (p.m + down - 1) / down
-		case cols >= 2*fewCols:
+		case cols >= 4*panelCols:
 			across *= 2
-			cols = ((j1-j0+across-1)/across + panelCols - 1) / panelCols * panelCols
+			cols = ((p.n+across-1)/across + panelCols - 1) / panelCols * panelCols
 		default:
-			across, down = down*across, 4*workers // no more
+			tasks = 0 // as fine as is sensible
 		}
 	}
-	down, across = (p.m+rows-1)/rows, (j1-j0+cols-1)/cols
+	down, across = (p.m+rows-1)/rows, (p.n+cols-1)/cols
 	q := *p // a copy, so that p itself stays on the stack in the serial case
 	parallel(down*across, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			row, col := i%down*rows, j0+i/down*cols
-			q.runBlock(t, row, min(row+rows, q.m), col, min(col+cols, j1))
+			row, col := i%down*rows, i/down*cols
+			q.runBlock(t, row, min(row+rows, q.m), col, min(col+cols, q.n))
 		}
 	})
 }
 
-// runBlock computes rows i0 to i1 and columns j0 to j1 of c. Where numbers are packed is free: only their place changes,
-// not what is done with them.
+// runBlock computes rows i0 to i1 and columns j0 to j1 of c; j0 is a multiple of 32.
 func (p *product) runBlock(t *tiling, i0, i1, j0, j1 int) {
-	const size = 4
 	s := matmulScratches.Get().(*matmulScratch)
-	then := p.then != nil && !p.then.plain()
-	if then {
+	if p.then != nil && !p.then.plain() {
 		s.thenGeneric = !s.then.fill(p.then, p.n)
 	}
-	left := j0
-	if p.packed && p.m == 1 {
-		j := p.runVector(s, t, j0, j1)
-		if then {
-			p.runThen(s, t.lanes, 0, 1, j0, j)
-		}
-		j0 = j
+	if j := p.runVector(s, t, j0, j1); j < j1 {
+		p.runPasses(s, t, i0, i1, j, j1)
 	}
-	width := 2 * t.lanes
-	packA := p.m*p.k > inCache && p.n >= t.lanes
-	s.tile.cRow = size * p.n
-	// Equal shares of rows: 64 rows are 13+13+13+13+12, not 14+14+14+14+8.
-	chunks := (i1 - i0 + blockRows - 1) / blockRows
-	depth := max(1, blockA*chunks/(i1-i0)/blockK) * blockK
-	if !packA {
-		depth = p.k
-	}
-	for d0 := 0; d0 < p.k; d0 += depth {
-		d1 := min(d0+depth, p.k)
-		for chunk := range chunks {
-			from, to := i0+(i1-i0)*chunk/chunks, i0+(i1-i0)*(chunk+1)/chunks
-			a, aRow, aCol := p.a[from*p.aRow+d0*p.aCol:], p.aRow, p.aCol
-			if packA {
-				a, aRow, aCol = p.packRows(s, from, to, d0, d1-d0)
-			}
-			s.tile.aRow, s.tile.aCol = size*aRow, size*aCol
-			groups := (to - from + t.rows - 1) / t.rows
-			s.tile.bRow = size * p.bRow
-			ahead := 0
-			if p.packed {
-				ahead = (size*panelCols + groups - 1) / groups
-			}
-			for j := j0; j < j1; j += width {
-				w := min(width, j1-j)
-				vectors := (w + t.lanes - 1) / t.lanes
-				masked := s.setMask(t.lanes, w)
-				for k0 := d0; k0 < d1; k0 += blockK {
-					s.tile.k = min(blockK, d1-k0)
-					s.tile.first = 0
-					if k0 == 0 && !p.continued {
-						s.tile.first = 1
-					}
-					s.tile.b = unsafe.Pointer(&p.columns(k0, j)[0])
-					// What is read after this block is fetched now, by each group its share.
-					next := s.tile.b
-					s.tile.ahead = ahead
-					switch {
-					case k0+blockK < d1:
-						next = unsafe.Pointer(&p.columns(k0+blockK, j)[0])
-					case j+width < j1:
-						next = unsafe.Pointer(&p.columns(d0, j+width)[0])
-					default:
-						s.tile.ahead = 0
-					}
-					for g := range groups {
-						first := from + (to-from)*g/groups
-						rows := from + (to-from)*(g+1)/groups - first
-						s.tile.a = unsafe.Pointer(&a[(first-from)*aRow+(k0-d0)*aCol])
-						s.tile.c = unsafe.Pointer(&p.c[first*p.n+j])
-						s.tile.next = uintptr(next) + uintptr(g*s.tile.k*s.tile.ahead)
-						t.tiles[rows-1][vectors-1][masked](&s.tile)
-						if then && d1 == p.k && k0+blockK >= d1 {
-							p.runThen(s, t.lanes, first, first+rows, j, j+w)
-						}
-					}
-				}
-			}
-		}
-	}
-	p.apply(i0, i1, left, j1)
+	p.apply(i0, i1, j0, j1)
 	s.tile, s.then = tile{}, thenTile{}
 	matmulScratches.Put(s)
 }
 
-// runVector computes the only row of c from column j0 on, for as many whole groups of panels as there are before j1,
-// each read from start to end. It returns the first column that it left out. j0 is a multiple of 32.
-func (p *product) runVector(s *matmulScratch, t *tiling, j0, j1 int) int {
+// pass is a part of a block that is computed while some rows of a, for some of k, lie packed in the L2 cache.
+type pass struct {
+	a          []float32
+	aRow, aCol int
+	i0, i1     int
+	d0, d1     int
+	j1         int // where columns end
+	packB      bool
+}
+
+// runPasses cuts a block into passes. Where numbers are packed is free: only their place changes, not what is done with
+// them.
+func (p *product) runPasses(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
+	x := pass{j1: j1, packB: !p.packed && (p.bCol != 1 || p.k*p.n > inCache && i1-i0 >= 2*t.rows)}
+	packA := p.m*p.k > inCache && j1-j0 >= t.lanes && (p.aCol != 1 || sameSets(p.aRow, t.rows))
+	depth := p.k
+	if packA {
+		// The deeper, the less often is c added to; the more rows, the less often is b read, or even packed.
+		depth = max(blockK, min(blockA/(i1-i0)/blockK*blockK, 4*blockK))
+		if !x.packB {
+			depth = max(2*blockK, blockA/(i1-i0)/blockK*blockK)
+		}
+	}
+	chunks := max(1, ((i1-i0)*min(depth, p.k)+blockA-1)/blockA)
+	for x.d0 = 0; x.d0 < p.k; x.d0 += depth {
+		x.d1 = min(x.d0+depth, p.k)
+		for chunk := range chunks {
+			x.i0, x.i1 = i0+(i1-i0)*chunk/chunks, i0+(i1-i0)*(chunk+1)/chunks
+			x.a, x.aRow, x.aCol = p.a[x.i0*p.aRow+x.d0*p.aCol:], p.aRow, p.aCol
+			if packA {
+				x.a, x.aRow, x.aCol = p.packRows(s, x.i0, x.i1, x.d0, x.d1-x.d0)
+			}
+			if x.packB {
+				p.packPanel(s.b[s.turn], x.d0, min(blockK, x.d1-x.d0), j0, min(panelCols, j1-j0))
+			}
+			for j := j0; j < j1; j += panelCols {
+				for k0 := x.d0; k0 < x.d1; k0 += blockK {
+					p.runPanel(s, t, &x, j, k0)
+				}
+			}
+		}
+	}
+}
+
+// sameSets reports whether too many of some rows fall on the same sets of an L1 cache, whose ways are pages of 4096 bytes.
+func sameSets(row, rows int) bool {
+	const size, page, ways = 4, 4096, 8
+	row *= size
+	places := page / min(row&-row, page)
+	return rows > places*ways/2
+}
+
+// runPanel multiplies the rows of a pass with one block of b: 256 rows of a panel.
+func (p *product) runPanel(s *matmulScratch, t *tiling, x *pass, j, k0 int) {
 	const size = 4
-	group := t.panels * panelCols
+	f := &s.tile
+	f.k = min(blockK, x.d1-k0)
+	f.aRow, f.aCol, f.cRow = size*x.aRow, size*x.aCol, size*p.n
+	f.first = 0
+	if k0 == 0 && !p.continued {
+		f.first = 1
+	}
+	b := s.b[s.turn]
+	f.bRow = size * panelCols
+	if !x.packB {
+		b, f.bRow = p.columns(k0, j), size*p.bRow
+	}
+	// Equal shares of rows: 64 rows are 13+13+13+13+12, not 14+14+14+14+8.
+	rows := x.i1 - x.i0
+	groups := (rows + t.rows - 1) / t.rows
+	then := k0+f.k == p.k && p.then != nil && !p.then.plain()
+	next := p.nextBlock(s, x, j, k0, groups)
+	for j0, end := j, min(j+panelCols, x.j1); j < end; j += 2 * t.lanes {
+		w := min(2*t.lanes, end-j)
+		vectors := (w + t.lanes - 1) / t.lanes
+		masked := s.setMask(t.lanes, w)
+		f.b = unsafe.Pointer(&b[j-j0])
+		for g := range groups {
+			first, last := x.i0+rows*g/groups, x.i0+rows*(g+1)/groups
+			f.a = unsafe.Pointer(&x.a[(first-x.i0)*x.aRow+(k0-x.d0)*x.aCol])
+			f.c = unsafe.Pointer(&p.c[first*p.n+j])
+			next.fetch(f)
+			t.tiles[last-first-1][vectors-1][masked](f)
+			next.pack()
+			if then {
+				p.runThen(s, t.lanes, first, last, j, j+w)
+			}
+		}
+	}
+	if x.packB {
+		s.turn = 1 - s.turn
+	}
+}
+
+// nextBlock is the block of b that comes after the one in use. It is brought nearer, a piece with each tile: fetched to
+// the cache while the tile is computed and then, if it has yet to be packed, packed.
+type nextBlock struct {
+	p         *product
+	j, w      int
+	k0, k1    int // what is left of it
+	piece     int // rows of b
+	out       []float32
+	fetchOnly bool
+}
+
+// nextBlock is empty if nothing comes after or it is not worth while.
+func (p *product) nextBlock(s *matmulScratch, x *pass, j, k0, groups int) nextBlock {
+	if k0 += blockK; k0 >= x.d1 {
+		k0, j = x.d0, j+panelCols
+	}
+	// A single group reads packed numbers so fast that fetching for it is too late.
+	if j >= x.j1 || !x.packB && (!p.packed || groups < 2) {
+		return nextBlock{}
+	}
+	kc := min(blockK, x.d1-k0)
+	return nextBlock{p: p, j: j, w: min(panelCols, x.j1-j), k0: k0, k1: k0 + kc, piece: ((kc+groups-1)/groups + 7) &^ 7, out: s.b[1-s.turn], fetchOnly: !x.packB}
+}
+
+// fetch makes the tile fetch the next piece.
+func (b *nextBlock) fetch(f *tile) {
+	const size, run = 4, 128
+	f.next, f.nextRow, f.nextRows = uintptr(f.b), 0, 1
+	if b.k0 >= b.k1 {
+		return
+	}
+	p, rows := b.p, min(b.piece, b.k1-b.k0)
+	switch {
+	case b.fetchOnly:
+		f.next, f.nextRow, f.nextRows = uintptr(unsafe.Pointer(&p.columns(b.k0, b.j)[0])), run, rows
+		b.k0 += rows
+	case p.bCol == 1:
+		f.next, f.nextRow, f.nextRows = uintptr(unsafe.Pointer(&p.b[b.k0*p.bRow+b.j])), size*p.bRow, rows
+	default:
+		f.next, f.nextRow, f.nextRows = uintptr(unsafe.Pointer(&p.b[b.j*p.bCol+b.k0])), size*p.bCol, b.w
+	}
+}
+
+// pack packs the piece.
+func (b *nextBlock) pack() {
+	if b.k0 >= b.k1 || b.fetchOnly {
+		return
+	}
+	rows := min(b.piece, b.k1-b.k0)
+	b.p.packPanel(b.out, b.k0, rows, b.j, b.w)
+	b.out = b.out[rows*panelCols:]
+	b.k0 += rows
+}
+
+// runVector computes the columns from j0 on, if there is only one row of c and b is packed, for as many whole groups of
+// panels as there are before j1, each read from start to end. It returns the first column that it left out. j0 is a
+// multiple of 32.
+func (p *product) runVector(s *matmulScratch, t *tiling, j0, j1 int) int {
+	if p.m != 1 || !p.packed {
+		return j0
+	}
+	const size = 4
+	j, group := j0, vectorPanels*panelCols
 	s.tile.bPanel = size * p.bPanel
-	for ; j0+group <= j1; j0 += group {
-		s.tile.c = unsafe.Pointer(&p.c[j0])
+	for ; j+group <= j1; j += group {
+		s.tile.c = unsafe.Pointer(&p.c[j])
 		for k0 := 0; k0 < p.k; k0 += blockK {
 			s.tile.k = min(blockK, p.k-k0)
 			s.tile.first = 0
@@ -219,11 +286,14 @@ func (p *product) runVector(s *matmulScratch, t *tiling, j0, j1 int) int {
 				s.tile.first = 1
 			}
 			s.tile.a = unsafe.Pointer(&p.a[k0])
-			s.tile.b = unsafe.Pointer(&p.columns(k0, j0)[0])
+			s.tile.b = unsafe.Pointer(&p.columns(k0, j)[0])
 			t.vector(&s.tile)
 		}
 	}
-	return j0
+	if j > j0 && p.then != nil && !p.then.plain() {
+		p.runThen(s, t.lanes, 0, 1, j0, j)
+	}
+	return j
 }
 
 // setMask sets the mask of the last vector of w columns and returns 1 if it leaves lanes out.
@@ -243,110 +313,4 @@ func (s *matmulScratch) setMask(lanes, w int) int {
 		return 1
 	}
 	return 0
-}
-
-// packPad keeps packed rows from falling on the same cache sets.
-const packPad = 16
-
-// packRows copies a[i0:i1, k0:k0+kc] next to each other, rows or (if a is transposed) columns kept whole.
-func (p *product) packRows(s *matmulScratch, i0, i1, k0, kc int) (a []float32, aRow, aCol int) {
-	if p.aCol == 1 {
-		stride := kc + packPad
-		s.a = grow(s.a, (i1-i0)*stride)
-		for i := i0; i < i1; i++ {
-			copy(s.a[(i-i0)*stride:][:kc], p.a[i*p.aRow+k0:])
-		}
-		return s.a, stride, 1
-	}
-	stride := (i1 - i0) + packPad
-	s.a = grow(s.a, kc*stride)
-	for k := range kc {
-		copy(s.a[k*stride:][:i1-i0], p.a[(k0+k)*p.aCol+i0:])
-	}
-	return s.a, 1, stride
-}
-
-// packColumns copies the columns j0 to j1 of b to panels of 32 columns, each [k, 32]. Columns beyond n are zero; what is
-// computed from them is masked out.
-func (p *product) packColumns(panels []float32, workers, j0, j1 int) {
-	const few = 4 // panels at once, so that reading a row takes whole runs of cache lines
-	count := (j1 - j0 + few*panelCols - 1) / (few * panelCols)
-	if workers == 1 {
-		p.packPanels(panels, j0, j0, j1)
-		return
-	}
-	q := *p
-	parallel(count, max(1, 1<<16/(few*panelCols*p.k)), func(lo, hi int) {
-		q.packPanels(panels, j0, j0+lo*few*panelCols, min(j0+hi*few*panelCols, j1))
-	})
-}
-
-// packPanels does packColumns from column j on; the first panel is that of column base.
-func (p *product) packPanels(panels []float32, base, j, j1 int) {
-	const few, deep = 4 * panelCols, 64
-	for ; j < j1; j += few {
-		for k0 := 0; k0 < p.k; k0 += deep {
-			kc := min(deep, p.k-k0)
-			for i := j; i < min(j+few, j1); i += panelCols {
-				p.packPanel(panels[((i-base)*p.k + k0*panelCols):][:kc*panelCols], k0, kc, i, min(panelCols, j1-i))
-			}
-		}
-	}
-}
-
-// packPanel copies w columns from j on of the rows k0 to k0+kc.
-func (p *product) packPanel(panel []float32, k0, kc, j, w int) {
-	const size = 4
-	switch {
-	case p.bCol != 1:
-		p.packTransposed(panel, panelCols, k0, kc, j, w)
-	case w == panelCols:
-		copyPanelAVX2(&panel[0], &p.b[k0*p.bRow+j], size*p.bRow, kc)
-	default:
-		for k := range kc {
-			out := panel[k*panelCols:][:panelCols]
-			clear(out[copy(out, p.b[(k0+k)*p.bRow+j:][:w]):])
-		}
-	}
-}
-
-// packTransposed sets panel[k,c] = b[k0+k, j+c] from columns that are contiguous in k.
-func (p *product) packTransposed(panel []float32, width, k0, kc, j, w int) {
-	if w < width {
-		clear(panel)
-	}
-	whole, deep := w&^7, kc&^7
-	for c := 0; c < whole && deep > 0; c += 8 {
-		src := p.b[(j+c)*p.bCol+k0:]
-		transpose8AVX2(&panel[c], 4*width, &src[0], 4*p.bCol, deep/8)
-	}
-	for c := range w {
-		from := deep
-		if c >= whole {
-			from = 0
-		}
-		src := p.b[(j+c)*p.bCol+k0:][:kc]
-		for k := from; k < kc; k++ {
-			panel[k*width+c] = src[k]
-		}
-	}
-}
-
-// packTransposed sets panel[i,c] = b[c,i] for width rows of k elements; false if this implementation has no way of its own.
-func packTransposed(panel, b []float32, k, width int) bool {
-	if current() == portable {
-		return false
-	}
-	p := product{b: b, bCol: k}
-	p.packTransposed(panel, panelCols, 0, k, 0, width)
-	return true
-}
-
-// grow returns a slice of n elements, s itself if it is large enough. Fresh ones come in powers of two and start on
-// a cache line.
-func grow(s []float32, n int) []float32 {
-	if n <= cap(s) {
-		return s[:n]
-	}
-	return aligned(1 << bits.Len(uint(n)))[:n]
 }

@@ -116,7 +116,11 @@ func matMulPacked(c, a []float32, b *Packed, m, k, n int, transA bool, then *The
 const cacheLine = 16
 
 // aligned returns n zeros, the first of which starts a cache line.
-func aligned(n int) []float32 { return alignedPart(make([]float32, n+cacheLine)) }
+func aligned(n int) []float32 {
+	x := alignedPart(make([]float32, n+cacheLine))
+	hugePages(x)
+	return x
+}
 
 // alignedPart is x from the first element on that starts a cache line, at most cacheLine elements shorter.
 func alignedPart(x []float32) []float32 {

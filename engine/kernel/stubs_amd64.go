@@ -567,7 +567,7 @@ var tilesAVX512 = [14][2][2]func(*tile){
 	{{tile14x1AVX512, tile14x1AVX512}, {tile14x2AVX512, tile14x2AVX512}},
 }
 
-// vectorAVX512 computes one block of k for one row and 4 packed panels.
+// vectorAVX512 computes one block of k for one row and 2 packed panels.
 //
 //go:noescape
 func vectorAVX512(t *tile)
@@ -581,6 +581,11 @@ func transpose8AVX2(dst *float32, dstRow int, src *float32, srcRow, blocks int)
 //
 //go:noescape
 func copyPanelAVX2(dst, src *float32, srcRow, rows int)
+
+// copyRowsAVX2 copies n >= 16 columns of some rows: dst[i][j] = src[i][j]. Row strides are in bytes.
+//
+//go:noescape
+func copyRowsAVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
 
 // thenAVX2 does the steps of Then but the last for some rows of two vectors.
 //

@@ -25,7 +25,12 @@ func matmul(f *file) {
 	}
 	transpose(f)
 	copyPanel(f)
+	copyRows(f)
 }
+
+// kPerFetch is how many steps of k go between two rows of memory that a tile asks for on its way. More at once would be in
+// the way of its own reading.
+const kPerFetch = 4
 
 func tileName(s isa, rows, vectors int, masked bool) string {
 	name := fmt.Sprintf("tile%dx%d", rows, vectors)
@@ -73,23 +78,28 @@ func matmulTile(f *file, s isa, rows, vectors int, masked bool) {
 	for i := range rows * vectors {
 		s.zero(f, s.reg(i))
 	}
-	// What is added to at the end is fetched now.
+	// First the rows of c are asked for, to which is added at the end, then what comes next.
 	f.p("MOVQ tile_c(R12), DI")
-	f.p("MOVQ tile_cRow(R12), R13")
-	for i := range rows {
-		for j := 0; j < vectors*s.bytes(); j += 64 {
-			f.p("PREFETCHT0 %d(DI)", j)
-		}
-		if i < rows-1 {
-			f.p("ADDQ R13, DI")
-		}
-	}
+	f.p("MOVQ tile_cRow(R12), R14")
+	f.p("MOVQ $%d, R15", rows)
+	f.l("fetch")
+	f.p("PREFETCHT0 (DI)")
+	f.p("PREFETCHT0 60(DI)")
+	f.p("PREFETCHT0 %d(DI)", max(64, vectors*s.bytes()-4))
+	f.p("ADDQ R14, DI")
+	f.p("DECQ R15")
+	f.p("JNZ steps")
 	f.p("MOVQ tile_next(R12), DI")
-	f.p("MOVQ tile_ahead(R12), R13")
+	f.p("MOVQ tile_nextRow(R12), R14")
+	f.p("MOVQ tile_nextRows(R12), R15")
+	f.p("MOVQ $0, tile_nextRow(R12)")
+	f.l("steps")
+	f.p("MOVQ $%d, R13", kPerFetch)
+	f.p("CMPQ CX, R13")
+	f.p("CMOVQLT CX, R13")
+	f.p("SUBQ R13, CX")
 	f.p("PCALIGN $32")
 	f.l("loop")
-	f.p("PREFETCHT1 (DI)")
-	f.p("ADDQ R13, DI")
 	for j := range vectors {
 		s.load(f, fmt.Sprintf("%d(BX)", j*s.bytes()), b(j), tail(j))
 	}
@@ -108,8 +118,10 @@ func matmulTile(f *file, s isa, rows, vectors int, masked bool) {
 	if rows > 7 {
 		f.p("ADDQ DX, R8")
 	}
-	f.p("DECQ CX")
+	f.p("DECQ R13")
 	f.p("JNZ loop")
+	f.p("TESTQ CX, CX")
+	f.p("JNZ fetch")
 
 	// T + P: the sum with +0 turns a chain that ended in -0 into +0.
 	f.p("MOVQ tile_c(R12), DI")
@@ -142,20 +154,17 @@ func matmulTile(f *file, s isa, rows, vectors int, masked bool) {
 // panelCols is the number of columns of a packed panel, as in engine/kernel.
 const panelCols = 32
 
-// matmulVector emits one block of k for one row of a and packed panels of b, as many as give eight chains that do not
-// wait for each other. a is contiguous.
+// matmulVector emits one block of k for one row of a and two packed panels of b: four chains or more, which do not wait
+// for each other, and few places in memory that are read at once. a is contiguous.
 func matmulVector(f *file, s isa) {
 	vectors := panelCols / s.lanes
-	panels := 8 / vectors
+	const panels = 2
 	f.function("vector"+s.name, "t *tile", 8, fmt.Sprintf("computes one block of k for one row and %d packed panels.", panels))
 	f.p("MOVQ t+0(FP), R12")
 	f.p("MOVQ tile_k(R12), CX")
 	f.p("MOVQ tile_a(R12), AX")
 	f.p("MOVQ tile_b(R12), BX")
 	f.p("MOVQ tile_bPanel(R12), R11")
-	if panels > 3 {
-		f.p("LEAQ (R11)(R11*2), R9")
-	}
 	acc := func(i, j int) string { return s.reg(i*vectors + j) }
 	for i := range panels * vectors {
 		s.zero(f, s.reg(i))
@@ -166,7 +175,7 @@ func matmulVector(f *file, s isa) {
 	f.p("VBROADCASTSS (AX), %s", broadcast)
 	for i := range panels {
 		for j := range vectors {
-			f.p("VFMADD231PS %d(BX)%s, %s, %s", j*s.bytes(), []string{"", "(R11*1)", "(R11*2)", "(R9*1)"}[i], broadcast, acc(i, j))
+			f.p("VFMADD231PS %d(BX)%s, %s, %s", j*s.bytes(), []string{"", "(R11*1)"}[i], broadcast, acc(i, j))
 		}
 	}
 	f.p("ADDQ $4, AX")
@@ -267,6 +276,47 @@ func copyPanel(f *file) {
 	}
 	f.p("ADDQ BX, SI")
 	f.p("ADDQ $128, DI")
+	f.p("DECQ CX")
+	f.p("JNZ row")
+	f.p("VZEROUPPER")
+	f.p("RET")
+}
+
+// copyRows emits the copy of rows of 16 columns or more, used to pack a. The rows after next are fetched ahead: each starts
+// on another page, where the processor does not guess.
+func copyRows(f *file) {
+	f.function("copyRowsAVX2", "dst *float32, dstRow int, src *float32, srcRow, rows, n int", 48,
+		"copies n >= 16 columns of some rows: dst[i][j] = src[i][j]. Row strides are in bytes.")
+	f.p("MOVQ dst+0(FP), DI")
+	f.p("MOVQ dstRow+8(FP), DX")
+	f.p("MOVQ src+16(FP), SI")
+	f.p("MOVQ srcRow+24(FP), BX")
+	f.p("MOVQ rows+32(FP), CX")
+	f.p("MOVQ n+40(FP), R8")
+	f.p("LEAQ -64(R8*4), R9") // where the last 16 columns start
+	f.p("LEAQ (SI)(BX*4), R10")
+	f.p("LEAQ (DI)(DX*4), R11")
+	f.l("row")
+	f.p("XORQ AX, AX")
+	f.p("PCALIGN $32")
+	f.l("line")
+	f.p("PREFETCHT1 (R10)(AX*1)")
+	f.p("PREFETCHT1 (R11)(AX*1)")
+	f.p("VMOVUPS (SI)(AX*1), Y0")
+	f.p("VMOVUPS 32(SI)(AX*1), Y1")
+	f.p("VMOVUPS Y0, (DI)(AX*1)")
+	f.p("VMOVUPS Y1, 32(DI)(AX*1)")
+	f.p("ADDQ $64, AX")
+	f.p("CMPQ AX, R9")
+	f.p("JLE line")
+	f.p("VMOVUPS (SI)(R9*1), Y0")
+	f.p("VMOVUPS 32(SI)(R9*1), Y1")
+	f.p("VMOVUPS Y0, (DI)(R9*1)")
+	f.p("VMOVUPS Y1, 32(DI)(R9*1)")
+	f.p("ADDQ BX, SI")
+	f.p("ADDQ BX, R10")
+	f.p("ADDQ DX, R11")
+	f.p("ADDQ DX, DI")
 	f.p("DECQ CX")
 	f.p("JNZ row")
 	f.p("VZEROUPPER")
