@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/tensor"
@@ -63,6 +64,11 @@ func (n *mlp) losses(b *graph.Builder, z, y graph.Ref) graph.Ref {
 }
 
 func (n *mlp) answer(b *graph.Builder, z graph.Ref) { b.Output(Probability, b.Op("Sigmoid", nil, z)) }
+
+// hidden: the first layer reads features, the last gives the score.
+func (n *mlp) hidden(name string) bool {
+	return strings.HasSuffix(name, ".weight") && name != "fc1.weight" && name != fmt.Sprintf("fc%d.weight", n.layers())
+}
 
 func (n *mlp) predictions() int { return 1 }
 

@@ -52,6 +52,8 @@ type network interface {
 	// scores is the network itself; losses compares its outcome with the target, one loss a prediction.
 	scores(b *graph.Builder, w weights, x graph.Ref) graph.Ref
 	losses(b *graph.Builder, scores, target graph.Ref) graph.Ref
+	// hidden reports whether a param is a matrix between two layers inside the network.
+	hidden(name string) bool
 	// answer names the inference graph's output.
 	answer(b *graph.Builder, scores graph.Ref)
 	// batch makes the tensors for input and target.
@@ -95,6 +97,10 @@ func New(r *recipe.Recipe, s *data.Set, split data.Split) (*Model, error) {
 
 // Params lists the weights, sorted by name. The list is the model's.
 func (m *Model) Params() []Param { return m.params }
+
+// Hidden reports whether a param is a matrix between two layers inside the network, neither at its input nor at its output:
+// those are what Muon is made for.
+func (m *Model) Hidden(name string) bool { return m.net.hidden(name) }
 
 // Predictions is the number of predictions in one record: 1 for a table, the window for a text.
 func (m *Model) Predictions() int { return m.net.predictions() }

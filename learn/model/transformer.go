@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/tensor"
@@ -103,6 +104,11 @@ func (n *transformer) losses(b *graph.Builder, scores, target graph.Ref) graph.R
 }
 
 func (n *transformer) answer(b *graph.Builder, scores graph.Ref) { b.Output(Logits, scores) }
+
+// hidden: the matrices of the blocks.
+func (n *transformer) hidden(name string) bool {
+	return strings.HasPrefix(name, "block") && !strings.HasSuffix(name, "norm.weight")
+}
 
 func (n *transformer) predictions() int { return n.window }
 

@@ -6,21 +6,37 @@ import (
 	"math"
 )
 
-// magic opens the canonical bytes; its last byte is the version.
-const magic = "MRR\x01"
+// magic opens the canonical bytes and is followed by the version: 1, or 2 with the fields that came later, where any of them is
+// not what version 1 means.
+const (
+	magic         = "MRR"
+	first, second = 1, 2
+)
+
+// version is that of the canonical bytes. All late fields but the optimizer have a meaning only for optimizers of version 2.
+func (r *Recipe) version() byte {
+	if r.Train.Optimizer != AdamW {
+		return second
+	}
+	return first
+}
 
 // maxEncoded bounds the canonical bytes that Decode looks at.
 const maxEncoded = 64 << 10
 
-// Encode returns the canonical bytes: magic, then every field in the order of fields. Integers take
+// Encode returns the canonical bytes: magic and version, then every field in the order of fields. Integers take
 // 8 bytes, floats their binary32 bits in 4, texts and lists a 4-byte length first; all little endian.
 func (r *Recipe) Encode() []byte {
-	b := []byte(magic)
+	version := r.version()
+	b := append([]byte(magic), version)
 	text := func(s string) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
 	}
 	for _, f := range r.fields() {
+		if f.late && version < second {
+			continue
+		}
 		switch v := f.ptr.(type) {
 		case *string:
 			text(*v)
@@ -51,12 +67,16 @@ func Decode(b []byte) (*Recipe, error) {
 	if len(b) > maxEncoded {
 		return nil, fmt.Errorf("%w: %d bytes; at most %d are possible", ErrInvalid, len(b), maxEncoded)
 	}
-	if len(b) < len(magic) || string(b[:len(magic)]) != magic {
+	if len(b) <= len(magic) || string(b[:len(magic)]) != magic || b[len(magic)] != first && b[len(magic)] != second {
 		return nil, fmt.Errorf("%w: bytes do not start with the recipe's mark", ErrInvalid)
 	}
-	c := cursor{rest: b[len(magic):]}
-	r := new(Recipe)
+	version := b[len(magic)]
+	c := cursor{rest: b[len(magic)+1:]}
+	r := &Recipe{Train: Train{Optimizer: AdamW, Momentum: defaultMomentum}}
 	for _, f := range r.fields() {
+		if f.late && version < second {
+			continue
+		}
 		switch v := f.ptr.(type) {
 		case *string:
 			*v = c.text()
@@ -84,6 +104,9 @@ func Decode(b []byte) (*Recipe, error) {
 	}
 	if err := r.validate(); err != nil {
 		return nil, err
+	}
+	if r.version() != version {
+		return nil, fmt.Errorf("%w: version %d of the bytes where version %d says the same", ErrInvalid, version, r.version())
 	}
 	return r, nil
 }

@@ -13,21 +13,24 @@ type field struct {
 	min, max int64
 	low, top float32 // float32 fields
 	maxItems int     // lists: at least one item, at most this many
+
+	late bool // in version 2 of the canonical bytes only
 }
 
 // form is the shape of a text value.
 type form uint8
 
 const (
-	formNone    form = iota
-	formSlug         // lower-case letters, digits and hyphens
-	formPath         // a local slash-separated path
-	formColumn       // the name of a column
-	formAmount       // "1.5 MUT"
-	formLicence      // an SPDX licence expression
-	formData         // Table or Text
-	formModel        // MLP or Transformer
-	formSource       // GoRoot
+	formNone      form = iota
+	formSlug           // lower-case letters, digits and hyphens
+	formPath           // a local slash-separated path
+	formColumn         // the name of a column
+	formAmount         // "1.5 MUT"
+	formLicence        // an SPDX licence expression
+	formData           // Table or Text
+	formModel          // MLP or Transformer
+	formSource         // GoRoot
+	formOptimizer      // AdamW and the others
 )
 
 // fields lists every key in the order of the canonical bytes. Bounds keep a hostile recipe from
@@ -72,6 +75,8 @@ func (r *Recipe) fields() []field {
 		{key: "network.min_providers", ptr: &n.MinProviders, min: 1, max: 256},
 		{key: "network.min_verifiers", ptr: &n.MinVerifiers, min: 1, max: 64},
 		{key: "network.max_units", ptr: &n.MaxUnits, min: 1, max: 256},
+		{key: "train.optimizer", ptr: &t.Optimizer, form: formOptimizer, late: true},
+		{key: "train.momentum", ptr: &t.Momentum, low: 0, top: 0.999, late: true},
 	}
 }
 

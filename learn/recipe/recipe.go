@@ -14,6 +14,15 @@ const (
 	Transformer = "transformer"
 )
 
+// Optimizers of the inner steps: package optim says what each does.
+const (
+	AdamW     = "adamw"
+	SGD       = "sgd"
+	Nesterov  = "nesterov" // SGD with Nesterov's momentum
+	Muon      = "muon"     // hidden matrices; AdamW for the rest
+	Adafactor = "adafactor"
+)
+
 // GoRoot is the one text source so far: the Go source below the machine's GOROOT.
 const GoRoot = "goroot"
 
@@ -50,7 +59,7 @@ type Model struct {
 	Heads   int    `toml:"heads"`   // transformer: attention heads; divides Width
 }
 
-// Train is the inner optimizer (AdamW), the outer one (Nesterov) and the length of the run.
+// Train is the inner optimizer, the outer one (Nesterov) and the length of the run.
 type Train struct {
 	Rounds        int     `toml:"rounds"`
 	Steps         int     `toml:"steps"` // inner steps of one unit
@@ -63,8 +72,18 @@ type Train struct {
 	Clip          float32 `toml:"clip"`         // largest norm of a step's whole gradient
 	OuterLR       float32 `toml:"outer_lr"`
 	OuterMomentum float32 `toml:"outer_momentum"`
-	Seed          int64   `toml:"seed"` // first weights and held-out split
+	Seed          int64   `toml:"seed"`      // first weights and held-out split
+	Optimizer     string  `toml:"optimizer"` // of the inner steps
+	Momentum      float32 `toml:"momentum"`  // of sgd, nesterov and muon; beta1 and beta2 are AdamW's
 }
+
+// usesMomentum reports whether the optimizer has the key momentum.
+func (t *Train) usesMomentum() bool {
+	return t.Optimizer == SGD || t.Optimizer == Nesterov || t.Optimizer == Muon
+}
+
+// defaultMomentum is what a run file need not say.
+const defaultMomentum = 0.95
 
 // Pay holds amounts as decimal text, "1.5 MUT". They are parsed into money where money is kept;
 // here only their form is checked.
@@ -90,7 +109,7 @@ func defaults() Recipe {
 		Data: Data{Licence: "NOASSERTION", HoldoutPercent: 20, EvaluateLimit: 512},
 		Train: Train{
 			Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Clip: 1,
-			OuterLR: 0.7, OuterMomentum: 0.9, Seed: 1,
+			OuterLR: 0.7, OuterMomentum: 0.9, Seed: 1, Optimizer: AdamW, Momentum: defaultMomentum,
 		},
 		Pay:     Pay{UnitPrice: "1 MUT", ProviderBond: "50 MUT", VerifierBond: "50 MUT"},
 		Network: Network{Providers: 6, Verifiers: 4, Validators: 4, MinProviders: 2, MinVerifiers: 2, MaxUnits: 16},

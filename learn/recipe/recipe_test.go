@@ -2,7 +2,9 @@ package recipe
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -45,6 +47,27 @@ batch = 16
 lr = 0.003
 `
 
+// withOptimizer needs version 2 of the canonical bytes.
+const withOptimizer = table + "optimizer = \"muon\"\nmomentum = 0.9\n"
+
+// TestOneEncoding: version 2 of what version 1 can say is refused, and so is an unknown version.
+func TestOneEncoding(t *testing.T) {
+	r, err := Parse([]byte(withOptimizer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := r.Encode()
+	adamW := bytes.Replace(b, []byte("\x04\x00\x00\x00muon"), []byte("\x05\x00\x00\x00adamw"), 1)
+	binary.LittleEndian.PutUint32(adamW[len(adamW)-4:], math.Float32bits(defaultMomentum))
+	if _, err := Decode(adamW); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("AdamW in version 2: error %v", err)
+	}
+	b[len(magic)] = 3
+	if _, err := Decode(b); !errors.Is(err, ErrInvalid) {
+		t.Errorf("version 3: error %v", err)
+	}
+}
+
 func TestParse(t *testing.T) {
 	r, err := Parse([]byte(table))
 	if err != nil {
@@ -70,6 +93,8 @@ func TestMistakes(t *testing.T) {
 		{"steps = 100\n", "", "train.steps: 0 is outside 1 to 1000; add the key train.steps"},
 		{"steps = 100", `steps = "many"`, "line 14: run file cannot be read"},
 		{"steps = 100", "steps = ", "line 14: run file cannot be read"},
+		{"lr = 0.01", "lr = 0.01\noptimizer = \"lion\"", `line 17: train.optimizer: "lion" is unknown; use adamw or sgd or nesterov or muon or adafactor`},
+		{"lr = 0.01", "lr = 0.01\nmomentum = 0.9", `line 17: train.momentum: the optimizer is "adamw"; remove it, or use sgd, nesterov or muon`},
 		{"lr = 0.01", "lr = nan", "line 16: train.lr: NaN is outside"},
 		{"lr = 0.01", "lr = 0.01\nweight_decay = -0.0", "line 17: train.weight_decay: -0 is outside"},
 		{"hidden = [32, 16]", "hidden = []", "line 10: model.hidden: 0 items"},
@@ -105,12 +130,15 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestEncodeRoundTrip(t *testing.T) {
-	for _, file := range []string{table, text} {
+	for _, file := range []string{table, text, withOptimizer} {
 		r, err := Parse([]byte(file))
 		if err != nil {
 			t.Fatal(err)
 		}
 		b := r.Encode()
+		if want := map[bool]byte{false: first, true: second}[file == withOptimizer]; b[len(magic)] != want {
+			t.Errorf("version %d, want %d", b[len(magic)], want)
+		}
 		back, err := Decode(b)
 		if err != nil {
 			t.Fatal(err)
@@ -130,7 +158,7 @@ func TestEncodeRoundTrip(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, file := range []string{table, text} {
+	for _, file := range []string{table, text, withOptimizer} {
 		r, err := Parse([]byte(file))
 		if err != nil {
 			f.Fatal(err)

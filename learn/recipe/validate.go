@@ -161,6 +161,8 @@ func (f field) checkText(s string) *Error {
 		return f.checkChoice(s, MLP, Transformer)
 	case formSource:
 		return f.checkChoice(s, GoRoot)
+	case formOptimizer:
+		return f.checkChoice(s, AdamW, SGD, Nesterov, Muon, Adafactor)
 	}
 	return nil
 }
@@ -233,6 +235,9 @@ func (r *Recipe) checkShape() *Error {
 		if r.Data.LimitBytes < 8*(m.Context+1) {
 			return &Error{Key: "data.limit_bytes", What: "data.limit_bytes", Why: "not even eight windows of text", Next: "read more bytes"}
 		}
+	}
+	if t.Momentum != defaultMomentum && !t.usesMomentum() {
+		return &Error{Key: "train.momentum", What: "train.momentum", Why: fmt.Sprintf("the optimizer is %q", t.Optimizer), Next: "remove it, or use sgd, nesterov or muon"}
 	}
 	if n.MinProviders > n.MaxUnits {
 		return &Error{Key: "network.min_providers", What: "network.min_providers",

@@ -76,7 +76,7 @@ func NewTrainer(r *recipe.Recipe, d *data.Set) (*Trainer, error) {
 	return t, nil
 }
 
-// buildStep makes one graph of forward pass, backward pass, clipping and AdamW.
+// buildStep makes one graph of forward pass, backward pass, clipping and the inner optimizer.
 func (t *Trainer) buildStep() (*graph.Graph, error) {
 	forward, err := t.model.LossGraph(t.recipe.Train.Batch)
 	if err != nil {
@@ -95,10 +95,26 @@ func (t *Trainer) buildStep() (*graph.Graph, error) {
 	b := graph.Extend(both)
 	b.DropOutputs()
 	b.Output(model.Loss, model.Loss)
-	train := t.recipe.Train
-	optim.AppendAdamW(b, params, gradients, optim.Hyper{
-		Beta1: train.Beta1, Beta2: train.Beta2, Eps: train.Eps, WeightDecay: train.WeightDecay, Clip: train.Clip})
+	t.appendOptimizer(b, params, gradients)
 	return b.Graph()
+}
+
+// appendOptimizer adds the step of the recipe's inner optimizer.
+func (t *Trainer) appendOptimizer(b *graph.Builder, params []graph.Value, gradients map[string]string) {
+	train := t.recipe.Train
+	adamW := optim.Hyper{Beta1: train.Beta1, Beta2: train.Beta2, Eps: train.Eps, WeightDecay: train.WeightDecay, Clip: train.Clip}
+	switch train.Optimizer {
+	case recipe.SGD, recipe.Nesterov:
+		optim.AppendSGD(b, params, gradients, optim.SGD{
+			Momentum: train.Momentum, WeightDecay: train.WeightDecay, Clip: train.Clip, Nesterov: train.Optimizer == recipe.Nesterov})
+	case recipe.Muon:
+		hidden := func(p graph.Value) bool { return t.model.Hidden(p.Name) && optim.IsMatrix(p) }
+		optim.AppendMuon(b, params, gradients, hidden, optim.Muon{Hyper: adamW, Momentum: train.Momentum})
+	case recipe.Adafactor:
+		optim.AppendAdafactor(b, params, gradients, optim.Adafactor{Eps: train.Eps, WeightDecay: train.WeightDecay, Clip: train.Clip})
+	default:
+		optim.AppendAdamW(b, params, gradients, adamW)
+	}
 }
 
 // StepGraph is the graph of one training step: weights, moments and a batch in, the next weights and

@@ -62,13 +62,13 @@ func (t *Trainer) segments(steps int) int {
 }
 
 // Unit computes a task. observe, unless nil, is called 17 times, in order, with all that passes from one
-// step to the next: weights, both moments and the running powers of the betas; the tensors are never written again and may be kept, not changed. An error
+// step to the next, weights and the optimizer's state; the tensors are never written again and may be kept, not changed. An error
 // of observe or the end of ctx, looked at before each step, stops the unit.
 //
-// With x the weights and zero moments, each step takes the next batch of the task's order, and
+// With x the weights and s the optimizer's first state, each step takes the next batch of the task's order, and
 //
 //	skip if the sum of squares of the gradient is not finite
-//	x, m, v = AdamW(x, m, v) as in optim.AppendAdamW, rate as in optim.Rate
+//	x, s = optimizer(x, s) as in optim.AppendAdamW and its kin, rate as in optim.Rate
 //
 // A skipped step changes nothing but consumes its batch and its place in the rate's climb. The result
 // depends on the task, the recipe and the data alone. It returns ErrState for weights that are not the
@@ -137,14 +137,19 @@ type inner struct {
 	losses  []float32 // of the steps not skipped
 }
 
-// begin starts from weights with zero moments.
+// begin starts from weights with the optimizer's state at its beginning.
 func (t *Trainer) begin(theta []tensor.Named, seed [32]byte) *inner {
-	s := &inner{trainer: t, batches: t.newBatches(seed), in: map[string]*tensor.Tensor{
-		optim.Beta1Power: tensor.Scalar(1), optim.Beta2Power: tensor.Scalar(1)}}
+	s := &inner{trainer: t, batches: t.newBatches(seed), in: map[string]*tensor.Tensor{}}
+	for _, v := range t.stepGraph.Outputs {
+		if name, ok := strings.CutPrefix(v.Name, optim.Next); ok {
+			s.in[name] = tensor.New(v.DType, v.Shape...)
+			if first := optim.Initial(name); first != 0 {
+				s.in[name].Float32()[0] = first
+			}
+		}
+	}
 	for _, w := range theta {
 		s.in[w.Name] = w.Tensor
-		s.in[optim.FirstMoment+w.Name] = tensor.New(tensor.Float32, w.Tensor.Shape()...)
-		s.in[optim.SecondMoment+w.Name] = tensor.New(tensor.Float32, w.Tensor.Shape()...)
 	}
 	return s
 }
@@ -165,13 +170,10 @@ func (s *inner) advance(rate float32) error {
 		return nil
 	}
 	s.losses = append(s.losses, out[model.Loss].Float32()[0])
-	keep := func(name string) { s.in[name] = out[optim.Next+name] }
-	keep(optim.Beta1Power)
-	keep(optim.Beta2Power)
-	for _, w := range s.trainer.layout {
-		keep(w.Name)
-		keep(optim.FirstMoment + w.Name)
-		keep(optim.SecondMoment + w.Name)
+	for name, x := range out {
+		if next, ok := strings.CutPrefix(name, optim.Next); ok {
+			s.in[next] = x
+		}
 	}
 	return nil
 }
