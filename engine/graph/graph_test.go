@@ -31,6 +31,8 @@ func classifier(t testing.TB) *Graph {
 // TestShapes checks the inferred type of one node for each rule of the operators' shapes.
 func TestShapes(t *testing.T) {
 	f := func(shape ...int) *tensor.Tensor { return tensor.New(tensor.Float32, shape...) }
+	u8 := func(shape ...int) *tensor.Tensor { return tensor.New(tensor.Uint8, shape...) }
+	i8 := func(shape ...int) *tensor.Tensor { return tensor.New(tensor.Int8, shape...) }
 	i64 := func(v ...int64) *tensor.Tensor { return tensor.FromInt64(v, len(v)) }
 	in := func(t ...*tensor.Tensor) []*tensor.Tensor { return t }
 	for _, c := range []struct {
@@ -115,6 +117,16 @@ func TestShapes(t *testing.T) {
 		{"SoftmaxCrossEntropyLossGrad", nil, in(f(), f(2, 3), i64(0, 1)), []int{2, 3}, ""},
 		{"Conv", Attrs{"group": 2, "strides": []int{2, 1}, "pads": []int{1, 0, 1, 0}, "dilations": []int{1, 2}}, in(f(2, 6, 7, 9), f(4, 3, 3, 3), f(4)), []int{2, 4, 4, 5}, ""},
 		{"Conv", nil, in(f(2, 6, 7), f(4, 3, 3)), nil, "does not fit"},
+		{"ConvInteger", Attrs{"group": 2}, in(u8(2, 6, 7), i8(4, 3, 3), u8(), i8(4)), []int{2, 4, 5}, ""},
+		{"ConvInteger", nil, in(u8(2, 6, 7), i8(4, 3, 3)), nil, "does not fit"},
+		{"ConvInteger", nil, in(u8(2, 3, 7), i8(4, 3, 3), u8(3)), nil, "want []"},
+		{"MatMulInteger", nil, in(i8(5, 2, 6), u8(6, 4), i8(), u8(4)), []int{5, 2, 4}, ""},
+		{"MatMulInteger", nil, in(u8(2, 6), u8(5, 4)), nil, "cannot follow"},
+		{"MatMulInteger", nil, in(u8(2, 6), u8(6, 4), i8()), nil, "want one of [uint8]"},
+		{"MatMulInteger", nil, in(u8(1, 1<<17), u8(1<<17, 1)), nil, "more than 131071 rows"},
+		{"QuantizeLinear", nil, in(f(2, 3), f(3), u8(3)), []int{2, 3}, ""},
+		{"QuantizeLinear", Attrs{"axis": 0}, in(f(2, 3), f(3), u8(3)), nil, "want [2]"},
+		{"QuantizeLinear", nil, in(f(2, 3), f(), f()), nil, "want one of [uint8 int8]"},
 		{"Conv", Attrs{"group": 4}, in(f(2, 6, 7), f(4, 3, 3)), nil, "does not fit"},
 		{"Conv", nil, in(f(2, 3, 7), f(4, 3, 3), f(3)), nil, "want [4]"},
 		{"Conv", nil, in(f(2, 3), f(4, 3)), nil, "spatial axes"},

@@ -31,7 +31,7 @@ func (c *Call) Window() []Sliding {
 
 // kernel is the size of the window: that of the weights, or the attribute of a pool or derivative.
 func (c *Call) kernel() []int {
-	if c.Node.Op == "Conv" {
+	if c.Node.Op == "Conv" || c.Node.Op == "ConvInteger" {
 		return c.In[1].Shape[2:]
 	}
 	return c.Ints("kernel_shape")

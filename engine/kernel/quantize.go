@@ -50,3 +50,28 @@ func roundInt8(x float32) int8 {
 	}
 	return int8(int32(math.Float32bits(x+toInt)) - int32(math.Float32bits(toInt)))
 }
+
+// QuantizeLinear sets dst[i] to src[i] ⊘ scale, rounded half to even to an integer, plus zero, saturated to the range of T; NaN
+// gives 0. It panics if the lengths differ. Source: ONNX QuantizeLinear-23; spec/numerics.md §11.
+func QuantizeLinear[T int8 | uint8](dst []T, src []float32, scale float32, zero T) {
+	checkLen("src", len(src), len(dst))
+	const toInt = 0x1.8p23
+	low, high := int32(0), int32(255)
+	if T(0)-1 < 0 {
+		low, high = -128, 127
+	}
+	for i, x := range src {
+		v := x / scale
+		switch {
+		case v != v:
+			dst[i] = 0
+			continue
+		case v > 512: // beyond it any zero point saturates
+			v = 512
+		case v < -512:
+			v = -512
+		}
+		q := int32(math.Float32bits(v+toInt)) - int32(math.Float32bits(toInt)) + int32(zero)
+		dst[i] = T(min(max(q, low), high))
+	}
+}

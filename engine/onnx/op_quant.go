@@ -7,8 +7,9 @@ import (
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
-// quantRules are operators on 8-bit integers. Products of them are exact: at most 256 of them are added in float32, which holds every
-// integer below 2^24, and what is longer is added in int64.
+// quantRules are operators on 8-bit integers. Products of them are exact: the engine's own operators add them in int32. Where those do not
+// reach (zero points by row, several right factors), at most 256 products are added in float32, which holds every integer below 2^24, and what is
+// longer is added in int64.
 var quantRules = map[string]rule{
 	"QuantizeLinear": one(quantizeLinear), "DequantizeLinear": one(dequantizeLinear), "DynamicQuantizeLinear": dynamicQuantize,
 	"MatMulInteger": one(matMulInteger), "QLinearMatMul": one(qLinearMatMul), "ConvInteger": one(convInteger), "QLinearConv": one(qLinearConv),
@@ -44,11 +45,17 @@ func (n *node) quantized(x, scale, zero graph.Ref, dt tensor.DType) graph.Ref {
 
 func quantizeLinear(n *node) graph.Ref {
 	x, axis := n.cast(n.need(0), tensor.Float32), n.integer("axis", 1)
-	scale := n.along(n.need(1), x, axis)
+	zero := graph.None
 	if n.has(2) {
-		return n.quantized(x, scale, n.along(n.x(2), x, axis), n.dtype(n.x(2)))
+		zero = n.x(2)
+		n.isByte(zero)
+	} else {
+		zero = n.expand(n.constant(tensor.From([]uint8{0})), n.shape(n.need(1))...)
 	}
-	return n.quantized(x, scale, graph.None, tensor.Uint8)
+	if product(n.shape(zero)) == 1 && product(n.shape(n.need(1))) == 1 {
+		return n.op("QuantizeLinear", nil, x, n.reshape(n.need(1)), n.reshape(zero))
+	}
+	return n.op("QuantizeLinear", graph.Attrs{"axis": n.axis(axis, len(n.shape(x)))}, x, n.need(1), zero)
 }
 
 func dequantizeLinear(n *node) graph.Ref {
@@ -111,7 +118,39 @@ func matMulInteger(n *node) graph.Ref {
 	a, b := n.need(0), n.need(1)
 	n.isByte(a)
 	n.isByte(b)
+	if y, ok := n.integerProduct(a, b, 2, 3); ok {
+		return y
+	}
 	return n.cast(n.exact(n.centred(a, 2, -2), n.centred(b, 3, -1)), tensor.Int32)
+}
+
+// integerProduct is the engine's own product of matrices of 8-bit integers with zero points in inputs i and j, if it can have those.
+func (n *node) integerProduct(a, b graph.Ref, i, j int) (graph.Ref, bool) {
+	sa, sb := n.shape(a), n.shape(b)
+	if len(sa) < 2 || len(sb) != 2 || n.has(i) && product(n.shape(n.x(i))) != 1 {
+		return graph.None, false
+	}
+	if n.has(j) && product(n.shape(n.x(j))) != 1 && len(n.shape(n.x(j))) != 1 {
+		return graph.None, false
+	}
+	return n.op("MatMulInteger", nil, n.withZeros(a, b, i, j)...), true
+}
+
+// withZeros are factors and their zero points, numbers where they are one number.
+func (n *node) withZeros(a, b graph.Ref, i, j int) []graph.Ref {
+	zero := func(at int, of graph.Ref) graph.Ref {
+		switch {
+		case !n.has(at):
+			if n.dtype(of) == tensor.Int8 {
+				return n.reshape(n.constant(tensor.From([]int8{0})))
+			}
+			return n.reshape(n.constant(tensor.From([]uint8{0})))
+		case product(n.shape(n.x(at))) == 1:
+			return n.reshape(n.x(at))
+		}
+		return n.x(at)
+	}
+	return []graph.Ref{a, b, zero(i, a), zero(j, b)}
 }
 
 // rescaled is round(sum · (a·b/y)) + zero in the type of the zero point.
@@ -126,25 +165,31 @@ func qLinearMatMul(n *node) graph.Ref {
 	a, b := n.need(0), n.need(3)
 	n.isByte(a)
 	n.isByte(b)
-	sum := n.exact(n.centred(a, 2, -2), n.centred(b, 5, -1))
+	sum, ok := n.integerProduct(a, b, 2, 5)
+	if !ok {
+		sum = n.exact(n.centred(a, 2, -2), n.centred(b, 5, -1))
+	}
 	return n.rescaled(sum, n.along(n.need(1), a, -2), n.along(n.need(4), b, -1), n.along(n.need(6), a, -2), n.along(n.need(7), a, -2))
 }
 
-// exactConv is a convolution of 8-bit integers that float32 adds without rounding.
-func (n *node) exactConv(x, xZero, weights, wZero int) graph.Ref {
+// integerConv is a convolution of the 8-bit integers in inputs x and weights with the zero points in two more.
+func (n *node) integerConv(x, xZero, weights, wZero int) graph.Ref {
 	a, b := n.need(x), n.need(weights)
 	n.isByte(a)
 	n.isByte(b)
-	if ws := n.shape(b); len(ws) < 3 || product(ws[1:]) > exactTerms {
-		unsupported("weights of shape %v: more than %d terms", n.shape(b), exactTerms)
+	if sa, sb := n.shape(a), n.shape(b); len(sa) < 3 || len(sa) != len(sb) {
+		unsupported("weights of shape %v for an input of shape %v", sb, sa)
 	}
-	return n.conv(n.centred(a, xZero, 1), n.centred(b, wZero, 0))
+	w := n.window(slices.Clone(n.shape(a)[2:]), slices.Clone(n.shape(b)[2:]))
+	attrs := w.attrs()
+	attrs["group"] = n.integer("group", 1)
+	return n.op("ConvInteger", attrs, n.withZeros(a, b, xZero, wZero)...)
 }
 
-func convInteger(n *node) graph.Ref { return n.cast(n.exactConv(0, 2, 1, 3), tensor.Int32) }
+func convInteger(n *node) graph.Ref { return n.integerConv(0, 2, 1, 3) }
 
 func qLinearConv(n *node) graph.Ref {
-	sum := n.cast(n.exactConv(0, 2, 3, 5), tensor.Int64)
+	sum := n.cast(n.integerConv(0, 2, 3, 5), tensor.Int64)
 	if n.has(8) {
 		sum = n.add(sum, n.perChannel(n.cast(n.x(8), tensor.Int64), len(n.shape(sum)), n.shape(sum)[1]))
 	}

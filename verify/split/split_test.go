@@ -150,6 +150,14 @@ func cases() []node {
 	add(one("Conv", graph.Attrs{"pads": []int{1, 1, 1, 1}, "strides": []int{2, 1}}, f(2, 4, 5, 6), f(6, 4, 3, 3), f(6)),
 		one("Conv", graph.Attrs{"group": 2, "dilations": []int{2}}, f(1, 4, 9), f(6, 2, 3)), one("Conv", nil, f(1, 70, 2, 3, 2), f(2, 70, 2, 2, 2)),
 		one("Conv", graph.Attrs{"group": 4, "pads": []int{1, 0, 0, 1}}, wild(1, 4, 4, 4), f(4, 1, 3, 3)))
+	for _, a := range []tensor.DType{tensor.Uint8, tensor.Int8} {
+		for _, b := range []tensor.DType{tensor.Uint8, tensor.Int8} {
+			add(one("MatMulInteger", nil, typed(a, 2, 3, 70), typed(b, 70, 5), typed(a), typed(b, 5)), one("MatMulInteger", nil, typed(a, 3, 9), typed(b, 9, 2)),
+				one("ConvInteger", graph.Attrs{"pads": []int{1, 1, 1, 1}, "strides": []int{2, 1}}, typed(a, 2, 4, 5, 6), typed(b, 10, 4, 3, 3), typed(a), typed(b)),
+				one("ConvInteger", graph.Attrs{"group": 4, "pads": []int{1, 0}}, typed(a, 1, 4, 9), typed(b, 8, 1, 3), typed(a), typed(b, 8)))
+		}
+		add(one("QuantizeLinear", nil, wild(3, 40), f(), typed(a)), one("QuantizeLinear", graph.Attrs{"axis": -2}, f(2, 3, 5), f(3), typed(a, 3)))
+	}
 	for _, op := range []string{"MaxPool", "AveragePool"} {
 		add(one(op, graph.Attrs{"kernel_shape": []int{3, 2}, "pads": []int{1, 1, 1, 0}, "strides": []int{2, 1}}, wild(1, 2, 5, 6)), one(op, graph.Attrs{"kernel_shape": []int{3}, "dilations": []int{2}}, f(1, 2, 9)))
 	}
