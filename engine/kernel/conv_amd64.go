@@ -44,12 +44,13 @@ type convTiling struct {
 	rows, lanes int
 	tiles       [][3]func(*convTile)
 	pack        func(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
+	panels      func(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
 	depthwise   [4]func(*depthTile)
 }
 
 var convTilings = [implementations]convTiling{
-	avx2:   {rows: 6, lanes: 8, tiles: convTilesAVX2[:], pack: packPatchesAVX2, depthwise: depthwiseAVX2},
-	avx512: {rows: 14, lanes: 16, tiles: convTilesAVX512[:], pack: packPatchesAVX512, depthwise: depthwiseAVX512},
+	avx2:   {rows: 6, lanes: 8, tiles: convTilesAVX2[:], pack: packPatchesAVX2, panels: packPanelsAVX2, depthwise: depthwiseAVX2},
+	avx512: {rows: 14, lanes: 16, tiles: convTilesAVX512[:], pack: packPatchesAVX512, panels: packPanelsAVX512, depthwise: depthwiseAVX512},
 }
 
 // convWay is how a convolution is computed.
@@ -104,7 +105,7 @@ func (c *Conv) makePlan() {
 		}
 	}
 	p.way = channelRows
-	if swapped := pad(c.Outputs, p.tiling.lanes) * n; n <= 512 && 16*swapped <= 15*pad(n, p.tiling.lanes)*c.Outputs {
+	if swapped := pad(c.Outputs, p.tiling.lanes) * n; n <= 512 && 32*swapped <= 31*pad(n, p.tiling.lanes)*c.Outputs {
 		p.way, p.shares = outputRows, 1
 		if threads > 1 && c.Batch*c.Groups < 4*threads {
 			p.shares = min(threads, (c.Outputs+width-1)/width)
@@ -357,7 +358,12 @@ func (r *convRun) columns(s *convScratch, image int, b convBlock) {
 	for k0 := 0; k0 < depth; k0 += blockK {
 		deep := min(blockK, depth-k0)
 		s.patches = grow(s.patches, max(1, panels-packed)*width*deep)
-		for i := packed; i < panels; i++ {
+		from := packed
+		if r.identity() && packed < whole { // rows of x are long: each is read at once
+			p.tiling.panels(&s.patches[0], 4*width*deep, &x[k0*n+b.at], 4*n, deep, whole)
+			from = whole
+		}
+		for i := from; i < panels; i++ {
 			out := s.patches[(i-packed)*width*deep:][:width*deep]
 			w := min(width, b.n-i*width)
 			if w < width {
@@ -511,4 +517,18 @@ func (e *ending) biases(channel int) unsafe.Pointer {
 		return unsafe.Pointer(&leftOut[0])
 	}
 	return unsafe.Pointer(&e.bias[channel])
+}
+
+// stageRows copies rows of n elements that are step apart in src.
+func stageRows(dst, src []float32, dstRow, srcRow, rows, n, step int) {
+	if step > 2 || current() == portable {
+		stageRowsGeneric(dst, src, dstRow, srcRow, rows, n, step)
+		return
+	}
+	copyRows := stageRows1AVX2
+	if step == 2 {
+		copyRows = stageRows2AVX2
+	}
+	_, _ = dst[(rows-1)*dstRow+n-1], src[(rows-1)*srcRow+(n-1)*step]
+	copyRows(&dst[0], 4*dstRow, &src[0], 4*srcRow, rows, n)
 }

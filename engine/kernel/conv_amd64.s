@@ -16,6 +16,94 @@ DATA masks<>+48(SB)/8, $0
 DATA masks<>+56(SB)/8, $0
 GLOBL masks<>(SB), RODATA|NOPTR, $64
 
+// func stageRows1AVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+TEXT ·stageRows1AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ dstRow+8(FP), DX
+	MOVQ src+16(FP), SI
+	MOVQ srcRow+24(FP), R8
+	MOVQ rows+32(FP), R9
+
+row:
+	MOVQ n+40(FP), CX
+	MOVQ SI, AX
+	MOVQ DI, BX
+	SUBQ $8, CX
+	JLT tail
+
+vector:
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (BX)
+	ADDQ $32, AX
+	ADDQ $32, BX
+	SUBQ $8, CX
+	JGE vector
+
+tail:
+	ADDQ $8, CX
+	JEQ next
+
+one:
+	MOVL (AX), R10
+	MOVL R10, (BX)
+	ADDQ $4, AX
+	ADDQ $4, BX
+	DECQ CX
+	JNZ one
+
+next:
+	ADDQ R8, SI
+	ADDQ DX, DI
+	DECQ R9
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func stageRows2AVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+TEXT ·stageRows2AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ dstRow+8(FP), DX
+	MOVQ src+16(FP), SI
+	MOVQ srcRow+24(FP), R8
+	MOVQ rows+32(FP), R9
+
+row:
+	MOVQ n+40(FP), CX
+	MOVQ SI, AX
+	MOVQ DI, BX
+	SUBQ $8, CX
+	JLE tail
+
+vector:
+	VMOVUPS (AX), Y0
+	VSHUFPS $0x88, 32(AX), Y0, Y0
+	VPERMPD $0xD8, Y0, Y0
+	VMOVUPS Y0, (BX)
+	ADDQ $64, AX
+	ADDQ $32, BX
+	SUBQ $8, CX
+	JGT vector
+
+tail:
+	ADDQ $8, CX
+	JEQ next
+
+one:
+	MOVL (AX), R10
+	MOVL R10, (BX)
+	ADDQ $8, AX
+	ADDQ $4, BX
+	DECQ CX
+	JNZ one
+
+next:
+	ADDQ R8, SI
+	ADDQ DX, DI
+	DECQ R9
+	JNZ row
+	VZEROUPPER
+	RET
+
 // func conv1x2AVX2(t *convTile)
 TEXT ·conv1x2AVX2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R12
@@ -2568,6 +2656,35 @@ two:
 	ADDQ DX, DI
 	DECQ R9
 	JNZ two
+	VZEROUPPER
+	RET
+
+// func packPanelsAVX2(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
+TEXT ·packPanelsAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ dstPanel+8(FP), DX
+	MOVQ src+16(FP), SI
+	MOVQ srcRow+24(FP), R8
+	MOVQ rows+32(FP), R9
+
+row:
+	MOVQ panels+40(FP), CX
+	MOVQ SI, AX
+	MOVQ DI, BX
+
+panel:
+	VMOVUPS 0(AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS Y0, 0(BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ $64, AX
+	ADDQ DX, BX
+	DECQ CX
+	JNZ panel
+	ADDQ R8, SI
+	ADDQ $64, DI
+	DECQ R9
+	JNZ row
 	VZEROUPPER
 	RET
 
@@ -9309,6 +9426,35 @@ two:
 	ADDQ DX, DI
 	DECQ R9
 	JNZ two
+	VZEROUPPER
+	RET
+
+// func packPanelsAVX512(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
+TEXT ·packPanelsAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ dstPanel+8(FP), DX
+	MOVQ src+16(FP), SI
+	MOVQ srcRow+24(FP), R8
+	MOVQ rows+32(FP), R9
+
+row:
+	MOVQ panels+40(FP), CX
+	MOVQ SI, AX
+	MOVQ DI, BX
+
+panel:
+	VMOVUPS 0(AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS Z0, 0(BX)
+	VMOVUPS Z1, 64(BX)
+	ADDQ $128, AX
+	ADDQ DX, BX
+	DECQ CX
+	JNZ panel
+	ADDQ R8, SI
+	ADDQ $128, DI
+	DECQ R9
+	JNZ row
 	VZEROUPPER
 	RET
 

@@ -10,3 +10,7 @@ func (c *Conv) makePlan()                        {}
 func (c *Conv) packedLen() int                   { return c.Groups * c.Outputs * c.depth() }
 func (c *Conv) pack(dst, w []float32)            { c.packGeneric(dst, w) }
 func (c *Conv) run(y, x, w []float32, e *ending) { c.runGeneric(y, x, w, e) }
+
+func stageRows(dst, src []float32, dstRow, srcRow, rows, n, step int) {
+	stageRowsGeneric(dst, src, dstRow, srcRow, rows, n, step)
+}

@@ -234,3 +234,33 @@ func TestPoolSame(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkConv measures layers of ResNet, MobileNet and a detector.
+func BenchmarkConv(b *testing.B) {
+	square := func(out, kernel, stride int) Window {
+		a := axisOf(out, kernel, stride, 1, kernel/2, (kernel-1)/2)
+		return Along(a, a)
+	}
+	for _, s := range []ConvShape{
+		{1, 1, 3, 64, square(112, 7, 2)}, {1, 1, 64, 64, square(56, 3, 1)}, {1, 1, 64, 128, square(28, 3, 2)}, {1, 1, 128, 128, square(28, 3, 1)},
+		{1, 1, 256, 256, square(14, 3, 1)}, {1, 1, 512, 512, square(7, 3, 1)}, {1, 1, 64, 256, square(56, 1, 1)}, {1, 1, 256, 64, square(56, 1, 1)},
+		{1, 1, 512, 128, square(28, 1, 1)}, {1, 1, 1024, 256, square(14, 1, 1)}, {1, 1, 512, 2048, square(7, 1, 1)}, {1, 1, 2048, 512, square(7, 1, 1)},
+		{1, 1, 256, 512, square(28, 1, 2)},
+		{1, 1, 3, 32, square(112, 3, 2)}, {1, 1, 16, 96, square(112, 1, 1)}, {1, 1, 96, 24, square(56, 1, 1)}, {1, 1, 24, 144, square(56, 1, 1)}, {1, 1, 64, 384, square(14, 1, 1)},
+		{1, 1, 384, 64, square(14, 1, 1)}, {1, 1, 160, 960, square(7, 1, 1)},
+		{1, 32, 1, 1, square(112, 3, 1)}, {1, 96, 1, 1, square(56, 3, 2)}, {1, 144, 1, 1, square(56, 3, 1)}, {1, 384, 1, 1, square(14, 3, 1)}, {1, 960, 1, 1, square(7, 3, 1)},
+		{1, 1, 16, 32, square(80, 3, 2)}, {1, 1, 16, 16, square(80, 3, 1)}, {1, 1, 32, 32, square(40, 3, 1)}, {1, 1, 64, 64, square(20, 3, 1)}, {1, 1, 128, 64, square(10, 3, 1)},
+	} {
+		name := fmt.Sprintf("%dx%d->%d,k%d/%d,%d", s.Groups, s.Channels, s.Outputs, s.Window[2].Kernel, s.Window[2].Stride, s.Window[2].Out)
+		b.Run(name, func(b *testing.B) {
+			x, y, bias := normal(s.Groups*s.Channels*s.in()), make([]float32, s.Groups*s.Outputs*s.out()), normal(s.Groups*s.Outputs)
+			c := NewConv(s)
+			w := c.Pack(normal(s.Groups * s.Outputs * s.depth()))
+			then := Then{Rows: bias}.Relu()
+			for b.Loop() {
+				c.Run(y, x, w, &then, nil)
+			}
+			b.ReportMetric(2e-9*float64(len(y)*s.depth())*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
+		})
+	}
+}

@@ -712,6 +712,16 @@ var tilesInt8AVX2 = [3]func(*tileInt8){
 	tileInt8AVX23,
 }
 
+// stageRows1AVX2 sets dst[i·dstRow + j] = src[i·srcRow + 1·j] for i < rows and j < n, both above 0. Rows are in bytes.
+//
+//go:noescape
+func stageRows1AVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+
+// stageRows2AVX2 sets dst[i·dstRow + j] = src[i·srcRow + 2·j] for i < rows and j < n, both above 0. Rows are in bytes.
+//
+//go:noescape
+func stageRows2AVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+
 // conv1x2AVX2 computes one block of k for 1 rows and panels of 2 vectors.
 //
 //go:noescape
@@ -816,6 +826,11 @@ var convTilesAVX2 = [6][3]func(*convTile){
 //
 //go:noescape
 func packPatchesAVX2(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
+
+// packPanelsAVX2 sets dst[p·dstPanel + 16·i + j] = src[i·srcRow + 16·p + j] for i < rows, p < panels and j < 16. Panel and row are in bytes.
+//
+//go:noescape
+func packPanelsAVX2(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
 
 // depthwise1AVX2 computes rows of 1 vectors of one channel.
 //
@@ -1007,6 +1022,11 @@ var convTilesAVX512 = [14][3]func(*convTile){
 //
 //go:noescape
 func packPatchesAVX512(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
+
+// packPanelsAVX512 sets dst[p·dstPanel + 32·i + j] = src[i·srcRow + 32·p + j] for i < rows, p < panels and j < 32. Panel and row are in bytes.
+//
+//go:noescape
+func packPanelsAVX512(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
 
 // depthwise1AVX512 computes rows of 1 vectors of one channel.
 //

@@ -116,58 +116,51 @@ func stagingOf(w *Window, rows, cols int) *staging {
 // fill copies what outputs from row r and column c on, at place o of the first axis, read of one channel. dst has a channel's elements.
 func (s *staging) fill(dst, plane []float32, w *Window, o, r, c int, padding float32) {
 	for k := range w[0].Kernel {
-		i0 := o*w[0].Stride + k*w[0].Dilation - w[0].Before
+		i := o*w[0].Stride + k*w[0].Dilation - w[0].Before
 		for _, phase := range s.phases {
 			part := dst[:s.rows*s.cols]
 			dst = dst[s.rows*s.cols:]
-			if i0 < 0 || i0 >= w[0].In {
+			rows := inside(r*w[1].Stride+phase[0]-w[1].Before, w[1].Stride, s.rows, w[1].In)
+			cols := inside(c*w[2].Stride+phase[1]-w[2].Before, w[2].Stride, s.cols, w[2].In)
+			if i < 0 || i >= w[0].In || rows.n == 0 || cols.n == 0 {
 				spread(part, padding)
 				continue
 			}
-			first := r*w[1].Stride + phase[0] - w[1].Before
-			col := c*w[2].Stride + phase[1] - w[2].Before
-			for len(part) > 0 {
-				row := part[:s.cols]
-				if first < 0 || first >= w[1].In {
-					spread(row, padding)
-				} else {
-					gather(row, plane[(i0*w[1].In+first)*w[2].In:][:w[2].In], col, w[2].Stride, padding)
-				}
-				part = part[s.cols:]
-				first += w[1].Stride
+			if rows.n < s.rows || cols.n < s.cols {
+				spread(part, padding)
 			}
+			src := plane[(i*w[1].In+rows.at)*w[2].In+cols.at:]
+			stageRows(part[rows.lead*s.cols+cols.lead:], src, s.cols, w[1].Stride*w[2].In, rows.n, cols.n, w[2].Stride)
 		}
 	}
 }
 
-// gather sets dst[j] = x[from + j·step], padding where that is outside of x.
-func gather(dst, x []float32, from, step int, padding float32) {
+// stretch is the part of some consecutive reads that is not padding: n of them after lead, the first at input at.
+type stretch struct{ lead, n, at int }
+
+// inside is the stretch of reads from, from + step, …, of which there are count, that are in [0, size).
+func inside(from, step, count, size int) stretch {
 	lead := 0
 	if from < 0 {
-		lead = min(len(dst), (-from+step-1)/step)
+		lead = min(count, (-from+step-1)/step)
 	}
-	rest := 0 // elements of dst from lead on that are inside
-	if at := from + lead*step; at < len(x) {
-		rest = min(len(dst)-lead, (len(x)-at+step-1)/step)
+	at := from + lead*step
+	if at >= size {
+		return stretch{}
 	}
-	spread(dst[:lead], padding)
-	spread(dst[lead+rest:], padding)
-	inside := dst[lead : lead+rest]
-	if rest == 0 {
-		return
-	}
-	x = x[from+lead*step:]
-	switch step {
-	case 1:
-		copy(inside, x)
-	case 2:
-		x = x[:2*len(inside)-1]
-		for j := range inside {
-			inside[j] = x[2*j]
+	return stretch{lead, min(count-lead, (size-at+step-1)/step), at}
+}
+
+// stageRowsGeneric copies rows of n elements that are step apart in src.
+func stageRowsGeneric(dst, src []float32, dstRow, srcRow, rows, n, step int) {
+	for i := range rows {
+		out, in := dst[i*dstRow:][:n], src[i*srcRow:][:(n-1)*step+1]
+		if step == 1 {
+			copy(out, in)
+			continue
 		}
-	default:
-		for j := range inside {
-			inside[j] = x[j*step]
+		for j := range out {
+			out[j] = in[j*step]
 		}
 	}
 }

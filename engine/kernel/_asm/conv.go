@@ -4,6 +4,8 @@ import "fmt"
 
 // conv emits the tiles of convolutions, for each number of rows and of vectors per row, and what packs patches for them.
 func conv(f *file) {
+	stageRows(f, 1)
+	stageRows(f, 2)
 	for _, s := range isas {
 		rows := 14
 		if s.name == "AVX2" {
@@ -23,6 +25,7 @@ func conv(f *file) {
 		}
 		fmt.Fprintf(&f.stubs, "}\n")
 		packPatches(f, s)
+		packPanels(f, s)
 		for v := 1; v <= depthwiseVectors; v++ {
 			depthwise(f, s, v)
 		}
@@ -201,6 +204,84 @@ func packPatches(f *file, s isa) {
 	loop("loop1m", 1, true)
 	loop("one", 1, false)
 	loop("two", 2, false)
+}
+
+// packPanels emits the copy of long rows at many places to panels of two vectors.
+func packPanels(f *file, s isa) {
+	f.function("packPanels"+s.name, "dst *float32, dstPanel int, src *float32, srcRow, rows, panels int", 48,
+		fmt.Sprintf("sets dst[p·dstPanel + %d·i + j] = src[i·srcRow + %d·p + j] for i < rows, p < panels and j < %d. Panel and row are in bytes.", 2*s.lanes, 2*s.lanes, 2*s.lanes))
+	f.p("MOVQ dst+0(FP), DI")
+	f.p("MOVQ dstPanel+8(FP), DX")
+	f.p("MOVQ src+16(FP), SI")
+	f.p("MOVQ srcRow+24(FP), R8")
+	f.p("MOVQ rows+32(FP), R9")
+	f.l("row")
+	f.p("MOVQ panels+40(FP), CX")
+	f.p("MOVQ SI, AX")
+	f.p("MOVQ DI, BX")
+	f.l("panel")
+	for j := range 2 {
+		s.load(f, fmt.Sprintf("%d(AX)", j*s.bytes()), s.reg(j), false)
+	}
+	for j := range 2 {
+		s.store(f, s.reg(j), fmt.Sprintf("%d(BX)", j*s.bytes()), false)
+	}
+	f.p("ADDQ $%d, AX", 2*s.bytes())
+	f.p("ADDQ DX, BX")
+	f.p("DECQ CX")
+	f.p("JNZ panel")
+	f.p("ADDQ R8, SI")
+	f.p("ADDQ $%d, DI", 2*s.bytes())
+	f.p("DECQ R9")
+	f.p("JNZ row")
+	f.p("VZEROUPPER")
+	f.p("RET")
+}
+
+// stageRows emits the copy of rows of elements that are step apart, 1 or 2.
+func stageRows(f *file, step int) {
+	f.function(fmt.Sprintf("stageRows%dAVX2", step), "dst *float32, dstRow int, src *float32, srcRow, rows, n int", 48,
+		fmt.Sprintf("sets dst[i·dstRow + j] = src[i·srcRow + %d·j] for i < rows and j < n, both above 0. Rows are in bytes.", step))
+	f.p("MOVQ dst+0(FP), DI")
+	f.p("MOVQ dstRow+8(FP), DX")
+	f.p("MOVQ src+16(FP), SI")
+	f.p("MOVQ srcRow+24(FP), R8")
+	f.p("MOVQ rows+32(FP), R9")
+	f.l("row")
+	f.p("MOVQ n+40(FP), CX")
+	f.p("MOVQ SI, AX")
+	f.p("MOVQ DI, BX")
+	// With step 2 a vector reads one element more than it needs, which is there if another follows.
+	f.p("SUBQ $8, CX")
+	f.p("%s tail", map[int]string{1: "JLT", 2: "JLE"}[step])
+	f.l("vector")
+	f.p("VMOVUPS (AX), Y0")
+	if step == 2 {
+		f.p("VSHUFPS $0x88, 32(AX), Y0, Y0") // 0 2 8 10, 4 6 12 14
+		f.p("VPERMPD $0xD8, Y0, Y0")
+	}
+	f.p("VMOVUPS Y0, (BX)")
+	f.p("ADDQ $%d, AX", 32*step)
+	f.p("ADDQ $32, BX")
+	f.p("SUBQ $8, CX")
+	f.p("%s vector", map[int]string{1: "JGE", 2: "JGT"}[step])
+	f.l("tail")
+	f.p("ADDQ $8, CX")
+	f.p("JEQ next")
+	f.l("one")
+	f.p("MOVL (AX), R10")
+	f.p("MOVL R10, (BX)")
+	f.p("ADDQ $%d, AX", 4*step)
+	f.p("ADDQ $4, BX")
+	f.p("DECQ CX")
+	f.p("JNZ one")
+	f.l("next")
+	f.p("ADDQ R8, SI")
+	f.p("ADDQ DX, DI")
+	f.p("DECQ R9")
+	f.p("JNZ row")
+	f.p("VZEROUPPER")
+	f.p("RET")
 }
 
 // depthwiseVectors is how many vectors of one row are computed together.
