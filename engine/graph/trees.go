@@ -133,11 +133,10 @@ func (e *ensemble) checkLeaves(c *Call, targets int) error {
 	return nil
 }
 
-// costTrees is, for each row, 2 for each node on the longest way through each tree and 1 for each weight of the leaf with the most.
-func costTrees(c *Call) uint64 {
-	e := newEnsemble(c)
-	longest := make([]int32, e.inner) // from a node to the leaves below
-	most := make([]int32, e.inner)    // weights of a leaf below
+// bounds are, for each tree, the most nodes on a way from its root to a leaf and the most weights of a leaf below.
+func (e *ensemble) bounds(each func(nodes, weights int32)) {
+	longest := make([]int32, e.inner) // from a node on
+	most := make([]int32, e.inner)
 	below := func(child int32) (int32, int32) {
 		if child < 0 {
 			return 0, e.starts[-child] - e.starts[-1-child]
@@ -149,11 +148,23 @@ func costTrees(c *Call) uint64 {
 		l2, m2 := below(e.nodes[4*i+2])
 		longest[i], most[i] = 1+max(l1, l2), max(m1, m2)
 	}
-	var row uint64
 	for _, r := range e.roots {
-		l, m := below(r)
-		row += 2*uint64(l) + uint64(m)
+		each(below(r))
 	}
+}
+
+// TreeBounds are, of a valid TreeEnsemble, the most nodes on a way from a root to a leaf and the most weights of a leaf.
+func (c *Call) TreeBounds() (nodes, weights int) {
+	e := newEnsemble(c)
+	e.bounds(func(l, m int32) { nodes, weights = max(nodes, int(l)), max(weights, int(m)) })
+	return nodes, weights
+}
+
+// costTrees is, for each row, 2 for each node on the longest way through each tree and 1 for each weight of the leaf with the most.
+func costTrees(c *Call) uint64 {
+	e := newEnsemble(c)
+	var row uint64
+	e.bounds(func(l, m int32) { row += 2*uint64(l) + uint64(m) })
 	high, low := bits.Mul64(row, uint64(c.In[treeX].Shape[0]))
 	if high != 0 {
 		return math.MaxUint64

@@ -48,10 +48,11 @@ type node struct {
 type input struct {
 	dtype tensor.DType
 	shape []int
-	below int   // int64: random numbers from 0 to below - 1
-	ints  []int // initializer
-	none  bool  // left out
-	wild  bool  // NaN, infinities, zeros and subnormals among the numbers
+	below int            // int64: random numbers from 0 to below - 1
+	ints  []int          // initializer
+	fixed *tensor.Tensor // initializer
+	none  bool           // left out
+	wild  bool           // NaN, infinities, zeros and subnormals among the numbers
 }
 
 func f(shape ...int) input                      { return input{dtype: tensor.Float32, shape: shape} }
@@ -168,7 +169,20 @@ func cases() []node {
 		one("MaxPoolGrad", graph.Attrs{"kernel_shape": []int{2}, "strides": []int{3}}, f(1, 1, 3), f(1, 1, 9)),
 		one("AveragePoolGrad", graph.Attrs{"kernel_shape": []int{3, 2}, "pads": []int{1, 1, 1, 0}, "strides": []int{2, 1}, "shape": []int{1, 2, 5, 6}}, f(1, 2, 3, 6)),
 		one("AveragePoolGrad", graph.Attrs{"kernel_shape": []int{2}, "dilations": []int{2}, "pads": []int{1, 1}, "count_include_pad": 1, "shape": []int{2, 1, 9}}, f(2, 1, 9)))
+	add(trees3("SUM", 40), trees3("MIN", 40), trees3("MAX", 1))
 	return all
+}
+
+// trees3 is a TreeEnsemble of three trees: two that differ in depth, with one child that two nodes share, and a leaf alone. Some leaves
+// have several weights, or none for a target.
+func trees3(aggregate string, rows int) node {
+	ints := func(shape []int, list ...int32) input { return input{fixed: tensor.From(list, shape...)} }
+	floats := func(list ...float32) input { return input{fixed: tensor.FromFloat32(list, len(list))} }
+	return one("TreeEnsemble", graph.Attrs{"aggregate": aggregate, "targets": 3}, wild(rows, 2),
+		floats(0, 0.5, -1, 0, float32(math.NaN()), float32(math.Inf(1)), 0),
+		ints([]int{7, 4}, 0, 1, -1, 0, 1, 2, 3, 1, 0, 3, -2, 0, 1, 4, -3, 1, 0, 5, -1, 1, 1, -4, -2, 0, 1, -5, -6, 1),
+		ints([]int{3}, 0, 6, -2), ints([]int{7}, 0, 1, 3, 8, 8, 9, 10), ints([]int{10}, 0, 1, 0, 2, 2, 2, 0, 0, 1, 0),
+		floats(1, 2, 3, -4, 0.25, 1e-40, 7, 8, float32(math.Inf(1)), 10))
 }
 
 // build makes the graph of a case and random inputs for it.
@@ -182,6 +196,8 @@ func (c node) build(t testing.TB, rng *rand.Rand) (*graph.Graph, map[string]*ten
 			refs = append(refs, graph.None)
 		case v.ints != nil:
 			refs = append(refs, b.Ints(v.ints...))
+		case v.fixed != nil:
+			refs = append(refs, b.Initializer(fmt.Sprint("fixed", i), v.fixed))
 		default:
 			name := fmt.Sprint("in", i)
 			refs = append(refs, b.Input(name, v.dtype, v.shape...))
