@@ -49,6 +49,9 @@ func (e example) build(t *testing.T) (*graph.Graph, []string) {
 	}
 	loss := b.Float(0)
 	for i, y := range b.OpN(e.op, max(1, e.outputs), e.attrs, refs...) {
+		if b.Value(y).DType != tensor.Float32 {
+			continue
+		}
 		w := b.Input(fmt.Sprint("w", i), tensor.Float32, b.Shape(y)...)
 		loss = b.Op("Add", nil, loss, b.Op("ReduceSum", graph.Attrs{"keepdims": 0}, b.Op("Mul", nil, y, w)))
 		b.Output(fmt.Sprint("y", i), y)
@@ -147,6 +150,7 @@ func examples() []example {
 	add("Slice", nil, f(5, 4), i64(4, 1), i64(-9, 3), i64(0, 1), i64(-2, 1))
 	list = append(list, example{"Split", graph.Attrs{"axis": 1, "num_outputs": 2}, 2, in(f(2, 5))})
 	add("Gather", nil, f(4, 2), i64(1, 1, -1))
+	list = append(list, example{"TopK", graph.Attrs{"axis": 1}, 2, in(f(2, 5, 3), i64(2))}, example{"TopK", graph.Attrs{"largest": 0}, 2, in(f(4), i64(3))})
 	add("GatherND", nil, f(3, 2), pairs(0, 1, 2, -1, 0, 1))
 	add("ScatterND", graph.Attrs{"reduction": "add"}, f(3, 2), pairs(0, 1, 2, -1, 0, 1), f(3))
 	for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSumSquare"} {
@@ -228,7 +232,11 @@ func TestFiniteDifferences(t *testing.T) {
 		loss := func() (sum float64) {
 			out := run(t, forward, feed)
 			for i := range max(1, e.outputs) {
-				for j, w := range feed[fmt.Sprint("w", i)].Float32() {
+				weights := feed[fmt.Sprint("w", i)]
+				if weights == nil { // an output of indices
+					continue
+				}
+				for j, w := range weights.Float32() {
 					sum += float64(w) * float64(out[fmt.Sprint("y", i)].Float32()[j])
 				}
 			}

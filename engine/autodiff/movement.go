@@ -10,7 +10,7 @@ import (
 var movementRules = map[string]rule{
 	"Reshape": renamed, "Squeeze": renamed, "Unsqueeze": renamed,
 	"Transpose": transpose, "Expand": expand, "Concat": concat, "Slice": slice, "Split": split,
-	"Gather": gather, "GatherND": gather, "ScatterND": scatter,
+	"Gather": gather, "GatherND": gather, "ScatterND": scatter, "TopK": topK,
 }
 
 func renamed(n *node) ([]graph.Ref, error) {
@@ -76,6 +76,34 @@ func gather(n *node) ([]graph.Ref, error) {
 		zeros := fill(n.Builder, 0, n.call.In[0].Shape)
 		return n.Op("ScatterND", graph.Attrs{"reduction": "add"}, zeros, indices, n.dy[0])
 	}), nil
+}
+
+// topK: the gradient of a value goes where the value came from.
+func topK(n *node) ([]graph.Ref, error) {
+	shape, axis := n.call.Out[0].Shape, n.call.Axis()
+	if len(shape) == graph.MaxRank {
+		return nil, fmt.Errorf("%d axes have no derivative", len(shape))
+	}
+	if n.dy[0] == graph.None {
+		return make([]graph.Ref, 2), nil
+	}
+	wide := append(slices.Clone(shape), 1)
+	var columns []graph.Ref
+	for i, d := range shape {
+		if i == axis {
+			columns = append(columns, n.op("Reshape", graph.Ref(n.call.Out[1].Name), n.Ints(wide...)))
+			continue
+		}
+		places, line := make([]int, d), slices.Repeat([]int{1}, len(wide))
+		for j := range places {
+			places[j] = j
+		}
+		line[i] = d
+		columns = append(columns, n.op("Expand", n.op("Reshape", n.Ints(places...), n.Ints(line...)), n.Ints(wide...)))
+	}
+	at := n.Op("Concat", graph.Attrs{"axis": len(shape)}, columns...)
+	zeros := fill(n.Builder, 0, n.call.In[0].Shape)
+	return []graph.Ref{n.Op("ScatterND", graph.Attrs{"reduction": "add"}, zeros, at, n.dy[0]), graph.None}, nil
 }
 
 // scatter: only sums have a derivative here; replacing and multiplying would need the rows that are overwritten.

@@ -22,7 +22,7 @@ type operation struct {
 var operations = func() map[string]operation {
 	table := map[string]operation{}
 	for _, family := range []map[string]operation{
-		elementwiseOps, selectionOps, matmulOps, movementOps, indexingOps, reduceOps, normalizationOps, attentionOps, lossOps, windowOps, windowGradientOps, recurrentOps, treeOps, quantizeOps,
+		elementwiseOps, selectionOps, matmulOps, movementOps, indexingOps, reduceOps, normalizationOps, attentionOps, lossOps, windowOps, windowGradientOps, recurrentOps, rankingOps, treeOps, quantizeOps,
 	} {
 		for name, op := range family {
 			table[name] = op

@@ -105,6 +105,15 @@ func (b *Builder) Undo(m Mark) {
 	b.err = m.err
 }
 
+// Const is the contents of an initializer of int64, nil for other values. Do not change it.
+func (b *Builder) Const(r Ref) []int {
+	t := b.scope.consts[string(r)]
+	if t == nil || t.DType() != tensor.Int64 {
+		return nil
+	}
+	return toInts(t.Int64())
+}
+
 // Input declares a graph input.
 func (b *Builder) Input(name string, dt tensor.DType, shape ...int) Ref {
 	if b.err != nil {

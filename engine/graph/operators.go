@@ -23,7 +23,7 @@ type opKey struct{ domain, name string }
 var operators = func() map[opKey]operator {
 	table := map[opKey]operator{}
 	for _, family := range []map[string]operator{
-		elementwiseOps, matmulOps, movementOps, indexingOps, reduceOps, normalizationOps, attentionOps, lossOps, windowOps, recurrentOps, quantizeOps,
+		elementwiseOps, matmulOps, movementOps, indexingOps, reduceOps, normalizationOps, attentionOps, lossOps, windowOps, recurrentOps, selectionOps, quantizeOps,
 	} {
 		for name, op := range family {
 			table[opKey{"", name}] = op

@@ -116,39 +116,19 @@ func nonZero(n *node) []*value {
 	return []*value{{known: tensor.FromInt64(slices.Concat(rows...), len(s), count)}}
 }
 
-// maxTop bounds the k of TopK, whose elements are found one after the other.
-const maxTop = 256
-
-// topK finds the greatest element that is left, k times; of equal ones the first. A NaN is greater than everything.
+// topK has its K as an attribute before operator set 10. Indices are in order of value, also if that is not asked for.
 func topK(n *node) []*value {
 	x := n.need(0)
 	n.isFloat(x)
-	rank := len(n.shape(x))
-	axis := n.axis(n.integer("axis", -1), rank)
-	d := n.shape(x)[axis]
 	k := n.integer("k", 0)
 	if n.has(1) {
 		k = n.only(1)
 	}
-	if k < 1 || k > min(d, maxTop) || d > 1<<24 {
-		unsupported("k is %d of %d", k, d)
-	}
-	from := x
+	attrs := graph.Attrs{"axis": n.axis(n.integer("axis", -1), len(n.shape(x)))}
 	if n.integer("largest", 1) == 0 {
-		from = n.op("Neg", nil, x)
+		attrs["largest"] = 0
 	}
-	low := n.f(negativeInfinity)
-	iota := n.iota(d, axis, rank, tensor.Float32)
-	left := n.expand(n.bool(true), n.shape(x)...)
-	var values, indices []graph.Ref
-	for range k {
-		rest := n.where(left, from, low)
-		less := n.compare("Less", rest, n.reduce("ReduceMax", rest, true, axis))
-		first := n.reduce("ReduceMin", n.where(n.where(less, n.bool(false), left), iota, n.f(float32(d))), true, axis)
-		hit := n.compare("Equal", iota, first)
-		values = append(values, n.reduce("ReduceMax", n.where(hit, x, low), true, axis))
-		indices = append(indices, n.cast(first, tensor.Int64))
-		left = n.where(hit, n.bool(false), left)
-	}
-	return []*value{{ref: n.concat(axis, values...)}, {ref: n.concat(axis, indices...)}}
+	refs := n.l.b.OpN("TopK", 2, attrs, x, n.l.b.Ints(k))
+	n.check()
+	return []*value{{ref: refs[0]}, {ref: refs[1]}}
 }

@@ -111,6 +111,12 @@ func gather(n *node) graph.Ref {
 }
 
 func (n *node) gather(x, indices graph.Ref, axis int) graph.Ref {
+	if v := n.l.b.Const(indices); axis > 0 && len(v) == 1 && v[0] >= -n.shape(x)[axis] && v[0] < n.shape(x)[axis] {
+		// One known place is a slice; others move the axis to the front and back.
+		at := n.axis(v[0], n.shape(x)[axis])
+		s := n.shape(x)
+		return n.reshape(n.slice(x, axis, at, at+1, 1), slices.Concat(s[:axis], n.shape(indices), s[axis+1:])...)
+	}
 	if axis == 0 {
 		return n.op("Gather", nil, x, indices)
 	}
