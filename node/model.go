@@ -62,7 +62,7 @@ as .npy with --out. With --trace the roots of the tensors are printed: two machi
   mutirao model run model.onnx --input ids=ids.json --out results --trace`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.File = args[0]
+			o.File, o.Notes = args[0], cmd.ErrOrStderr()
 			return modelcmd.Run(o, cmd.OutOrStdout())
 		},
 	}

@@ -181,6 +181,32 @@ func (g *graphProto) each(f func(*graphProto)) {
 // Opset is the version of ONNX's operator set that the file asks for, 0 if it does not say.
 func (m *Model) Opset() int { return standardOpset(m.proto.opsets) }
 
+// Float64 reports whether the file has values of float64, which are computed in float32.
+func (m *Model) Float64() bool {
+	found := false
+	is := func(number int64) { found = found || number == int64(Float64) }
+	m.proto.graph.each(func(g *graphProto) {
+		for _, list := range [][]valueProto{g.inputs, g.outputs} {
+			for i := range list {
+				is(list[i].kind.dtype)
+			}
+		}
+		for i := range g.initializers {
+			is(g.initializers[i].dtype)
+		}
+		for i := range g.nodes {
+			for _, a := range g.nodes[i].attrs {
+				if a.tensor != nil {
+					is(a.tensor.dtype)
+				} else if a.name == "to" || a.name == "dtype" {
+					is(a.integer)
+				}
+			}
+		}
+	})
+	return found
+}
+
 // Producer is the name of the program that wrote the file, as it says.
 func (m *Model) Producer() string { return m.proto.producer }
 

@@ -35,6 +35,9 @@ var resultElement = map[string]func(n *node, i int) Element{
 	"Where": elementOfInput(1), "OneHot": elementOfInput(2), "CastLike": elementOfInput(1),
 	"QuantizeLinear": quantizedElement, "DequantizeLinear": dequantizedElement,
 	"Cast": elementOfAttr("to", 0), "EyeLike": elementOfAttr("dtype", 0),
+	"RandomUniform": elementOfAttr("dtype", Element(tensor.Float32)), "RandomNormal": elementOfAttr("dtype", Element(tensor.Float32)),
+	"RandomUniformLike": elementOfAttr("dtype", 0), "RandomNormalLike": elementOfAttr("dtype", 0), "Bernoulli": elementOfAttr("dtype", 0),
+	"Multinomial": elementOfAttr("dtype", Element(tensor.Int32)), "MelWeightMatrix": elementOfAttr("output_datatype", 1),
 	"HannWindow": elementOfAttr("output_datatype", 1), "HammingWindow": elementOfAttr("output_datatype", 1), "BlackmanWindow": elementOfAttr("output_datatype", 1),
 }
 

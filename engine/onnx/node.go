@@ -66,6 +66,9 @@ func (n *node) run(do rule) (out []*value, err error) {
 	if n.l.opset < 7 && n.flag("broadcast") {
 		unsupported("broadcasting as operator sets before 7 have it")
 	}
+	if n.withoutElements() {
+		return n.onNothing(do), nil
+	}
 	total, assumed, empty := 0, false, false
 	known := len(n.in) > 0 && !n.l.nested && !hasBody(n.p.op)
 	for _, v := range n.in {

@@ -13,7 +13,9 @@ var castRules = map[string]rule{
 		return n.convert(n.need(0), n.element(0), n.elementNumbered(int64(n.integer("to", 0))), n.saturates())
 	}),
 	"CastLike": one(func(n *node) graph.Ref {
-		n.need(1)
+		if !n.has(1) {
+			unsupported("no second input")
+		}
 		return n.convert(n.need(0), n.element(0), n.element(1), n.saturates())
 	}),
 }

@@ -346,12 +346,11 @@ func (n *node) integerPower(x graph.Ref, exponents []int, shape []int) graph.Ref
 	return y
 }
 
-// modulo is x - trunc(x/y)·y for integers, plus y if the signs differ and fmod is not set. Floats are not supported: the quotient
-// would be rounded.
+// modulo is x - trunc(x/y)·y for integers, plus y if the signs differ and fmod is not set.
 func modulo(n *node) graph.Ref {
 	x, y := n.need(0), n.need(1)
 	if n.dtype(x) == tensor.Float32 {
-		unsupported("Mod of float32")
+		return n.remainder(x, y)
 	}
 	r := n.sub(x, n.mul(n.div(x, y), y))
 	if n.flag("fmod") {
@@ -361,16 +360,4 @@ func modulo(n *node) graph.Ref {
 	differ := n.not(n.compare("Equal", n.negative(r), n.negative(y)))
 	fix := n.where(n.compare("Equal", r, zero), n.bool(false), differ)
 	return n.where(fix, n.add(r, y), r)
-}
-
-// dropout lets everything pass, as in inference, or in training with ratio 0.
-func dropout(n *node) []*value {
-	x := n.need(0)
-	if n.has(2) {
-		if mode := n.contents(2); mode.DType() != tensor.Bool || mode.Len() != 1 || mode.Bool()[0] && n.number(1, 0.5) != 0 {
-			unsupported("training with a ratio that is not 0")
-		}
-	}
-	mask := n.expand(n.bool(true), n.shape(x)...)
-	return []*value{{ref: n.op("Identity", nil, x)}, {ref: mask}}
 }

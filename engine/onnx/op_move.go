@@ -65,7 +65,37 @@ func slice(n *node) []*value {
 		}
 	}
 	x, b := n.need(0), n.l.b
+	if shape := n.slicedShape(x, starts, ends, axes, steps); slices.Contains(shape, 0) {
+		return []*value{n.nothing(x, shape)}
+	}
 	return []*value{{ref: n.op("Slice", nil, x, b.Ints(starts...), b.Ints(ends...), b.Ints(axes...), b.Ints(steps...))}}
+}
+
+// slicedShape is the shape of a slice. What is wrong with its bounds is for the operator to say.
+func (n *node) slicedShape(x graph.Ref, starts, ends, axes, steps []int) []int {
+	shape := slices.Clone(n.shape(x))
+	if len(starts) != len(ends) || len(starts) != len(axes) || len(starts) != len(steps) {
+		return shape
+	}
+	for i, a := range axes {
+		d := n.shape(x)[n.axis(a, len(shape))]
+		start, end := starts[i], ends[i]
+		if start < 0 {
+			start += d
+		}
+		if end < 0 {
+			end += d
+		}
+		if steps[i] > 0 {
+			start, end = min(max(start, 0), d), min(max(end, 0), d)
+		} else {
+			start, end = min(max(start, 0), d-1), min(max(end, -1), d-1)
+		}
+		if steps[i] > 0 && start >= end || steps[i] < 0 && start <= end {
+			shape[n.axis(a, len(shape))] = 0
+		}
+	}
+	return shape
 }
 
 // sliceList is a part of a list, forwards.
@@ -88,6 +118,9 @@ func split(n *node) []*value {
 	axis := n.axis(n.integer("axis", 0), len(n.shape(x)))
 	parts := n.listOrAttr(1, "split")
 	count := len(n.p.outputs)
+	if slices.Contains(parts, 0) {
+		return n.splitWithEmpty(x, axis, parts)
+	}
 	attrs, in := graph.Attrs{"axis": axis}, []graph.Ref{x}
 	if parts == nil {
 		attrs["num_outputs"] = count
@@ -99,6 +132,29 @@ func split(n *node) []*value {
 	var out []*value
 	for _, r := range refs {
 		out = append(out, &value{ref: r})
+	}
+	return out
+}
+
+// splitWithEmpty is a split some of whose parts have no elements.
+func (n *node) splitWithEmpty(x graph.Ref, axis int, parts []int) []*value {
+	var out []*value
+	at, d := 0, n.shape(x)[axis]
+	for _, size := range parts {
+		if size < 0 || size > d-at {
+			unsupported("parts %v of %d", parts, d)
+		}
+		if size == 0 {
+			shape := slices.Clone(n.shape(x))
+			shape[axis] = 0
+			out = append(out, n.nothing(x, shape))
+		} else {
+			out = append(out, &value{ref: n.op("Identity", nil, n.slice(x, axis, at, at+size, 1))})
+		}
+		at += size
+	}
+	if at != d {
+		unsupported("parts %v of %d", parts, d)
 	}
 	return out
 }

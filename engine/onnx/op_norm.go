@@ -122,14 +122,16 @@ func meanVariance(n *node) graph.Ref {
 func lpNorm(n *node) graph.Ref {
 	x := n.need(0)
 	axis := n.axis(n.integer("axis", -1), len(n.shape(x)))
-	switch n.integer("p", 2) {
+	var norm graph.Ref
+	switch p := n.integer("p", 2); p {
 	case 1:
-		return n.div(x, n.reduce("ReduceSum", n.op("Abs", nil, x), true, axis))
+		norm = n.reduce("ReduceSum", n.op("Abs", nil, x), true, axis)
 	case 2:
-		return n.div(x, n.op("Sqrt", nil, n.reduce("ReduceSumSquare", x, true, axis)))
+		norm = n.op("Sqrt", nil, n.reduce("ReduceSumSquare", x, true, axis))
+	default:
+		unsupported("p is %d", p)
 	}
-	unsupported("p is %d", n.integer("p", 2))
-	return graph.None
+	return n.where(n.compare("Equal", norm, n.f(0)), n.f(0), n.div(x, norm))
 }
 
 // localResponse is x / (bias + alpha/size·sum of the squares of the channels around)^beta, the sum from the lowest channel on.

@@ -42,7 +42,7 @@ func reduction(name string, before, after func(*node, graph.Ref) graph.Ref) func
 	return func(n *node) graph.Ref {
 		x := n.need(0)
 		if n.dtype(x) != tensor.Float32 {
-			unsupported("%v", n.dtype(x))
+			return n.reducedIntegers(x)
 		}
 		axes := n.reducedAxes(len(n.shape(x)))
 		if before != nil {
@@ -60,6 +60,36 @@ func reduction(name string, before, after func(*node, graph.Ref) graph.Ref) func
 	}
 }
 
+// reducedIntegers is a reduction of integers, exact modulo 2^64, or the greatest or least truth value. A mean is cut off.
+func (n *node) reducedIntegers(x graph.Ref) graph.Ref {
+	dt, axes, keep := n.dtype(x), n.reducedAxes(len(n.shape(x))), n.integer("keepdims", 1) != 0
+	if dt == tensor.Bool && n.p.op != "ReduceMax" && n.p.op != "ReduceMin" {
+		unsupported("bool")
+	}
+	count := 1
+	for _, a := range axes {
+		count *= n.shape(x)[a]
+	}
+	x = n.cast(x, tensor.Int64)
+	switch n.p.op {
+	case "ReduceMax":
+		x = n.folded("Max", x, keep, axes...)
+	case "ReduceMin":
+		x = n.folded("Min", x, keep, axes...)
+	case "ReduceSum":
+		x = n.folded("Add", x, keep, axes...)
+	case "ReduceL1":
+		x = n.folded("Add", n.max(x, n.sub(n.i(0), x)), keep, axes...)
+	case "ReduceSumSquare":
+		x = n.folded("Add", n.mul(x, x), keep, axes...)
+	case "ReduceMean":
+		x = n.div(n.folded("Add", x, keep, axes...), n.i(int64(count)))
+	default:
+		unsupported("%v", dt)
+	}
+	return n.op("Identity", nil, n.cast(x, dt))
+}
+
 // logSumExp is m + log(Sum(exp(x - m))) with m the maximum.
 func logSumExp(n *node) graph.Ref {
 	x := n.need(0)
@@ -72,10 +102,13 @@ func logSumExp(n *node) graph.Ref {
 	return y
 }
 
-// reduceProd multiplies the first half of an axis with the second until one is left; of an odd number the last waits for the end.
 func reduceProd(n *node) graph.Ref {
 	x := n.need(0)
-	axes := n.reducedAxes(len(n.shape(x)))
+	return n.op("Identity", nil, n.folded("Mul", x, n.integer("keepdims", 1) != 0, n.reducedAxes(len(n.shape(x)))...))
+}
+
+// folded applies an operator to the first half of an axis and the second until one is left; of an odd number the last waits for the end.
+func (n *node) folded(name string, x graph.Ref, keep bool, axes ...int) graph.Ref {
 	for _, a := range axes {
 		var waiting []graph.Ref
 		for d := n.shape(x)[a]; d > 1; d = n.shape(x)[a] {
@@ -83,16 +116,16 @@ func reduceProd(n *node) graph.Ref {
 				waiting = append(waiting, n.slice(x, a, d-1, d, 1))
 				x = n.slice(x, a, 0, d-1, 1)
 			}
-			x = n.mul(n.slice(x, a, 0, d/2, 1), n.slice(x, a, d/2, d/2*2, 1))
+			x = n.arith(name, n.slice(x, a, 0, d/2, 1), n.slice(x, a, d/2, d/2*2, 1))
 		}
 		for _, w := range waiting {
-			x = n.mul(x, w)
+			x = n.arith(name, x, w)
 		}
 	}
-	if n.integer("keepdims", 1) == 0 && len(axes) > 0 {
+	if !keep && len(axes) > 0 {
 		x = n.op("Squeeze", nil, x, n.l.b.Ints(axes...))
 	}
-	return n.op("Identity", nil, x)
+	return x
 }
 
 // argExtreme finds the extreme value, then the least (or with select_last_index the greatest) index that has it. If there is a NaN, every

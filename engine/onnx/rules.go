@@ -34,6 +34,12 @@ func init() {
 		castRules,
 		bitRules,
 		treeRules,
+		einsumRules,
+		randomRules,
+		linalgRules,
+		spectralRules,
+		trainRules,
+		roiRules,
 	} {
 		maps.Copy(rules, family)
 	}

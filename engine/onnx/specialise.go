@@ -135,7 +135,7 @@ func (l *lowering) inputs(m *Model, feeds map[string]Feed) error {
 				return fmt.Errorf("%w: input %q: %w", ErrUnsupported, p.Name, l.b.Err())
 			}
 		} else if f.Known == nil {
-			return fmt.Errorf("%w: input %q is empty", ErrUnsupported, p.Name)
+			v.known = tensor.New(f.DType, f.Shape...) // nothing is known of no elements
 		}
 		l.values[p.Name] = v
 	}

@@ -148,9 +148,9 @@ func (n *node) passWords(out []*value) {
 // strings gives constants for a list of strings of the file.
 func (n *node) strings(list []string) *tensor.Tensor { return n.l.words.Encode(list, len(list)) }
 
-// onlyML reports whether all nodes are of the classical operators, so that the standard operators' version does not matter.
+// onlyML reports whether all nodes are of the classical operators or optimizers, so that the standard operators' version does not matter.
 func (m *Model) onlyML() bool {
-	return !slices.ContainsFunc(m.proto.graph.nodes, func(p nodeProto) bool { return p.domain != mlDomain })
+	return !slices.ContainsFunc(m.proto.graph.nodes, func(p nodeProto) bool { return p.domain != mlDomain && p.domain != trainingDomain })
 }
 
 // mapOutput gives the output of a ZipMap its keys.

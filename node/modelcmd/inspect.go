@@ -22,6 +22,7 @@ type Inspection struct {
 	Outputs    []Port         `json:"outputs"`
 	Operators  map[string]int `json:"operators"`
 	Parameters uint64         `json:"parameters"`
+	Float64    bool           `json:"float64"` // it has values of float64, which are computed in float32
 	// What the engine makes of it, if it can be told without the inputs or from the given dimensions.
 	Runs           bool           `json:"runs"`
 	Why            string         `json:"why,omitempty"` // why not
@@ -64,7 +65,7 @@ func Inspect(file string, dims map[string]int) (*Inspection, error) {
 	}
 	r := &Inspection{Schema: "mutirao.model-inspect/v1", File: file, Inputs: portsOf(m.inputs()), Operators: map[string]int{}}
 	if m.onnx != nil {
-		r.Format, r.Opset, r.Producer = "onnx", m.onnx.Opset(), m.onnx.Producer()
+		r.Format, r.Opset, r.Producer, r.Float64 = "onnx", m.onnx.Opset(), m.onnx.Producer(), m.onnx.Float64()
 		r.Outputs, r.Operators, r.Parameters = portsOf(m.onnx.Outputs()), m.onnx.Operators(), m.onnx.Parameters()
 	} else {
 		r.Format, r.Opset = "mutirao", m.graph.Opset
@@ -137,6 +138,9 @@ func (r *Inspection) Print(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(&b, "parameters  %d\noperators   %s\n", r.Parameters, counted(r.Operators))
+	if r.Float64 {
+		b.WriteString("float64     computed in float32\n")
+	}
 	if !r.Runs {
 		fmt.Fprintf(&b, "cannot run  %s\n", r.Why)
 	} else {

@@ -18,9 +18,10 @@ import (
 // RunOptions say what to run on what.
 type RunOptions struct {
 	File   string
-	Inputs []string // name=file.npy, name=file.json
-	Out    string   // the folder for outputs as .npy, "" to print them
-	Trace  bool     // print the roots of inputs and outputs
+	Inputs []string  // name=file.npy, name=file.json
+	Out    string    // the folder for outputs as .npy, "" to print them
+	Trace  bool      // print the roots of inputs and outputs
+	Notes  io.Writer // where to say what a user should know, nil for nowhere
 }
 
 // Run runs a model once and writes its outputs.
@@ -28,6 +29,9 @@ func Run(o RunOptions, w io.Writer) error {
 	m, err := load(o.File)
 	if err != nil {
 		return err
+	}
+	if m.onnx != nil && m.onnx.Float64() && o.Notes != nil {
+		fmt.Fprintln(o.Notes, "note: the model has values of float64; they are computed in float32")
 	}
 	ports := m.inputs()
 	in := map[string]onnx.Value{}
