@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ A run file says in TOML what is trained, on what data, for what pay and by how m
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDryRun())
+	cmd.AddCommand(newDryRun(), newExportStep())
 	return cmd
 }
 
@@ -52,5 +53,29 @@ would send and receive, and how the model does on the records kept for testing, 
 	f := cmd.Flags()
 	f.IntVar(&o.Rounds, "rounds", 1, "rounds to simulate")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func newExportStep() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "export-step <run.toml>",
+		Short: "Write the training step of a run file as an ONNX file that other programs can run",
+		Long: `Write the training step of a run file as an ONNX file: forward pass, backward pass, clipping and optimizer in one graph.
+
+All operators are ONNX's own, so that any runtime of operator set 23 can run it; the numbers are those of a run up to
+rounding. Inputs are a batch, the weights, the optimizer's state and the learning rate; an output next/NAME is what the
+input NAME is in the next step, and the output loss is that of the batch.`,
+		Example: "  mutirao train export-step examples/diagnosis/run.toml --out step.onnx",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := dryrun.ExportStep(args[0], out); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\n", out)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "step.onnx", "name of the file")
 	return cmd
 }

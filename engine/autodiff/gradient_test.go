@@ -11,6 +11,7 @@ import (
 
 	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/engine/onnx"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
@@ -378,5 +379,59 @@ func TestErrors(t *testing.T) {
 	g.Nodes[0].Op = "Nonsense"
 	if _, _, err := Gradient(g, "logs", nil); !errors.Is(err, graph.ErrInvalid) {
 		t.Errorf("invalid graph: error %v", err)
+	}
+}
+
+// TestStandardForms: the derivatives of domain "mutirao", written as ONNX's own operators, give the same numbers up to rounding.
+func TestStandardForms(t *testing.T) {
+	forms := map[string]bool{}
+	for _, e := range examples() {
+		g, wrt := e.build(t)
+		dg, names, err := Gradient(g, "loss", wrt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := onnx.Standard(dg)
+		if err != nil {
+			t.Errorf("%v: %v", e, err)
+			continue
+		}
+		for _, n := range dg.Nodes {
+			forms[n.Op] = forms[n.Op] || n.Domain != ""
+		}
+		for _, n := range plain.Nodes {
+			if n.Domain != "" {
+				t.Errorf("%v: node %s is left", e, n.Op)
+			}
+		}
+		feed := map[string]*tensor.Tensor{}
+		r := rand.New(rand.NewPCG(5, 6))
+		for _, v := range g.Inputs {
+			feed[v.Name] = tensor.New(v.DType, v.Shape...)
+			if v.DType == tensor.Float32 {
+				for i := range feed[v.Name].Float32() {
+					feed[v.Name].Float32()[i] = float32(r.NormFloat64())
+				}
+			}
+		}
+		for i, x := range e.in {
+			if x.DType() != tensor.Int64 {
+				feed[fmt.Sprint("x", i)] = x
+			}
+		}
+		want, got := run(t, compile(t, dg), feed), run(t, compile(t, plain), feed)
+		for _, name := range wrt {
+			a, b := want[names[name]].Float32(), got[names[name]].Float32()
+			for i := range a {
+				if d := math.Abs(float64(a[i] - b[i])); !(d <= 2e-6*(1+math.Abs(float64(a[i])))) {
+					t.Errorf("%v: derivative by %s[%d] is %v, in standard form %v", e, name, i, a[i], b[i])
+				}
+			}
+		}
+	}
+	for _, op := range graph.Operators() {
+		if strings.HasSuffix(op, "Grad") && !forms[op] {
+			t.Errorf("no example has %s", op)
+		}
 	}
 }

@@ -21,6 +21,7 @@ type Builder struct {
 	graph  Graph
 	scope  *scope
 	counts map[string]int
+	avoid  map[string]bool // names that are still to come
 	ints   map[string]Ref
 	floats map[uint32]Ref
 	err    error
@@ -228,9 +229,23 @@ func (b *Builder) fresh(stem string) string {
 		b.counts[stem]++
 		_, value := b.scope.values[name]
 		_, first := b.scope.values[name+".0"]
-		if !value && !first && !b.scope.nodes[name] {
+		if !value && !first && !b.scope.nodes[name] && !b.avoid[name] && !b.avoid[name+".0"] {
 			return name
 		}
+	}
+}
+
+// Avoid keeps the names of g from being given to nodes and values that this builder names itself.
+func (b *Builder) Avoid(g *Graph) {
+	b.avoid = map[string]bool{}
+	for _, n := range g.Nodes {
+		b.avoid[n.Name] = true
+		for _, name := range n.Outputs {
+			b.avoid[name] = true
+		}
+	}
+	for _, t := range g.Initializers {
+		b.avoid[t.Name] = true
 	}
 }
 

@@ -1,0 +1,39 @@
+package dryrun
+
+import (
+	"errors"
+	"os"
+
+	"github.com/mutirao/mutirao/engine/onnx"
+	"github.com/mutirao/mutirao/learn/round"
+	"github.com/mutirao/mutirao/node/failure"
+)
+
+// ExportStep writes the training step of a run file in ONNX's own operators to a file that does not exist yet.
+func ExportStep(file, out string) error {
+	r, set, err := load(file)
+	if err != nil {
+		return err
+	}
+	trainer, err := round.NewTrainer(r, set)
+	if err != nil {
+		return failure.New(failure.General, "the run cannot be computed", err, "correct "+file)
+	}
+	plain, err := onnx.Standard(trainer.StepGraph())
+	if err != nil {
+		return failure.New(failure.General, "the training step cannot be exported", err, "mutirao train dry-run "+file)
+	}
+	b, err := onnx.Save(plain)
+	if err != nil {
+		return failure.New(failure.General, "the training step cannot be exported", err, "mutirao train dry-run "+file)
+	}
+	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return failure.New(failure.General, "cannot write "+out, err, "choose a name that is not taken, with --out")
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return failure.New(failure.General, "cannot write "+out, err, "look for space on the disk")
+	}
+	return nil
+}
