@@ -266,10 +266,7 @@ func (s *step) program(p *nodeProto, in []Value) ([]Value, error) {
 			given[name] = t
 		}
 	}
-	if err := l.node(&alone); err != nil {
-		if inner := errors.Unwrap(err); inner != nil {
-			err = inner // the node is named by interpret
-		}
+	if err := l.apply(&alone); err != nil {
 		return nil, err
 	}
 	values := make([]*value, len(p.outputs))

@@ -240,7 +240,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 		"not a message":    {[]byte("#!/bin/sh"), "byte 0 of 9"},
 		"truncated":        {file(17, nodeOf("Relu", nil, "x"), x, "y")[:20], "bytes are announced"},
 		"unknown operator": {file(17, nodeOf("Nonsense", nil, "x"), x, "y"), "operator Nonsense"},
-		"unknown input":    {file(17, nodeOf("Relu", nil, "z"), x, "y"), `node "n" (Relu): input 0 "z" is unknown`},
+		"unknown input":    {file(17, nodeOf("Relu", nil, "z"), x, "y"), `node "n" (Relu): invalid ONNX: input 0 "z" is unknown`},
 		"unknown output":   {file(17, nodeOf("Relu", nil, "x"), x, "z"), `output "z"`},
 		"missing input":    {file(17, nodeOf("Relu", nil), x, "y"), `node "n" (Relu)`},
 		"new opset":        {file(99, nodeOf("Relu", nil, "x"), x, "y"), "operator set 99"},

@@ -164,9 +164,16 @@ func (l *lowering) refOf(v *value) graph.Ref {
 	return v.ref
 }
 
-// node adds the nodes that compute p, or only what is known of its outputs.
+// node adds the nodes that compute p, or only what is known of its outputs. An error names p.
 func (l *lowering) node(p *nodeProto) error {
-	wrap := func(err error) error { return fmt.Errorf("node %q (%s): %w", nameOf(p), p.title(), err) }
+	if err := l.apply(p); err != nil {
+		return fmt.Errorf("node %q (%s): %w", nameOf(p), p.title(), err)
+	}
+	return nil
+}
+
+// apply is node without the name in an error.
+func (l *lowering) apply(p *nodeProto) error {
 	do := rules[p.title()]
 	if p.domain == contribDomain {
 		do = contribRules[p.op]
@@ -183,7 +190,7 @@ func (l *lowering) node(p *nodeProto) error {
 			continue
 		}
 		if n.in[i] = l.value(name); n.in[i] == nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, wrap(fmt.Errorf("input %d %q is unknown: nodes form a cycle or are out of order", i, name)))
+			return fmt.Errorf("%w: input %d %q is unknown: nodes form a cycle or are out of order", ErrInvalid, i, name)
 		}
 	}
 	if p.opset != 0 {
@@ -191,11 +198,11 @@ func (l *lowering) node(p *nodeProto) error {
 		l.opset = p.opset
 	}
 	if err := n.checkWords(); err != nil {
-		return wrap(err)
+		return err
 	}
 	out, err := n.run(do)
 	if err != nil {
-		return wrap(err)
+		return err
 	}
 	n.passWords(out)
 	for i, name := range p.outputs {
@@ -203,9 +210,9 @@ func (l *lowering) node(p *nodeProto) error {
 		case name == "":
 			continue
 		case i >= len(out) || out[i] == nil:
-			return wrap(fmt.Errorf("%w: output %d", ErrUnsupported, i))
+			return fmt.Errorf("%w: output %d", ErrUnsupported, i)
 		case l.values[name] != nil:
-			return fmt.Errorf("%w: %w", ErrInvalid, wrap(fmt.Errorf("output %q is defined twice", name)))
+			return fmt.Errorf("%w: output %q is defined twice", ErrInvalid, name)
 		}
 		l.values[name] = out[i]
 	}
