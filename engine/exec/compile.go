@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/graph"
-	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
@@ -34,15 +33,15 @@ var operations = func() map[string]operation {
 // Compile validates g and plans its execution. It returns graph.Infer's error. The initializers are shared with g and must
 // not change while the program is in use. The memory it takes is within a small multiple of graph.Elements plus graph.MACs,
 // both of which callers bound for graphs of strangers.
-func Compile(g *graph.Graph) (*Program, error) { return compile(g, &Update{}) }
+func Compile(g *graph.Graph) (*Program, error) { return compile(g, &Update{}, NewWeights()) }
 
-// compile is Compile with outputs that replace inputs.
-func compile(g *graph.Graph, u *Update) (*Program, error) {
+// compile is Compile with outputs that replace inputs, and with weights that other programs share.
+func compile(g *graph.Graph, u *Update, w *Weights) (*Program, error) {
 	calls, err := graph.Calls(g)
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{ids: map[string]int{}, initializers: map[int]*tensor.Tensor{}, packed: map[packing]*kernel.Packed{}}
+	c := &compiler{ids: map[string]int{}, initializers: map[int]*tensor.Tensor{}, weights: w, own: NewWeights()}
 	for _, v := range g.Inputs {
 		c.add(v, external)
 	}
@@ -105,7 +104,7 @@ type compiler struct {
 	ids          map[string]int // value name -> storage
 	storages     []storage
 	initializers map[int]*tensor.Tensor // by storage
-	packed       map[packing]*kernel.Packed
+	weights, own *Weights               // shared with other programs, and this program's
 	code         []instruction
 	scratchLen   int
 	isOutput     map[int]bool // by storage

@@ -131,12 +131,6 @@ func (c *compiler) product(z, x, y, m, k, n int, transA, transB bool, t *then) f
 	}
 }
 
-// packing is a way to read an initializer as a matrix.
-type packing struct {
-	storage, k, n int
-	trans         bool
-}
-
 // pack returns storage y as a packed matrix, or nil if it is not an initializer or too narrow: columns are packed by 32, so
 // that a packed matrix of 16 columns or more takes at most twice its memory.
 func (c *compiler) pack(y, k, n int, trans bool) *kernel.Packed {
@@ -144,9 +138,8 @@ func (c *compiler) pack(y, k, n int, trans bool) *kernel.Packed {
 	if !ok || n < 16 || k == 0 {
 		return nil
 	}
-	key := packing{y, k, n, trans}
-	if c.packed[key] == nil {
-		c.packed[key] = kernel.Pack(t.Float32(), k, n, trans)
+	if c.weights.shared[t] {
+		return c.weights.pack(t, k, n, trans)
 	}
-	return c.packed[key]
+	return c.own.pack(t, k, n, trans)
 }

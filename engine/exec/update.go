@@ -46,7 +46,7 @@ func CompileUpdate(g *graph.Graph, u Update) (*Program, error) {
 		}
 		seen[in] = true
 	}
-	return compile(g, &u)
+	return compile(g, &u, NewWeights())
 }
 
 // replacement is an input whose tensor an output replaces.

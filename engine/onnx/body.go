@@ -70,6 +70,9 @@ func (s *Session) newBody(g *graphProto, outer *body, opset int) (*body, error) 
 			return nil, fmt.Errorf("initializer %d: %w", i, err)
 		}
 		b.constants = append(b.constants, constant{slot, v})
+		if v.Tensor != nil {
+			s.weights.Share(v.Tensor)
+		}
 	}
 	for i := range g.inputs {
 		if slot, ok := b.slots[g.inputs[i].name]; ok && slot < len(b.constants) {
@@ -319,8 +322,10 @@ func (b *body) needed(todo []int) []bool {
 }
 
 // value is what a rule knows of an entry before a run: a constant's contents, or an input of the builder.
-func (e entry) value(b *graph.Builder, name string) *value {
+func (e entry) value(b *graph.Builder, name string, lasting bool) *value {
 	switch {
+	case lasting:
+		return &value{known: e.Tensor, element: e.Element, lasting: true}
 	case e.fixed || e.Tensor.Len() == 0:
 		return &value{known: e.Tensor, element: e.Element}
 	}

@@ -86,7 +86,11 @@ func (n *node) run(do rule) (out []*value, err error) {
 	case !known || empty || total > foldLimit:
 		return n.checked(do), nil
 	case !assumed:
+		if out := n.l.folds.of(n); out != nil {
+			return out, nil
+		}
 		if out, err := n.fold(do); err == nil {
+			n.l.folds.keep(n, out)
 			return out, nil
 		}
 		return n.checked(do), nil

@@ -79,7 +79,7 @@ func (st *state) key(f *frame) []byte {
 func (st *state) make(r *run, f *frame) (*segment, error) {
 	b := st.b
 	l := r.s.newLowering(b.opset)
-	l.unrolled = r.s.unrolls
+	l.unrolled, l.folds = r.s.unrolls, r.s.folds
 	inputs := map[graph.Ref]int{}
 	where := make([]place, len(b.names))
 	for slot, e := range f.env {
@@ -90,7 +90,7 @@ func (st *state) make(r *run, f *frame) (*segment, error) {
 		if e.Tensor == nil || !b.isConstant[slot] && !slices.Contains(st.reads, slot) {
 			continue
 		}
-		v := e.value(l.b, fmt.Sprintf("input %d", slot))
+		v := e.value(l.b, fmt.Sprintf("input %d", slot), b.isConstant[slot])
 		if v.ref != graph.None {
 			inputs[v.ref] = slot
 		}
@@ -267,7 +267,7 @@ func (r *run) compile(g *graph.Graph) (p *exec.Program, work, elements uint64, e
 	if err := r.spend(uint64(len(g.Nodes)) * workOfCompile); err != nil {
 		return nil, 0, 0, err
 	}
-	p, err = exec.Compile(g)
+	p, err = r.s.weights.Compile(g)
 	return p, work, elements, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
@@ -35,6 +36,9 @@ type Session struct {
 	limits Limits
 	cache  cache
 
+	weights *exec.Weights // its constants
+	folds   *folds
+
 	// unrolls is how many nodes of bodies a program may write out; longer loops are interpreted. The bits are the same.
 	unrolls int
 }
@@ -47,7 +51,8 @@ func (m *Model) NewSession(limits Limits) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{open: m.open, words: m.Vocabulary(), limits: limits, cache: newCache(), unrolls: sessionUnrolls}
+	s := &Session{open: m.open, words: m.Vocabulary(), limits: limits, cache: newCache(), unrolls: sessionUnrolls, weights: exec.NewWeights()}
+	s.folds = &folds{weights: s.weights, known: map[*nodeProto][]*value{}}
 	s.main, err = s.newBody(&m.proto.graph, nil, opset)
 	return s, err
 }

@@ -54,6 +54,7 @@ type value struct {
 	assumed bool           // the contents follow from a Feed's
 	words   bool           // its int64 are numbers of strings, see Vocabulary
 	element Element        // 0: the engine's own type
+	lasting bool           // known, and the same in all programs of a session
 }
 
 // lowering turns the nodes of one graph of the file into nodes of a builder.
@@ -74,6 +75,7 @@ type building struct {
 	words    Vocabulary                        // of the whole file
 	unrolled int                               // nodes of bodies that may still be added, see unroll
 	bodies   map[*graphProto]map[string]*value // their initializers
+	folds    *folds                            // of a session, else nil
 }
 
 func newLowering(name string, opset int, open opener) *lowering {
