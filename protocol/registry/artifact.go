@@ -13,7 +13,7 @@ import (
 )
 
 // RoleWeights is the role of the trained tensors in the state root that a run commits to.
-const RoleWeights = "theta"
+const RoleWeights = trace.RoleWeights
 
 // SplitArtifact takes a model apart: weights are the initializers named in params, program is the graph with those turned
 // into its first inputs, in the order of params, which is ascending. All other constants stay in the program, whose hash

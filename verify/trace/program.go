@@ -43,6 +43,7 @@ type Program struct {
 	Header
 	records [][]byte
 	leaves  []merkle.Hash
+	makers  []int // by value: the node that puts it out, or -1
 }
 
 // Header counts the records of a program. They stand in this order behind it.
@@ -85,10 +86,12 @@ func NewProgram(g *graph.Graph) (*Program, error) {
 		refs[t.Name], constants[t.Name] = FirstConstant+Ref(i), t.Tensor
 	}
 	p.Values = len(g.Inputs)
+	p.makers = slices.Repeat([]int{-1}, p.Values)
 	for i := range calls {
 		for _, v := range calls[i].Out {
 			refs[v.Name] = Ref(p.Values)
 			p.Values++
+			p.makers = append(p.makers, i)
 		}
 	}
 	states := stateRecords(g, refs)
@@ -107,7 +110,11 @@ func NewProgram(g *graph.Graph) (*Program, error) {
 		p.add(append(appendText([]byte{kindConstant}, t.Name), root[:]...))
 	}
 	for i := range calls {
-		p.add(append([]byte{kindNode}, graph.Encode(excerpt(g.Opset, &calls[i], refs, constants))...))
+		one := excerpt(g.Opset, &calls[i], refs, constants, embedded)
+		if _, err := graph.Calls(one); err != nil { // an operator that must know a constant, however long
+			one = excerpt(g.Opset, &calls[i], refs, constants, graph.MaxElements)
+		}
+		p.add(append([]byte{kindNode}, graph.Encode(one)...))
 	}
 	for _, s := range states {
 		p.add(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(appendText([]byte{kindState}, s.Name), uint32(s.Input)), uint32(s.Next)))
@@ -135,7 +142,7 @@ func stateRecords(g *graph.Graph, refs map[string]Ref) []StateRecord {
 	var list []StateRecord
 	for _, v := range g.Outputs {
 		name, ok := strings.CutPrefix(v.Name, NextPrefix)
-		if in, known := refs[name]; ok && known && int(in) < len(g.Inputs) {
+		if in, known := refs[name]; ok && known && int(in) < len(g.Inputs) && refs[v.Name] < FirstConstant {
 			list = append(list, StateRecord{name, int(in), refs[v.Name]})
 		}
 	}
@@ -144,8 +151,8 @@ func stateRecords(g *graph.Graph, refs map[string]Ref) []StateRecord {
 }
 
 // excerpt is the graph of one node alone. Values are called v and their number, constants c and theirs; short constants are
-// initializers, long ones inputs.
-func excerpt(opset int, c *graph.Call, refs map[string]Ref, constants map[string]*tensor.Tensor) *graph.Graph {
+// initializers, ones longer than longest inputs.
+func excerpt(opset int, c *graph.Call, refs map[string]Ref, constants map[string]*tensor.Tensor, longest int) *graph.Graph {
 	n := *c.Node
 	g := &graph.Graph{Opset: opset, Nodes: []graph.Node{n}}
 	node := &g.Nodes[0]
@@ -162,7 +169,7 @@ func excerpt(opset int, c *graph.Call, refs map[string]Ref, constants map[string
 			continue
 		}
 		seen[v.Name] = true
-		if t := constants[name]; t != nil && t.Len() <= embedded {
+		if t := constants[name]; t != nil && t.Len() <= longest {
 			g.Initializers = append(g.Initializers, tensor.Named{Name: v.Name, Tensor: t})
 			continue
 		}
@@ -198,6 +205,9 @@ func ParseRef(name string) (Ref, error) {
 	}
 	return 0, fmt.Errorf("%w: %.20q names no value", ErrRecord, name)
 }
+
+// Maker returns the node that puts a value out, or -1 for a graph input.
+func (p *Program) Maker(value int) int { return p.makers[value] }
 
 // Root returns the program's hash.
 func (p *Program) Root() merkle.Hash { return merkle.Root(p.leaves) }

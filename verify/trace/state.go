@@ -16,6 +16,12 @@ const (
 	domainProgram = "mutirao/program/2"
 )
 
+// Roles of entries: a model's weights, as the ledger names a model, and whatever passes from one step of a unit to the next.
+const (
+	RoleWeights = "theta"
+	RoleState   = "state"
+)
+
 // Entry is one tensor of a state. Name and Role together name it: the weights and both moments of a parameter share a name
 // and differ in role.
 type Entry struct {
