@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/split"
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
@@ -248,7 +249,7 @@ func (a *final) encode() []byte {
 }
 
 func (a *final) decode(r *reader) {
-	a.acc = r.bytes(4096)
+	a.acc = r.bytes(4 * split.MaxWords)
 	for range r.count(maxList) {
 		if r.err != nil {
 			break

@@ -12,7 +12,7 @@ var rules = func() map[string]func(*plan) stage {
 	table := map[string]func(*plan) stage{}
 	for _, family := range []map[string]func(*plan) stage{
 		elementwiseRules, movementRules, indexingRules, productRules, reduceRules, normalizationRules, lossRules, attentionRules, windowRules,
-		windowGradientRules, quantizeRules, treeRules,
+		windowGradientRules, quantizeRules, treeRules, recurrentRules, rankingRules,
 	} {
 		for name, rule := range family {
 			table[name] = rule

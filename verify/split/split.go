@@ -17,8 +17,8 @@ import (
 
 // Bounds on a micro-operation and on what passes from one to the next. A test holds every operator to them.
 const (
-	MaxTiles = 16  // tiles of inputs that one micro-operation reads
-	MaxWords = 256 // 32-bit words of an accumulator
+	MaxTiles = 16   // tiles of inputs that one micro-operation reads
+	MaxWords = 4096 // 32-bit words of an accumulator
 )
 
 var (
@@ -55,6 +55,9 @@ func Of(c *graph.Call, output, element int) (Split, error) {
 	}
 	p := &plan{Call: c, output: output, element: element, words: 2}
 	s := rule(p)
+	if p.words > MaxWords {
+		return Split{}, fmt.Errorf("%w: %s needs %d words between two micro-operations, at most %d pass", ErrSplit, c.Node.Op, p.words, MaxWords)
+	}
 	return Split{Ops: s.ops, Words: p.words, run: s.run}, nil
 }
 

@@ -149,6 +149,20 @@ func Cases() []Case {
 		One("MaxPoolGrad", graph.Attrs{"kernel_shape": []int{2}, "strides": []int{3}}, F(1, 1, 3), F(1, 1, 9)),
 		One("AveragePoolGrad", graph.Attrs{"kernel_shape": []int{3, 2}, "pads": []int{1, 1, 1, 0}, "strides": []int{2, 1}, "shape": []int{1, 2, 5, 6}}, F(1, 2, 3, 6)),
 		One("AveragePoolGrad", graph.Attrs{"kernel_shape": []int{2}, "dilations": []int{2}, "pads": []int{1, 1}, "count_include_pad": 1, "shape": []int{2, 1, 9}}, F(2, 1, 9)))
+	for _, d := range []string{"forward", "reverse", "bidirectional"} {
+		n := 1
+		if d == "bidirectional" {
+			n = 2
+		}
+		add(Case{"LSTM", graph.Attrs{"direction": d}, 3, []Input{F(3, 2, 5), F(n, 12, 5), F(n, 12, 3), F(n, 24), None, F(n, 2, 3), F(n, 2, 3)}},
+			Case{"LSTM", graph.Attrs{"direction": d}, 3, []Input{wild(3, 1, 2), F(n, 8, 2), F(n, 8, 2)}},
+			Case{"GRU", graph.Attrs{"direction": d}, 2, []Input{F(3, 2, 5), F(n, 9, 5), F(n, 9, 3), F(n, 18), None, F(n, 2, 3)}},
+			Case{"GRU", graph.Attrs{"direction": d, "linear_before_reset": 1}, 2, []Input{F(3, 2, 5), F(n, 9, 5), F(n, 9, 3), F(n, 18)}})
+	}
+	add(Case{"LSTM", nil, 3, []Input{F(2, 1, 20), F(1, 80, 20), F(1, 80, 20)}})
+	for _, largest := range []int{0, 1} {
+		add(Case{"TopK", graph.Attrs{"largest": largest}, 2, []Input{wild(3, 40), list(7)}}, Case{"TopK", graph.Attrs{"largest": largest, "axis": 0}, 2, []Input{wild(9, 3), list(9)}})
+	}
 	add(trees3("SUM", 40), trees3("MIN", 40), trees3("MAX", 1))
 	return all
 }
