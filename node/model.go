@@ -22,7 +22,7 @@ A model is a file in ONNX's format, or a graph in the network's own encoding. A 
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelInspect(), newModelRun(), newModelTest(), newModelExport())
+	cmd.AddCommand(newModelInspect(), newModelRun(), newModelTest(), newModelExport(), newModelQuantize())
 	return cmd
 }
 
@@ -117,5 +117,37 @@ not overwritten.`,
 		},
 	}
 	cmd.Flags().StringToIntVar(&dims, "dim", nil, "size of a named dimension, as name=size; 1 if not given")
+	return cmd
+}
+
+func newModelQuantize() *cobra.Command {
+	var o modelcmd.QuantizeOptions
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "quantize <file> <out.onnx>",
+		Short: "Write a model that computes with 8-bit integers, and say what that costs",
+		Long: `Write a model that computes with 8-bit integers, and say what that costs. Products and convolutions with constant weights become exact sums of
+integers, a quarter of the bytes; the rest stays float32. Give records of every input, the more typical the better: the first half
+calibrates the model, on the second half both models run and are compared. A file that exists is not overwritten.`,
+		Example: `  mutirao model quantize model.onnx small.onnx --input x=records.npy
+  mutirao model quantize model.onnx small.onnx --input x=records.npy --labels labels.npy --batch 8`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.File, o.Out = args[0], args[1]
+			r, err := modelcmd.Quantize(o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+			}
+			return r.Print(cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.Inputs, "input", nil, "records of an input as name=file, once for each; the first axis counts them")
+	f.StringVar(&o.Labels, "labels", "", "one integer for each record: the place of the greatest element that output 0 should have")
+	f.IntVar(&o.Batch, "batch", 1, "records that the written model takes at a time")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

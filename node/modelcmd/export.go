@@ -1,9 +1,6 @@
 package modelcmd
 
 import (
-	"errors"
-	"os"
-
 	"github.com/mutirao/mutirao/engine/onnx"
 	"github.com/mutirao/mutirao/node/failure"
 )
@@ -23,13 +20,5 @@ func Export(file, out string, dims map[string]int) error {
 	if err != nil {
 		return failure.New(failure.General, "cannot export "+file, err, next)
 	}
-	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return failure.New(failure.General, "cannot write "+out, err, "choose a name that is not taken")
-	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return failure.New(failure.General, "cannot write "+out, err, "look for space on the disk")
-	}
-	return nil
+	return writeNew(out, b)
 }
