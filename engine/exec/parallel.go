@@ -2,8 +2,8 @@ package exec
 
 import (
 	"runtime"
-	"sync"
-	"sync/atomic"
+
+	"github.com/mutirao/mutirao/engine/kernel"
 )
 
 // elementGrain is the least number of elementwise results worth a goroutine, about 10 us of work.
@@ -16,37 +16,11 @@ func serial(n, grain int) bool { return n <= grain || runtime.GOMAXPROCS(0) == 1
 // before it returns. f must compute what belongs to an index from that index alone. A panic of f, in whichever goroutine,
 // becomes a panic of parallel after all have ended, so that the caller can recover from it.
 func parallel(n, grain int, f func(lo, hi int)) {
-	ranges := (n + grain - 1) / grain
-	workers := min(runtime.GOMAXPROCS(0), ranges)
-	if workers <= 1 {
+	if serial(n, grain) {
 		f(0, n)
 		return
 	}
-	var next atomic.Int64
-	var failed atomic.Pointer[any] // the first panic
-	work := func() {
-		defer func() {
-			if p := recover(); p != nil {
-				failed.CompareAndSwap(nil, &p)
-			}
-		}()
-		for {
-			lo := int(next.Add(1)-1) * grain
-			if lo >= n {
-				return
-			}
-			f(lo, min(lo+grain, n))
-		}
-	}
-	var wait sync.WaitGroup
-	for range workers - 1 {
-		wait.Go(work)
-	}
-	work()
-	wait.Wait()
-	if p := failed.Load(); p != nil {
-		panic(*p)
-	}
+	kernel.Parallel(n, grain, f)
 }
 
 // workers is how many goroutines parallel uses for n tasks.
