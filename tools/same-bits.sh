@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/.."
 pkg=./engine/kernel
 go=${GO:-go}
-tests='Vectors|Values|SelfTest|Same|FMA|Threads|Uniform|Philox'
+tests='Vectors|Values|SelfTest|Same|FMA|Threads|Uniform|Philox|ConvBatch'
 failed=() missing=()
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

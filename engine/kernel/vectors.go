@@ -12,7 +12,7 @@ import (
 type vector struct {
 	Function string `json:"function"`
 	Input    string `json:"input"` // "words", "unit" or "wide": see stream; "bytes": see streamBytes; "integers": words as int32
-	Shape    []int  `json:"shape"` // n; rows and cols of Softmax and Requantize; m, k and n of products
+	Shape    []int  `json:"shape"` // n; rows and cols of Softmax and Requantize; m, k and n of products; see windowOf
 	TransA   bool   `json:"transA,omitempty"`
 	TransB   bool   `json:"transB,omitempty"`
 }
@@ -45,6 +45,19 @@ var vectors = func() []vector {
 	list = append(list, vector{Function: "MatMul", Input: "words", Shape: []int{9, 70, 21}})
 	for _, shape := range [][]int{{1, 1, 1}, {1, 259, 33}, {29, 300, 47}, {17, 1000, 80}} {
 		list = append(list, vector{Function: "MatMulInt8", Input: "bytes", Shape: shape})
+	}
+	for _, shape := range [][]int{
+		{2, 1, 70, 30, 9, 3, 1, 1, 1, 1, 11, 3, 1, 1, 1, 1}, {1, 3, 5, 7, 20, 5, 2, 1, 2, 1, 17, 3, 2, 2, 0, 3}, {1, 1, 300, 33, 6, 1, 1, 1, 0, 0, 6, 1, 1, 1, 0, 0},
+		{1, 6, 1, 1, 15, 3, 1, 1, 1, 1, 14, 3, 2, 1, 1, 1}, {1, 2, 1, 3, 1, 1, 1, 1, 0, 0, 70, 19, 1, 1, 9, 9},
+	} {
+		list = append(list, vector{Function: "Conv", Input: "unit", Shape: shape})
+	}
+	list = append(list, vector{Function: "Conv", Input: "words", Shape: []int{1, 1, 4, 5, 6, 3, 1, 1, 1, 1, 6, 3, 1, 1, 1, 1}})
+	for _, f := range []string{"MaxPool", "SumPool"} {
+		for _, input := range []string{"words", "unit"} {
+			list = append(list, vector{Function: f, Input: input, Shape: []int{3, 15, 3, 2, 1, 1, 1, 14, 3, 2, 1, 0, 1}},
+				vector{Function: f, Input: input, Shape: []int{2, 9, 5, 1, 1, 2, 2, 40, 2, 1, 3, 0, 0}})
+		}
 	}
 	return append(list, vector{Function: "Quantize", Input: "wide", Shape: []int{1031}}, vector{Function: "Quantize", Input: "words", Shape: []int{4099}},
 		vector{Function: "Dequantize", Input: "bytes", Shape: []int{1031}}, vector{Function: "Requantize", Input: "integers", Shape: []int{7, 131}})
@@ -115,6 +128,14 @@ var scalarFunctions = map[string]func(dst, a []float32, s float32){
 	"MaximumScalar": MaximumScalar, "MinimumScalar": MinimumScalar,
 }
 
+// windowOf reads two axes: elements, places of the window, stride, dilation, padding before and after of each.
+func windowOf(list []int) Window {
+	axis := func(l []int) Axis {
+		return Axis{In: l[0], Kernel: l[1], Stride: l[2], Dilation: l[3], Before: l[4], Out: (l[0]+l[4]+l[5]-(l[1]-1)*l[3]-1)/l[2] + 1}
+	}
+	return Along(axis(list[:6]), axis(list[6:]))
+}
+
 // compute returns the result of the vector by the active implementation. Its first operand is the stream of key 1,
 // its second the one of key 2.
 func (v vector) compute() []float32 {
@@ -138,6 +159,20 @@ func (v vector) compute() []float32 {
 		return x
 	}
 	switch v.Function {
+	case "Conv":
+		s := ConvShape{Batch: v.Shape[0], Groups: v.Shape[1], Channels: v.Shape[2], Outputs: v.Shape[3], Window: windowOf(v.Shape[4:])}
+		c, y := NewConv(s), make([]float32, s.Batch*s.Groups*s.Outputs*s.out())
+		w := stream(v.Input, 2, s.Groups*s.Outputs*s.depth())
+		c.Run(y, stream(v.Input, 1, s.Batch*s.Groups*s.Channels*s.in()), c.Pack(w), nil, nil)
+		return y
+	case "MaxPool", "SumPool":
+		planes, w := v.Shape[0], windowOf(v.Shape[1:])
+		y, p := make([]float32, planes*w.out()), MaxPool(planes, w)
+		if v.Function == "SumPool" {
+			p = SumPool(planes, w)
+		}
+		p.Run(y, stream(v.Input, 1, planes*w.in()))
+		return y
 	case "Sum":
 		return []float32{Sum(stream(v.Input, 1, n))}
 	case "SumSquares":
