@@ -28,7 +28,7 @@ const MaxFile = 1<<31 - 1
 // The operator sets that Specialise understands, for the operators of Operators.
 const (
 	MinOpset = 1
-	MaxOpset = 25
+	MaxOpset = 28
 )
 
 // Model is an ONNX file, parsed. It keeps the bytes it was read from.

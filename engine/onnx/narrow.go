@@ -16,7 +16,7 @@ var exactFor = setOf("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "
 	"Gather", "GatherElements", "GatherND", "ScatterElements", "Scatter", "ScatterND", "Compress", "ReverseSequence", "DepthToSpace",
 	"SpaceToDepth", "Trilu", "Where", "OneHot", "Pad", "Constant", "ConstantOfShape", "Max", "Min", "MaxPool", "GlobalMaxPool", "MaxUnpool",
 	"ReduceMax", "ReduceMin", "TopK", "Unique", "Relu", "Cast", "CastLike", "EyeLike", "Bernoulli", "NonZero", "Shape", "Size", "If", "Loop", "Scan",
-	"CenterCropPad", "TensorScatter", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "QuantizeLinear")
+	"CenterCropPad", "TensorScatter", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "QuantizeLinear", "BitCast")
 
 func setOf(names ...string) map[string]bool {
 	set := map[string]bool{}
@@ -34,7 +34,7 @@ var resultElement = map[string]func(n *node, i int) Element{
 	"TopK": firstOnly, "MaxPool": firstOnly, "Unique": firstOnly, "LayerNormalization": firstOnly, "Dropout": firstOnly,
 	"Where": elementOfInput(1), "OneHot": elementOfInput(2), "CastLike": elementOfInput(1),
 	"QuantizeLinear": quantizedElement, "DequantizeLinear": dequantizedElement,
-	"Cast": elementOfAttr("to", 0), "EyeLike": elementOfAttr("dtype", 0),
+	"Cast": elementOfAttr("to", 0), "BitCast": elementOfAttr("to", 0), "EyeLike": elementOfAttr("dtype", 0),
 	"RandomUniform": elementOfAttr("dtype", Element(tensor.Float32)), "RandomNormal": elementOfAttr("dtype", Element(tensor.Float32)),
 	"RandomUniformLike": elementOfAttr("dtype", 0), "RandomNormalLike": elementOfAttr("dtype", 0), "Bernoulli": elementOfAttr("dtype", 0),
 	"Multinomial": elementOfAttr("dtype", Element(tensor.Int32)), "MelWeightMatrix": elementOfAttr("output_datatype", 1),

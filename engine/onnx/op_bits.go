@@ -34,27 +34,36 @@ func (n *node) bits(i int) graph.Ref {
 // bitsBack is a result in the carrier of input 0.
 func (n *node) bitsBack(x graph.Ref) graph.Ref { return n.cast(x, n.element(0).Carrier()) }
 
-// bitShift multiplies by a power of two or divides by it, with zeros shifted in; all is lost by a shift of 64 and more.
+// bitShift multiplies by a power of two or divides by it. To the right a signed number keeps its sign, and zeros come into others. By a
+// negative number, or as many bits as the type has or more, all bits go.
 func bitShift(n *node) graph.Ref {
 	x, by := n.bits(0), n.bits(1)
-	out := n.or(n.compare("Greater", by, n.i(63)), n.negative(by))
+	traits := n.element(0).traits()
+	out := n.or(n.compare("Greater", by, n.i(int64(traits.bits-1))), n.negative(by))
 	by = n.where(out, n.i(0), by)
 	powers := make([]int64, 64)
 	for i := range powers {
 		powers[i] = 1 << i
 	}
 	power := n.op("Gather", nil, n.constant(tensor.FromInt64(powers, 64)), by)
+	gone := n.i(0)
 	var y graph.Ref
-	switch d := n.text("direction", ""); d {
-	case "LEFT":
+	switch d := n.text("direction", ""); {
+	case d == "LEFT":
 		y = n.mul(x, power)
-	case "RIGHT":
+	case d == "RIGHT" && traits.signed: // rounded down
+		y = n.div(x, power)
+		below := n.and(n.negative(x), n.not(n.compare("Equal", n.mul(y, power), x)))
+		y = n.where(below, n.sub(y, n.i(1)), y)
+		y = n.where(n.and(n.negative(x), n.compare("Equal", by, n.i(63))), n.i(-1), y) // 2^63 is no int64
+		gone = n.where(n.negative(x), n.i(-1), gone)
+	case d == "RIGHT":
 		// The sign bit of uint64 goes ahead: half of x by half of the power.
 		y = n.where(n.compare("Equal", by, n.i(0)), x, n.div(n.half(x), n.max(n.half(power), n.i(1))))
 	default:
 		unsupported("direction %q", d)
 	}
-	return n.bitsBack(n.where(out, n.i(0), y))
+	return n.bitsBack(n.where(out, gone, y))
 }
 
 // bitAnd goes through the numbers four bits at a time, from the lowest, with a table of the 256 pairs.

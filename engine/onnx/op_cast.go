@@ -9,6 +9,7 @@ import (
 
 // castRules convert between element types.
 var castRules = map[string]rule{
+	"BitCast": one(bitCast),
 	"Cast": one(func(n *node) graph.Ref {
 		return n.convert(n.need(0), n.element(0), n.elementNumbered(int64(n.integer("to", 0))), n.saturates())
 	}),
@@ -18,6 +19,17 @@ var castRules = map[string]rule{
 		}
 		return n.convert(n.need(0), n.element(0), n.element(1), n.saturates())
 	}),
+}
+
+// bitCast reads the bits of integers as another type of integer of the same size; those of floats are not at hand in a graph.
+func bitCast(n *node) graph.Ref {
+	from, to := n.element(0), n.resultOf(0)
+	for _, e := range []Element{from, to} {
+		if e.isFloat() || from.traits().bits != to.traits().bits {
+			unsupported("the bits of %v as %v", from, to)
+		}
+	}
+	return n.op("Identity", nil, n.convert(n.need(0), from, to, false))
 }
 
 func (n *node) saturates() bool { return n.integer("saturate", 1) != 0 }

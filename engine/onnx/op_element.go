@@ -31,6 +31,10 @@ var elementRules = map[string]rule{
 	"Swish": one(func(n *node) graph.Ref {
 		return n.mul(n.need(0), n.op("Sigmoid", nil, n.mul(n.need(0), n.f(n.float("alpha", 1)))))
 	}),
+	"SwiGLU": one(func(n *node) graph.Ref {
+		x := n.need(0)
+		return n.mul(n.mul(x, n.op("Sigmoid", nil, n.mul(x, n.f(n.float("alpha", 1))))), n.need(1))
+	}),
 	"Gelu":   one(gelu),
 	"Shrink": one(shrink),
 	"Clip":   one(clip),

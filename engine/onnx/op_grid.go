@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"slices"
+
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
@@ -8,48 +10,50 @@ import (
 // gridRules read pictures at places that a run decides.
 var gridRules = map[string]rule{"GridSample": one(gridSample)}
 
-// sampler is how GridSample reads pictures x [batch, height, width, channels].
+// sampler is how GridSample reads pictures x [batch, spatial..., channels].
 type sampler struct {
-	x             graph.Ref
-	batch         graph.Ref // [batch, rows, columns, 1] with the number of the picture
-	padding       string
-	align         bool
-	height, width int
+	x       graph.Ref
+	batch   graph.Ref // [batch, places..., 1] with the number of the picture
+	padding string
+	align   bool
+	sizes   []int // spatial
 }
 
-// gridSample of 4-D input: each output element is the sum over taps, rows first, of the picture there times the row's weight times the
-// column's weight.
+// gridSample of 4-D or 5-D input: each output element is the sum over taps, rows first, of the picture there times the row's weight times
+// the column's weight. A grid has the last spatial axis first.
 func gridSample(n *node) graph.Ref {
-	b, c, h, w := n.image(n.need(0))
-	grid := n.need(1)
-	s := n.shape(grid)
-	if len(s) != 4 || s[0] != b || s[3] != 2 {
-		unsupported("grid of shape %v for %d pictures", s, b)
+	x, grid := n.need(0), n.need(1)
+	in, s := n.shape(x), n.shape(grid)
+	axes := len(in) - 2
+	if axes != 2 && axes != 3 || len(s) != len(in) || s[0] != in[0] || s[axes+1] != axes {
+		unsupported("grid of shape %v for pictures of shape %v", s, in)
 	}
-	n.isFloat(n.need(0))
+	n.isFloat(x)
 	n.isFloat(grid)
-	wide := []int{b, s[1], s[2], 1}
+	wide := append(slices.Clone(s[:axes+1]), 1)
 	g := sampler{
-		x: n.transpose(n.need(0), 0, 2, 3, 1), batch: n.expand(n.iota(b, 0, 4, tensor.Int64), wide...),
-		padding: n.text("padding_mode", "zeros"), align: n.flag("align_corners"), height: h, width: w,
+		x: n.moved(x, 1, axes+1), batch: n.expand(n.iota(in[0], 0, axes+2, tensor.Int64), wide...),
+		padding: n.text("padding_mode", "zeros"), align: n.flag("align_corners"), sizes: in[2:],
 	}
-	if c < 1 || g.padding != "zeros" && g.padding != "border" && g.padding != "reflection" {
+	if g.padding != "zeros" && g.padding != "border" && g.padding != "reflection" {
 		unsupported("padding_mode %q", g.padding)
 	}
-	u := g.place(n, n.slice(grid, 3, 0, 1, 1), w)
-	v := g.place(n, n.slice(grid, 3, 1, 2, 1), h)
-	var y graph.Ref
-	switch mode := n.text("mode", "linear"); mode {
-	case "nearest":
-		y = g.read(n, n.round(g.inside(n, v, h)), n.round(g.inside(n, u, w)))
-	case "bilinear", "linear":
-		y = g.sum(n, g.linear(n, g.inside(n, v, h)), g.linear(n, g.inside(n, u, w)))
-	case "bicubic", "cubic":
-		y = g.sum(n, g.cubic(n, v, h), g.cubic(n, u, w))
-	default:
-		unsupported("mode %q", mode)
+	mode := n.text("mode", "linear")
+	taps := make([][]weighted, axes)
+	for i, d := range g.sizes {
+		r := g.place(n, n.slice(grid, axes+1, axes-1-i, axes-i, 1), d)
+		switch mode {
+		case "nearest":
+			taps[i] = []weighted{{at: n.round(g.inside(n, r, d))}}
+		case "bilinear", "linear":
+			taps[i] = g.linear(n, g.inside(n, r, d))
+		case "bicubic", "cubic":
+			taps[i] = g.cubic(n, r, d)
+		default:
+			unsupported("mode %q", mode)
+		}
 	}
-	return n.transpose(y, 0, 3, 1, 2)
+	return n.moved(g.sum(n, taps), axes+1, 1)
 }
 
 // place turns [-1, 1] into places of a row or column.
@@ -119,29 +123,48 @@ func (g *sampler) cubic(n *node, r graph.Ref, length int) []weighted {
 	return list
 }
 
-func (g *sampler) sum(n *node, rows, columns []weighted) graph.Ref {
+// sum goes through the taps of all axes, the first axis slowest. A tap without a weight counts once.
+func (g *sampler) sum(n *node, taps [][]weighted) graph.Ref {
 	var y graph.Ref
-	for _, r := range rows {
-		for _, c := range columns {
-			part := n.mul(g.read(n, r.at, c.at), n.mul(r.weight, c.weight))
-			if y == graph.None {
-				y = part
-			} else {
-				y = n.add(y, part)
+	var add func(axis int, at []graph.Ref, weight graph.Ref)
+	add = func(axis int, at []graph.Ref, weight graph.Ref) {
+		if axis < len(taps) {
+			for _, t := range taps[axis] {
+				w := t.weight
+				if weight != graph.None {
+					w = n.mul(weight, t.weight)
+				}
+				add(axis+1, append(slices.Clone(at), t.at), w)
 			}
+			return
+		}
+		part := g.read(n, at)
+		if weight != graph.None {
+			part = n.mul(part, weight)
+		}
+		if y == graph.None {
+			y = part
+		} else {
+			y = n.add(y, part)
 		}
 	}
+	add(0, nil, graph.None)
 	return y
 }
 
 // read is the picture at whole places, 0 outside of it.
-func (g *sampler) read(n *node, row, column graph.Ref) graph.Ref {
-	within := func(r graph.Ref, length int) graph.Ref {
-		return n.and(n.compare("GreaterOrEqual", r, n.f(0)), n.compare("LessOrEqual", r, n.f(float32(length-1))))
+func (g *sampler) read(n *node, at []graph.Ref) graph.Ref {
+	tuple := []graph.Ref{g.batch}
+	var inside graph.Ref
+	for i, r := range at {
+		last := g.sizes[i] - 1
+		within := n.and(n.compare("GreaterOrEqual", r, n.f(0)), n.compare("LessOrEqual", r, n.f(float32(last))))
+		if inside == graph.None {
+			inside = within
+		} else {
+			inside = n.and(inside, within)
+		}
+		tuple = append(tuple, n.min(n.max(n.cast(r, tensor.Int64), n.i(0)), n.i(int64(last))))
 	}
-	index := func(r graph.Ref, length int) graph.Ref {
-		return n.min(n.max(n.cast(r, tensor.Int64), n.i(0)), n.i(int64(length-1)))
-	}
-	tuples := n.concat(3, g.batch, index(row, g.height), index(column, g.width))
-	return n.where(n.and(within(row, g.height), within(column, g.width)), n.op("GatherND", nil, g.x, tuples), n.f(0))
+	return n.where(inside, n.op("GatherND", nil, g.x, n.concat(len(at)+1, tuple...)), n.f(0))
 }

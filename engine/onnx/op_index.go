@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/graph"
@@ -119,10 +120,12 @@ func nonZero(n *node) []*value {
 // topK has its K as an attribute before operator set 10. Indices are in order of value, also if that is not asked for.
 func topK(n *node) []*value {
 	x := n.need(0)
-	n.isFloat(x)
 	k := n.integer("k", 0)
 	if n.has(1) {
 		k = n.only(1)
+	}
+	if n.dtype(x) != tensor.Float32 {
+		return n.topIntegers(x, k)
 	}
 	attrs := graph.Attrs{"axis": n.axis(n.integer("axis", -1), len(n.shape(x)))}
 	if n.integer("largest", 1) == 0 {
@@ -131,4 +134,47 @@ func topK(n *node) []*value {
 	refs := n.l.b.OpN("TopK", 2, attrs, x, n.l.b.Ints(k))
 	n.check()
 	return []*value{{ref: refs[0]}, {ref: refs[1]}}
+}
+
+// maxTop bounds the k of topIntegers, which finds the elements one after the other.
+const maxTop = 256
+
+// topIntegers finds the greatest element that is left, k times; of equal ones the first. Upside down, x is -1 - x.
+func (n *node) topIntegers(x graph.Ref, k int) []*value {
+	dt, shape := n.dtype(x), n.shape(x)
+	axis := n.axis(n.integer("axis", -1), len(shape))
+	d := shape[axis]
+	if k < 1 || k > min(d, maxTop) || dt == tensor.Bool {
+		unsupported("k is %d of %d, of %v", k, d, dt)
+	}
+	turned := func(r graph.Ref) graph.Ref {
+		if n.element(0) == Uint64 {
+			r = n.flipped(r)
+		}
+		if n.integer("largest", 1) == 0 {
+			return n.sub(n.i(-1), r)
+		}
+		return r
+	}
+	from, least := turned(n.cast(x, tensor.Int64)), n.i(math.MinInt64)
+	iota := n.iota(d, axis, len(shape), tensor.Int64)
+	left := n.expand(n.bool(true), shape...)
+	var values, indices []graph.Ref
+	for range k {
+		rest := n.where(left, from, least)
+		most := n.folded("Max", rest, true, axis)
+		hit := n.and(n.compare("Equal", rest, most), left)
+		index := n.folded("Min", n.where(hit, iota, n.i(int64(d))), true, axis)
+		values, indices = append(values, most), append(indices, index)
+		left = n.and(left, n.not(n.compare("Equal", iota, index)))
+	}
+	// Upside down and flipped, both are undone by themselves in the other order.
+	y := n.concat(axis, values...)
+	if n.integer("largest", 1) == 0 {
+		y = n.sub(n.i(-1), y)
+	}
+	if n.element(0) == Uint64 {
+		y = n.flipped(y)
+	}
+	return []*value{{ref: n.cast(y, dt)}, {ref: n.concat(axis, indices...)}}
 }

@@ -245,7 +245,11 @@ func spaceToDepth(n *node) graph.Ref {
 	if k < 1 || k > 1<<10 || h%k != 0 || w%k != 0 {
 		unsupported("blocksize %d of %dx%d", k, h, w)
 	}
-	return n.reshape(n.transpose(n.reshape(x, b, c, h/k, k, w/k, k), 0, 3, 5, 1, 2, 4), b, c*k*k, h/k, w/k)
+	perm := []int{0, 3, 5, 1, 2, 4}
+	if n.text("mode", "DCR") == "CRD" {
+		perm = []int{0, 1, 3, 5, 2, 4}
+	}
+	return n.reshape(n.transpose(n.reshape(x, b, c, h/k, k, w/k, k), perm...), b, c*k*k, h/k, w/k)
 }
 
 func trilu(n *node) graph.Ref {

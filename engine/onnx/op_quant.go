@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/graph"
@@ -23,12 +24,54 @@ func (n *node) along(r graph.Ref, like graph.Ref, axis int) graph.Ref {
 		return n.reshape(r)
 	}
 	axis = n.axis(axis, rank)
+	if len(n.shape(r)) == rank && rank > 1 {
+		return n.blocked(r, like, axis)
+	}
 	if len(n.shape(r)) != 1 || count != n.shape(like)[axis] {
 		unsupported("%v scales for shape %v", n.shape(r), n.shape(like))
 	}
 	shape := slices.Repeat([]int{1}, rank)
 	shape[axis] = count
 	return n.reshape(r, shape...)
+}
+
+// blocked repeats each entry along an axis for a block of elements.
+func (n *node) blocked(r, like graph.Ref, axis int) graph.Ref {
+	shape, d := slices.Clone(n.shape(r)), n.shape(like)[axis]
+	block := n.integer("block_size", 0)
+	if block == 0 {
+		block = (d + shape[axis] - 1) / shape[axis]
+	}
+	if block < 1 || (d+block-1)/block != shape[axis] || len(shape) == graph.MaxRank {
+		unsupported("%v scales for shape %v in blocks of %d", shape, n.shape(like), block)
+	}
+	wide := slices.Insert(slices.Clone(shape), axis+1, 1)
+	full := slices.Clone(wide)
+	full[axis+1] = block
+	flat := slices.Clone(shape)
+	flat[axis] *= block
+	return n.slice(n.reshape(n.expand(n.reshape(r, wide...), full...), flat...), axis, 0, d, 1)
+}
+
+// quantizedTo is quantized for every element type, with scales by block too.
+func (n *node) quantizedTo(x, scale, zero graph.Ref, e Element) graph.Ref {
+	t := e.traits()
+	y := n.div(x, scale)
+	if e.isFloat() {
+		return n.narrowed(y, e, n.saturates())
+	}
+	least, most := float32(0), float32(math.Ldexp(1, t.bits)-1)
+	if t.signed {
+		least, most = float32(-math.Ldexp(1, t.bits-1)), float32(math.Ldexp(1, t.bits-1)-1)
+	}
+	if t.bits > 16 {
+		unsupported("quantising to %v", e)
+	}
+	y = n.round(y)
+	if zero != graph.None {
+		y = n.add(y, n.cast(zero, tensor.Float32))
+	}
+	return n.cast(n.min(n.max(y, n.f(least)), n.f(most)), t.carrier)
 }
 
 // quantized is saturate(round(x / scale) + zero) in an 8-bit type; the conversion saturates.
@@ -46,6 +89,12 @@ func (n *node) quantized(x, scale, zero graph.Ref, dt tensor.DType) graph.Ref {
 func quantizeLinear(n *node) graph.Ref {
 	x, axis := n.cast(n.need(0), tensor.Float32), n.integer("axis", 1)
 	zero := graph.None
+	if e := n.resultOf(0); e != Element(tensor.Uint8) && e != Element(tensor.Int8) || len(n.shape(n.need(1))) > 1 {
+		if n.has(2) {
+			zero = n.along(n.x(2), x, axis)
+		}
+		return n.quantizedTo(x, n.along(n.need(1), x, axis), zero, e)
+	}
 	if n.has(2) {
 		zero = n.x(2)
 		n.isByte(zero)

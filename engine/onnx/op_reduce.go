@@ -178,7 +178,10 @@ func alongAxis(name string) func(*node) graph.Ref {
 }
 
 // cumSum adds to every element the one before it, then the sum two before, four before and so on.
-func cumSum(n *node) graph.Ref {
+func cumSum(n *node) graph.Ref { return n.running("Add", 0) }
+
+// running applies an operator along the axis of input 1 to each element and all before it; its neutral element stands before the first.
+func (n *node) running(name string, neutral float32) graph.Ref {
 	x := n.need(0)
 	axis := n.axis(n.only(1), len(n.shape(x)))
 	d := n.shape(x)[axis]
@@ -186,13 +189,13 @@ func cumSum(n *node) graph.Ref {
 		x = n.reversed(x, axis)
 	}
 	shift := func(x graph.Ref, by int) graph.Ref {
-		return n.slice(n.pad(x, axis, by, 0, "constant", n.same(x, 0)), axis, 0, d, 1)
+		return n.slice(n.pad(x, axis, by, 0, "constant", n.same(x, neutral)), axis, 0, d, 1)
 	}
 	if n.flag("exclusive") {
 		x = shift(x, 1)
 	}
 	for by := 1; by < d; by *= 2 {
-		x = n.add(x, shift(x, by))
+		x = n.arith(name, x, shift(x, by))
 	}
 	if n.flag("reverse") {
 		x = n.reversed(x, axis)

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/graph"
@@ -47,8 +48,8 @@ func resize(n *node) graph.Ref {
 			sizes = n.list(3)
 		}
 	}
-	if n.flag("antialias") || n.text("keep_aspect_ratio_policy", "stretch") != "stretch" {
-		unsupported("antialias or keep_aspect_ratio_policy")
+	if n.flag("antialias") {
+		unsupported("antialias")
 	}
 	axes := upTo(len(in))
 	if list := n.integers("axes"); list != nil {
@@ -60,10 +61,14 @@ func resize(n *node) graph.Ref {
 	if sizes != nil && len(sizes) != len(axes) || sizes == nil && len(scales) != len(axes) || len(roi) != 0 && len(roi) != 2*len(axes) {
 		unsupported("%d sizes, %d scales and %d ends of roi for %d axes", len(sizes), len(scales), len(roi), len(axes))
 	}
+	common := n.commonScale(in, axes, sizes)
 	var outside graph.Ref
 	for i, axis := range axes {
 		scale, out := 0.0, 0
-		if sizes != nil {
+		if common > 0 {
+			scale = common
+			out = int(math.Floor(float64(scale*float64(in[axis])) + 0.5))
+		} else if sizes != nil {
 			out = sizes[i]
 			scale = float64(out) / float64(in[axis])
 		} else {
@@ -245,4 +250,24 @@ func (r *resizing) renormalised(list []tap, in int) []tap {
 		list[i].weight /= sum
 	}
 	return list
+}
+
+// commonScale is the scale of all axes that keeps their proportions, as large as fits into the sizes or as small as covers them; 0 if each
+// axis has its own.
+func (n *node) commonScale(in, axes, sizes []int) float64 {
+	policy := n.text("keep_aspect_ratio_policy", "stretch")
+	if policy == "stretch" || sizes == nil {
+		return 0
+	}
+	if policy != "not_larger" && policy != "not_smaller" {
+		unsupported("keep_aspect_ratio_policy %q", policy)
+	}
+	scale := 0.0
+	for i, axis := range axes {
+		s := float64(sizes[i]) / float64(in[axis])
+		if i == 0 || policy == "not_larger" && s < scale || policy == "not_smaller" && s > scale {
+			scale = s
+		}
+	}
+	return scale
 }

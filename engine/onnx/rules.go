@@ -40,6 +40,8 @@ func init() {
 		spectralRules,
 		trainRules,
 		roiRules,
+		arrangeRules,
+		stateRules,
 	} {
 		maps.Copy(rules, family)
 	}

@@ -26,7 +26,8 @@ var unsignedRules = map[string]rule{
 		x, y := n.need(0), n.need(1)
 		return n.sub(x, n.mul(n.unsignedDiv(x, y), y))
 	}),
-	"Pow": one(unsignedPower),
+	"Pow":  one(unsignedPower),
+	"TopK": topK,
 }
 
 // unsigned is the rule for a node that has an input of uint64.
