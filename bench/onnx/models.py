@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import onnx
+import sequences
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -173,6 +174,8 @@ MODELS = {
     "mobilenetv2small": (write_image(mobilenet, 96), ["N=32"]),
     "yolov8n": (write_image(yolo, 320), ["N=1"]),
 }
+
+MODELS |= sequences.MODELS
 
 if __name__ == "__main__":
     if sys.argv[1] == "--list":

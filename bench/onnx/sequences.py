@@ -1,14 +1,9 @@
-"""Writes transformers and recurrent networks as exporters write them, with random weights of a fixed seed.
-
-    sequences.py DIR [NAME...]
+"""Transformers and recurrent networks as exporters write them, with random weights of a fixed seed, for models.py.
 
 Encoders (minilm, bert): Gelu as five nodes, attention as products, as torch.onnx.export writes them. Decoders take and give their
 keys and values: gpt2 as nodes of operator set 17, llama with the Attention, RMSNormalization and RotaryEmbedding of set 23; the
 small ones (tiny-gpt2, tiny-llama) are for tests. lstm and gru have two layers.
 """
-import os
-import sys
-
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -187,27 +182,19 @@ def recurrent(name, op, gates, width=256, inputs=128, steps=100):
     return net
 
 
+def written(build):
+    return lambda name, path: build(name).save(path)
+
+
+# As in models.py. The tiny ones are for comparisons of outputs, not of time.
 MODELS = {
-    "minilm": lambda n: encoder(n, 6, 384, 12, 1536),
-    "bert": lambda n: encoder(n, 12, 768, 12, 3072),
-    "tiny-bert": lambda n: encoder(n, 2, 48, 4, 96, vocabulary=40),
-    "gpt2": gpt2,
-    "tiny-gpt2": lambda n: gpt2(n, 2, 48, 4, 40, 64),
-    "llama": llama,
-    "tiny-llama": lambda n: llama(n, 2, 48, 6, 2, 96, 40, 64),
-    "lstm": lambda n: recurrent(n, "LSTM", 4),
-    "gru": lambda n: recurrent(n, "GRU", 3),
+    "minilm": (written(lambda n: encoder(n, 6, 384, 12, 1536)), ["batch=1,seq=128", "batch=32,seq=128"]),
+    "bert": (written(lambda n: encoder(n, 12, 768, 12, 3072)), ["batch=1,seq=128", "batch=8,seq=128"]),
+    "gpt2": (written(gpt2), ["batch=1,seq=1,past=128", "batch=1,seq=64,past=64"]),
+    "llama": (written(llama), ["batch=1,seq=1,past=128", "batch=1,seq=64,past=64"]),
+    "lstm": (written(lambda n: recurrent(n, "LSTM", 4)), ["batch=1", "batch=32"]),
+    "gru": (written(lambda n: recurrent(n, "GRU", 3)), ["batch=1", "batch=32"]),
+    "tiny-bert": (written(lambda n: encoder(n, 2, 48, 4, 96, vocabulary=40)), []),
+    "tiny-gpt2": (written(lambda n: gpt2(n, 2, 48, 4, 40, 64)), []),
+    "tiny-llama": (written(lambda n: llama(n, 2, 48, 6, 2, 96, 40, 64)), []),
 }
-
-
-def main():
-    folder, names = sys.argv[1], sys.argv[2:] or list(MODELS)
-    os.makedirs(folder, exist_ok=True)
-    for name in names:
-        path = os.path.join(folder, name + ".onnx")
-        if not os.path.exists(path):
-            MODELS[name](name).save(path)
-
-
-if __name__ == "__main__":
-    main()

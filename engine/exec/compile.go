@@ -82,6 +82,10 @@ func compile(g *graph.Graph, u *Update, w *Weights) (*Program, error) {
 			p.steps = append(p.steps, step{in.call.Node, emitFused(c, in)})
 			continue
 		}
+		if in.scores != nil {
+			p.steps = append(p.steps, step{in.call.Node, emitScores(c, in)})
+			continue
+		}
 		op, ok := operations[in.call.Node.Op]
 		if !ok {
 			return nil, fmt.Errorf("node %q: operator %s cannot be run", in.call.Node.Name, in.call.Node.Op)
@@ -136,6 +140,7 @@ type instruction struct {
 	transA, transB bool      // MatMul and Gemm: the factor is stored transposed
 	then           *then     // MatMul and Gemm: what joinProducts made part of it
 	conv           *convThen // the same for Conv
+	scores         *scores   // set for attention that a file writes out, of which call is the last product
 	group          *fused    // set for an instruction that stands for several, of which call is the first
 }
 

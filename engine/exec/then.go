@@ -30,6 +30,9 @@ func (c *compiler) joinProducts(outputs []int) {
 	}
 	for i := range c.code {
 		if !f.gone[i] {
+			f.attention(i)
+		}
+		if !f.gone[i] {
 			f.product(i)
 			f.convolution(i)
 		}

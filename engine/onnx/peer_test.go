@@ -181,7 +181,7 @@ func noise(r *rand.Rand, port Port, named map[string]int) *tensor.Tensor {
 	case tensor.Int64:
 		for i := range x.Int64() {
 			x.Int64()[i] = r.Int64N(2)
-			if strings.Contains(port.Name, "ids") {
+			if strings.Contains(port.Name, "ids") && !strings.Contains(port.Name, "type") {
 				x.Int64()[i] = r.Int64N(1000)
 			}
 			if strings.Contains(port.Name, "mask") {
