@@ -113,6 +113,10 @@ func (g *convGradient) read(dst, plane []float32, k0, k1, k2 int) {
 	last := &w[2]
 	start := k2*last.Dilation - last.Before
 	from, to := last.inside(start)
+	if last.Stride == 1 && w[1].Stride == 1 && last.In == last.Out && from < to {
+		g.shift(dst, plane, k0, k1*w[1].Dilation-w[1].Before, start, from, to)
+		return
+	}
 	for o0 := range w[0].Out {
 		i0 := o0*w[0].Stride + k0*w[0].Dilation - w[0].Before
 		for o1 := range w[1].Out {
@@ -133,6 +137,32 @@ func (g *convGradient) read(dst, plane []float32, k0, k1, k2 int) {
 			for o := from; o < to; o++ {
 				row[o] = src[start+o*last.Stride]
 			}
+		}
+	}
+}
+
+// shift is read for a window that moves by one and gives rows as long as those of the input: the rows are a piece of the input, moved
+// down and right, but for what then comes from a neighbouring row.
+func (g *convGradient) shift(dst, plane []float32, k0, down, right, from, to int) {
+	w := &g.Window
+	width := w[2].In
+	top, bottom := w[1].inside(down)
+	for o0 := range w[0].Out {
+		i0 := o0*w[0].Stride + k0*w[0].Dilation - w[0].Before
+		out := dst[:w[1].Out*width]
+		dst = dst[len(out):]
+		if i0 < 0 || i0 >= w[0].In || top == bottom {
+			clear(out)
+			continue
+		}
+		clear(out[:top*width])
+		clear(out[bottom*width:])
+		rows := out[top*width : bottom*width]
+		src := plane[(i0*w[1].In+top+down)*width+right+from:]
+		copy(rows[from:len(rows)-(width-to)], src)
+		for ; len(rows) > 0; rows = rows[width:] {
+			clear(rows[:from])
+			clear(rows[to:width])
 		}
 	}
 }

@@ -30,8 +30,26 @@ func (w *Window) maxGrads(dx, dy, x []float32, lo, hi int) {
 // planeGrain is how many planes are worth a goroutine.
 func (w *Window) planeGrain() int { return max(1, elementGrain/(w.out()*w.places())) }
 
-// maxGrad is MaxPoolGrad for one plane of zeros. Windows without padding along the last axis, in rows, are taken together.
+// maxGrad is MaxPoolGrad for one plane. Most often its elements have no sign, as after Relu, and none is NaN: then their bits are in
+// their order. That is found on the way, and if it does not hold the plane is done again.
 func (w *Window) maxGrad(dx, dy, x []float32) {
+	if w[2].Kernel != 2 || w[2].Stride != 2 || w[2].Dilation != 1 {
+		w.maxGradBy(nil, dx, dy, x)
+		return
+	}
+	if w.maxGradBy(maxGrad2x2Positive, dx, dy, x) {
+		return
+	}
+	clear(dx)
+	if sum := Sum(x); sum != sum {
+		w.maxGradBy(nil, dx, dy, x)
+		return
+	}
+	w.maxGradBy(maxGrad2x2, dx, dy, x)
+}
+
+// maxGradBy takes windows of 2x2 without padding, those of a row together, to by2x2 if it is not nil, and stops if that reports false.
+func (w *Window) maxGradBy(by2x2 func(dx, dy, x []float32, i, down int) bool, dx, dy, x []float32) bool {
 	from, to := w[2].whole()
 	size := [3]int{w[1].In * w[2].In, w[2].In, 1}
 	var s span
@@ -45,9 +63,10 @@ func (w *Window) maxGrad(dx, dy, x []float32) {
 			row := dy[:w[2].Out]
 			dy = dy[w[2].Out:]
 			for o := 0; o < len(row); {
-				if o == from && from < to && s.count[0] == 1 && s.count[1] == 2 && w[2].Kernel == 2 {
-					start := s.first[0] + s.first[1] + from*w[2].Stride - w[2].Before
-					maxGrad2x2(dx, row[from:to], x, start, w[2].Stride, s.step[1], s.step[2])
+				if by2x2 != nil && o == from && from < to && s.count[0] == 1 && s.count[1] == 2 {
+					if !by2x2(dx, row[from:to], x, s.first[0]+s.first[1]+from*2-w[2].Before, s.step[1]) {
+						return false
+					}
 					o = to
 					continue
 				}
@@ -59,6 +78,7 @@ func (w *Window) maxGrad(dx, dy, x []float32) {
 			}
 		}
 	}
+	return true
 }
 
 // whole is the range of outputs whose window has no padding along the axis.
@@ -70,25 +90,40 @@ func (a *Axis) whole() (from, to int) {
 	return from, to
 }
 
-// maxGrad2x2 adds each dy to the maximum of four elements: at i, right of it, down and right of down. Without branches on data,
-// which would be mispredicted: the greatest of four keys names the element.
-func maxGrad2x2(dx, dy, x []float32, i, stride, down, right int) {
-	offsets := [4]int{down + right, down, right, 0}
+// maxGrad2x2 adds each dy to the maximum of four elements, none of them NaN: at i, right of it, down and right of down, two further
+// for each next dy. Without branches on data, which would be mispredicted: the greatest of four keys names the element.
+func maxGrad2x2(dx, dy, x []float32, i, down int) bool {
+	offsets := [4]int{down + 1, down, 1, 0}
 	for _, d := range dy {
-		key := max(poolKey(x[i], 3), poolKey(x[i+right], 2), poolKey(x[i+down], 1), poolKey(x[i+down+right], 0))
+		upper, lower := x[i:i+2], x[i+down:i+down+2]
+		key := max(max(poolKey(upper[0], 3), poolKey(upper[1], 2)), max(poolKey(lower[0], 1), poolKey(lower[1], 0)))
 		dx[i+offsets[key&3]] += d
-		i += stride
+		i += 2
 	}
+	return true
 }
 
-// poolKey orders numbers as integers, zeros equal and NaN above all, and among equal ones by rank.
-func poolKey(x float32, rank int64) int64 {
-	bits := int32(math.Float32bits(x + 0)) // -0 + 0 is +0
-	if x != x {
-		bits = math.MaxInt32
+// maxGrad2x2Positive is maxGrad2x2 for elements without sign. It reports false if one has a sign or is NaN, and what it did is void.
+func maxGrad2x2Positive(dx, dy, x []float32, i, down int) bool {
+	offsets := [4]int{down + 1, down, 1, 0}
+	greatest := int64(0)
+	for _, d := range dy {
+		upper, lower := x[i:i+2], x[i+down:i+down+2]
+		a, b := int64(math.Float32bits(upper[0])), int64(math.Float32bits(upper[1]))
+		c, e := int64(math.Float32bits(lower[0])), int64(math.Float32bits(lower[1]))
+		key := max(max(a*4+3, b*4+2), max(c*4+1, e*4))
+		dx[i+offsets[key&3]] += d
+		greatest = max(greatest, key)
+		i += 2
 	}
-	bits ^= bits >> 31 & math.MaxInt32
-	return int64(bits)<<2 | rank
+	return greatest>>2 <= 0x7f800000 // +Inf
+}
+
+// poolKey orders numbers as integers, zeros equal, and among equal ones by rank.
+func poolKey(x float32, rank int64) int64 {
+	bits := int32(math.Float32bits(x))
+	sign := bits >> 31
+	return int64((bits&math.MaxInt32^sign)-sign)<<2 | rank
 }
 
 // SumPoolGrad sets dx to the derivative of SumPool: dx is +0, then for each window in ascending order its dy is added to every

@@ -10,6 +10,8 @@ import (
 // windowShapes are convolutions with strides, dilations, padding, groups, several blocks of positions and windows of padding alone.
 var windowShapes = []ConvShape{
 	{Batch: 2, Groups: 1, Channels: 3, Outputs: 32, Window: Along(Axis{9, 3, 1, 1, 1, 9}, Axis{40, 3, 1, 1, 1, 40})},
+	{Batch: 1, Groups: 1, Channels: 2, Outputs: 3, Window: Along(Axis{3, 2, 2, 1, 1, 2}, Axis{4, 3, 1, 2, 3, 6}, Axis{5, 3, 1, 2, 2, 5})},
+	{Batch: 1, Groups: 1, Channels: 1, Outputs: 2, Window: Along(Axis{4, 5, 1, 1, 2, 4}, Axis{3, 7, 1, 1, 3, 3})},
 	{Batch: 3, Groups: 2, Channels: 2, Outputs: 3, Window: Along(Axis{7, 2, 2, 1, 1, 4}, Axis{6, 3, 3, 2, 2, 2})},
 	{Batch: 1, Groups: 4, Channels: 1, Outputs: 1, Window: Along(Axis{5, 2, 1, 3, 4, 9})},
 	{Batch: 1, Groups: 1, Channels: 1, Outputs: 1, Window: Along(Axis{7, 2, 2, 1, 0, 3}, Axis{20, 2, 2, 1, 1, 10})},
@@ -78,14 +80,21 @@ func normals(rng *rand.Rand, n int) []float32 {
 // TestPoolGradSame follows the rules: windows ascending, a maximum's gradient to the first greatest element or the first NaN.
 func TestPoolGradSame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
-	for _, s := range windowShapes {
+	for i := range 10 * len(windowShapes) {
+		s := windowShapes[i%len(windowShapes)]
 		const planes = 3
 		w := s.Window
 		x, dy := sample(rng, planes*w.in()), normals(rng, planes*w.out())
+		if rng.IntN(2) == 0 {
+			x = normals(rng, len(x))
+		}
 		for i := range x { // ties
 			if rng.IntN(2) == 0 {
 				x[i] = float32(rng.IntN(2))
 			}
+		}
+		if rng.IntN(2) == 0 {
+			applyUnary(opRelu, x, x)
 		}
 		wantMax, wantSum := make([]float32, len(x)), make([]float32, len(x))
 		for c := range planes {
