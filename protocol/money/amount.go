@@ -185,6 +185,16 @@ func (a Amount) Part(n, d uint64) Amount {
 	return must(a.MulDiv(n, d))
 }
 
+// Share returns a·part/whole, rounded down. It panics if whole is zero or part is above it: a rule has divided by nothing.
+func (a Amount) Share(part, whole Amount) Amount {
+	if whole.IsZero() || part.Compare(whole) > 0 {
+		panic("money: a share of " + part.String() + " in " + whole.String())
+	}
+	var v uint256.Int
+	v.MulDivOverflow(&a.v, &part.v, &whole.v) // cannot overflow: part is at most whole
+	return Amount{v}
+}
+
 func must(a Amount, err error) Amount {
 	if err != nil {
 		panic("money: " + err.Error())

@@ -162,3 +162,23 @@ func FuzzAmount(f *testing.F) {
 		exact("part", got, err, new(big.Int).Div(new(big.Int).Mul(p, k), big.NewInt(10_000)))
 	})
 }
+
+func TestShare(t *testing.T) {
+	big, err := Parse("115792089237316195423570985008687907853269984665640564039457584007913129639935") // 2^256 - 1
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ a, part, whole, want Amount }{
+		{New(100), New(1), New(3), New(33)}, {New(100), New(0), New(3), New(0)}, {New(7), New(3), New(3), New(7)}, {big, big, big, big}, {big, New(1), big, New(1)},
+	} {
+		if got := c.a.Share(c.part, c.whole); got.Compare(c.want) != 0 {
+			t.Errorf("%s·%s/%s is %s, want %s", c.a, c.part, c.whole, got, c.want)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a share above the whole")
+		}
+	}()
+	New(1).Share(New(2), New(1))
+}

@@ -155,8 +155,8 @@ func cuts(from, to int) []int {
 
 // Choose lets the challenger point at a part. On an error, which wraps ErrChoice, g is as before.
 func (g *Game) Choose(i int, src Source) error {
-	if !g.Stage.Picks() || i < 0 || i >= g.choices() {
-		return fmt.Errorf("%w: %d of %d at %q", ErrChoice, i, g.choices(), g.Stage)
+	if !g.Stage.Picks() || i < 0 || i >= g.Choices() {
+		return fmt.Errorf("%w: %d of %d at %q", ErrChoice, i, g.Choices(), g.Stage)
 	}
 	switch g.Stage {
 	case PickSegment:
@@ -201,8 +201,8 @@ func (g *Game) Choose(i int, src Source) error {
 	return nil
 }
 
-// choices is the number of parts to choose from.
-func (g *Game) choices() int {
+// Choices is the number of parts to choose from; 0 if the challenger is not to move.
+func (g *Game) Choices() int {
 	switch g.Stage {
 	case PickSegment:
 		return trace.Points + 1

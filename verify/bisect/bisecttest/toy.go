@@ -1,4 +1,6 @@
-package bisect
+// Package bisecttest has a small unit of work with every part that a training unit has, and the lies that can be told about it, for tests
+// of the game and of whatever hosts it. It imports the engine, verify and testing.
+package bisecttest
 
 import (
 	"encoding/binary"
@@ -12,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/tensor"
+	"github.com/mutirao/mutirao/verify/bisect"
 	"github.com/mutirao/mutirao/verify/merkle"
 	"github.com/mutirao/mutirao/verify/split/splittest"
 	"github.com/mutirao/mutirao/verify/trace"
@@ -20,24 +23,24 @@ import (
 // The toy unit has what a training unit has: weights from the model, a second state that starts from zeros, batches from records,
 // known inputs, a guard, a payload; and one node of any operator, whose outputs are states of their own so that they matter.
 const (
-	toySteps   = 20
-	toyRecords = 12
-	toyRows    = 40
-	toyCols    = 33
+	Steps   = 20
+	records = 12
+	rows    = 40
+	cols    = 33
 )
 
-// fault is a lie in an execution. Its zero value is the truth.
-type fault struct {
-	kind    string
-	step    int
-	value   int    // "flip"
-	element int    // "flip", "batch", "after", "start"
-	name    string // "after", "start"
+// Fault is a lie in an execution. Its zero value is the truth.
+type Fault struct {
+	Kind    string // flip, batch, after, start, model, seed, skip, payload or long payload
+	Step    int
+	Value   int    // flip
+	Element int    // flip, batch, after, start, payload
+	Name    string // after, start: of the state
 }
 
-// toy is an execution of the toy unit, honest but for one fault.
-type toy struct {
-	fault
+// Toy is an execution of the toy unit, honest but for one fault. It implements bisect.Machine.
+type Toy struct {
+	Fault
 	program  *trace.Program
 	nodes    []*exec.Program
 	graphs   []*graph.Graph
@@ -46,18 +49,19 @@ type toy struct {
 	known    []map[string]*tensor.Tensor // by step
 	initial  map[string]*tensor.Tensor
 	weights  *tensor.Tensor
-	records  [][]byte
+	data     [][]byte
 	states   [][]trace.Entry
 	values   [][]*tensor.Tensor
 	payload  []byte
 	skipStep int // the guard of this step is not finite
 }
 
-func newToy(t testing.TB, c splittest.Case, f fault, skip int) *toy {
+// New executes the unit with a node of a case and a fault. The guard of step skip is not finite; -1 for none.
+func New(t testing.TB, c splittest.Case, f Fault, skip int) *Toy {
 	t.Helper()
-	m := &toy{fault: f, skipStep: skip, initial: map[string]*tensor.Tensor{}}
+	m := &Toy{Fault: f, skipStep: skip, initial: map[string]*tensor.Tensor{}}
 	b := graph.NewBuilder("toy")
-	w, x := b.Input("w", tensor.Float32, toyRows, toyCols), b.Input("x", tensor.Float32, toyRows, toyCols)
+	w, x := b.Input("w", tensor.Float32, rows, cols), b.Input("x", tensor.Float32, rows, cols)
 	s := b.Input("m", tensor.Float32, 5)
 	rng := rand.New(rand.NewPCG(11, 12))
 	for i, r := range c.Add(b) {
@@ -67,11 +71,11 @@ func newToy(t testing.TB, c splittest.Case, f fault, skip int) *toy {
 		b.Output(trace.NextPrefix+name, r)
 		m.initial[name] = tensor.New(v.DType, v.Shape...)
 	}
-	long := make([]float32, toyRows*toyCols) // too long to stand in a node's record
+	long := make([]float32, rows*cols) // too long to stand in a node's record
 	for i := range long {
 		long[i] = float32(i%9) / 16
 	}
-	b.Output(trace.NextPrefix+"w", b.Op("Sub", nil, w, b.Op("Mul", nil, x, b.Initializer("rates", tensor.FromFloat32(long, toyRows, toyCols)))))
+	b.Output(trace.NextPrefix+"w", b.Op("Sub", nil, w, b.Op("Mul", nil, x, b.Initializer("rates", tensor.FromFloat32(long, rows, cols)))))
 	b.Output(trace.NextPrefix+"m", b.Op("Add", nil, s, b.Float(1)))
 	b.Output(trace.Guard, b.Op("ReduceSumSquare", graph.Attrs{"keepdims": 0}, x))
 	g, err := b.Graph()
@@ -97,20 +101,20 @@ func newToy(t testing.TB, c splittest.Case, f fault, skip int) *toy {
 		}
 		m.nodes, m.graphs = append(m.nodes, node), append(m.graphs, one)
 	}
-	for range toyRecords {
-		record := make([]byte, 4*toyCols)
-		for j := range toyCols {
+	for range records {
+		record := make([]byte, 4*cols)
+		for j := range cols {
 			binary.LittleEndian.PutUint32(record[4*j:], math.Float32bits(float32(rng.NormFloat64())))
 		}
-		m.records = append(m.records, record)
+		m.data = append(m.data, record)
 	}
-	infinite := make([]byte, 4*toyCols)
+	infinite := make([]byte, 4*cols)
 	binary.LittleEndian.PutUint32(infinite, 0x7f800000)
-	m.records = append(m.records, infinite)
-	for range toySteps {
+	m.data = append(m.data, infinite)
+	for range Steps {
 		m.known = append(m.known, c.Random(rng))
 	}
-	m.weights = tensor.New(tensor.Float32, toyRows, toyCols)
+	m.weights = tensor.New(tensor.Float32, rows, cols)
 	for i := range m.weights.Float32() {
 		m.weights.Float32()[i] = float32(rng.NormFloat64())
 	}
@@ -120,23 +124,23 @@ func newToy(t testing.TB, c splittest.Case, f fault, skip int) *toy {
 }
 
 // run executes the unit with its fault.
-func (m *toy) run(t testing.TB) {
+func (m *Toy) run(t testing.TB) {
 	state := map[string]*tensor.Tensor{}
 	for name, x := range m.initial {
 		state[name] = x.Clone()
 	}
-	if m.kind == "start" {
-		flip(state[m.name], m.element)
+	if m.Kind == "start" {
+		flip(state[m.Name], m.Element)
 	}
-	if m.kind == "model" {
-		state["w"] = tensor.New(tensor.Float32, toyRows, toyCols)
+	if m.Kind == "model" {
+		state["w"] = tensor.New(tensor.Float32, rows, cols)
 	}
 	m.states = append(m.states, m.list(state))
-	for step := range toySteps {
+	for step := range Steps {
 		values := m.step(t, step, state)
 		m.values = append(m.values, values)
 		after := map[string]*tensor.Tensor{}
-		skipped := math.IsInf(float64(values[m.program.Guard].Float32()[0]), 0) || m.kind == "skip" && m.fault.step == step
+		skipped := math.IsInf(float64(values[m.program.Guard].Float32()[0]), 0) || m.Kind == "skip" && m.Step == step
 		for i := range m.program.States {
 			record, _ := m.program.Record(m.program.StateAt(i))
 			s, err := trace.ParseState(record)
@@ -148,9 +152,9 @@ func (m *toy) run(t testing.TB) {
 				after[s.Name] = state[s.Name]
 			}
 		}
-		if m.kind == "after" && m.fault.step == step {
-			after[m.name] = after[m.name].Clone()
-			flip(after[m.name], m.element)
+		if m.Kind == "after" && m.Step == step {
+			after[m.Name] = after[m.Name].Clone()
+			flip(after[m.Name], m.Element)
 		}
 		state = after
 		m.states = append(m.states, m.list(state))
@@ -159,9 +163,9 @@ func (m *toy) run(t testing.TB) {
 	for i, v := range m.weights.Float32() {
 		m.payload = binary.LittleEndian.AppendUint32(m.payload, math.Float32bits(v-last[i]))
 	}
-	switch m.kind {
+	switch m.Kind {
 	case "payload":
-		m.payload[m.element] ^= 1
+		m.payload[m.Element] ^= 1
 	case "long payload":
 		m.payload = append(m.payload, 0)
 	}
@@ -188,7 +192,7 @@ func flip(x *tensor.Tensor, i int) {
 	}
 }
 
-func (m *toy) list(state map[string]*tensor.Tensor) []trace.Entry {
+func (m *Toy) list(state map[string]*tensor.Tensor) []trace.Entry {
 	var list []trace.Entry
 	for name, x := range state {
 		list = append(list, trace.Entry{Name: name, Role: trace.RoleState, Tensor: x})
@@ -197,7 +201,7 @@ func (m *toy) list(state map[string]*tensor.Tensor) []trace.Entry {
 }
 
 // step computes all values of a step.
-func (m *toy) step(t testing.TB, step int, state map[string]*tensor.Tensor) []*tensor.Tensor {
+func (m *Toy) step(t testing.TB, step int, state map[string]*tensor.Tensor) []*tensor.Tensor {
 	var values []*tensor.Tensor
 	for _, v := range m.inputs {
 		switch {
@@ -228,8 +232,8 @@ func (m *toy) step(t testing.TB, step int, state map[string]*tensor.Tensor) []*t
 		}
 		for _, v := range m.graphs[i].Outputs {
 			x := out[v.Name]
-			if m.kind == "flip" && m.fault.step == step && m.value == len(values) {
-				flip(x, m.element)
+			if m.Kind == "flip" && m.Step == step && m.Value == len(values) {
+				flip(x, m.Element)
 			}
 			values = append(values, x)
 		}
@@ -238,62 +242,67 @@ func (m *toy) step(t testing.TB, step int, state map[string]*tensor.Tensor) []*t
 }
 
 // batch reads the step's records.
-func (m *toy) batch(step int) *tensor.Tensor {
-	x := tensor.New(tensor.Float32, toyRows, toyCols)
+func (m *Toy) batch(step int) *tensor.Tensor {
+	x := tensor.New(tensor.Float32, rows, cols)
 	for i := range x.Float32() {
-		record := m.recordOf(step, i/toyCols)
-		if m.kind == "seed" {
-			record = (record + 1) % toyRecords
+		record := m.recordOf(step, i/cols)
+		if m.Kind == "seed" {
+			record = (record + 1) % records
 		}
-		bits, err := find(m.records[record], i%toyCols)
+		bits, err := find(m.data[record], i%cols)
 		if err != nil {
 			panic(err)
 		}
 		x.Float32()[i] = math.Float32frombits(uint32(bits))
 	}
-	if m.kind == "batch" && m.fault.step == step {
-		x.Float32()[m.element] += 0.5
+	if m.Kind == "batch" && m.Step == step {
+		x.Float32()[m.Element] += 0.5
 	}
 	return x
 }
 
-func (m *toy) recordOf(step, row int) int {
+func (m *Toy) recordOf(step, row int) int {
 	if step == m.skipStep && row == 0 {
-		return toyRecords
+		return records
 	}
-	return (7*step + row) % toyRecords
+	return (7*step + row) % records
 }
 
 func find(record []byte, i int) (uint64, error) {
-	if len(record) != 4*toyCols {
+	if len(record) != 4*cols {
 		return 0, errors.New("a record of another length")
 	}
 	return uint64(binary.LittleEndian.Uint32(record[4*i:])), nil
 }
 
-func (m *toy) PointStep(p int) int { return p * toySteps / (trace.Points - 1) }
+// PointStep implements bisect.Source.
+func (m *Toy) PointStep(p int) int { return p * Steps / (trace.Points - 1) }
 
-func (m *toy) Initial(state string) (uint64, bool) { return 0, state == "w" }
+// Initial implements bisect.Source.
+func (m *Toy) Initial(state string) (uint64, bool) { return 0, state == "w" }
 
-func (m *toy) Input(step int, name string, element int) (Datum, error) {
+// Input implements bisect.Source.
+func (m *Toy) Input(step int, name string, element int) (bisect.Datum, error) {
 	if name == "x" {
-		return Datum{Record: m.recordOf(step, element/toyCols), Find: func(record []byte) (uint64, error) { return find(record, element%toyCols) }}, nil
+		return bisect.Datum{Record: m.recordOf(step, element/cols), Find: func(record []byte) (uint64, error) { return find(record, element%cols) }}, nil
 	}
 	if !strings.HasPrefix(name, "in") {
-		return Datum{}, errors.New("part of the state")
+		return bisect.Datum{}, errors.New("part of the state")
 	}
-	return Datum{Record: -1, Bits: trace.Element(m.known[step][name], element)}, nil
+	return bisect.Datum{Record: -1, Bits: trace.Element(m.known[step][name], element)}, nil
 }
 
-func (m *toy) PayloadSize() int { return 4 * toyRows * toyCols }
+// PayloadSize implements bisect.Source.
+func (m *Toy) PayloadSize() int { return 4 * rows * cols }
 
-func (m *toy) Slot(offset int) Slot {
+// Slot implements bisect.Source.
+func (m *Toy) Slot(offset int) bisect.Slot {
 	if offset < 4 {
 		diff := m.weights.Float32()[0] - m.honestEnd()[0]
-		return Slot{Known: true, Byte: byte(math.Float32bits(diff) >> (8 * offset))}
+		return bisect.Slot{Known: true, Byte: byte(math.Float32bits(diff) >> (8 * offset))}
 	}
 	first := offset / 12 * 3 // blocks of three elements
-	return Slot{Name: "w", Shape: []int{toyRows, toyCols}, First: first, Count: min(3, toyRows*toyCols-first), Index: offset - 4*first,
+	return bisect.Slot{Name: "w", Shape: []int{rows, cols}, First: first, Count: min(3, rows*cols-first), Index: offset - 4*first,
 		Encode: func(before, after []float32) ([]byte, error) {
 			var b []byte
 			for i, v := range before {
@@ -304,38 +313,53 @@ func (m *toy) Slot(offset int) Slot {
 }
 
 // honestEnd is the weights at the end; only the honest toy is asked.
-func (m *toy) honestEnd() []float32 {
-	x, err := findEntry(m.states[toySteps], "w")
-	if err != nil {
-		panic(err)
+func (m *Toy) honestEnd() []float32 {
+	for _, e := range m.states[Steps] {
+		if e.Name == "w" {
+			return e.Tensor.Float32()
+		}
 	}
-	return x.Float32()
+	panic("bisecttest: a state without weights")
 }
 
-func (m *toy) Program() *trace.Program                   { return m.program }
-func (m *toy) Constant(i int) *tensor.Tensor             { return m.consts[i] }
-func (m *toy) State(step int) ([]trace.Entry, error)     { return m.states[step], nil }
-func (m *toy) Values(step int) ([]*tensor.Tensor, error) { return m.values[step], nil }
-func (m *toy) Payload() ([]byte, error)                  { return m.payload, nil }
+// Program implements bisect.Machine.
+func (m *Toy) Program() *trace.Program { return m.program }
 
-func (m *toy) Model() ([]trace.Entry, error) {
+// Constant implements bisect.Machine.
+func (m *Toy) Constant(i int) *tensor.Tensor { return m.consts[i] }
+
+// State implements bisect.Machine.
+func (m *Toy) State(step int) ([]trace.Entry, error) { return m.states[step], nil }
+
+// Values implements bisect.Machine.
+func (m *Toy) Values(step int) ([]*tensor.Tensor, error) { return m.values[step], nil }
+
+// Payload implements bisect.Machine.
+func (m *Toy) Payload() ([]byte, error) { return m.payload, nil }
+
+// Inputs is the number of inputs of the unit's program; the outputs of the case's node are the values from there on.
+func (m *Toy) Inputs() int { return len(m.inputs) }
+
+// Model implements bisect.Machine.
+func (m *Toy) Model() ([]trace.Entry, error) {
 	return []trace.Entry{{Name: "w", Role: trace.RoleWeights, Tensor: m.weights}}, nil
 }
 
-func (m *toy) leaves() []merkle.Hash {
+func (m *Toy) leaves() []merkle.Hash {
 	var leaves []merkle.Hash
-	for _, r := range m.records {
+	for _, r := range m.data {
 		leaves = append(leaves, merkle.Leaf(r))
 	}
 	return leaves
 }
 
-func (m *toy) Datum(i int) ([]byte, merkle.Proof, error) {
-	return m.records[i], merkle.Prove(m.leaves(), i), nil
+// Datum implements bisect.Machine.
+func (m *Toy) Datum(i int) ([]byte, merkle.Proof, error) {
+	return m.data[i], merkle.Prove(m.leaves(), i), nil
 }
 
-// terms are those of a game about this machine's claim.
-func (m *toy) terms(t testing.TB) Terms {
+// Terms are those of a game about this machine's claim.
+func (m *Toy) Terms(t testing.TB) bisect.Terms {
 	t.Helper()
 	var points [trace.Points]merkle.Hash
 	for p := range points {
@@ -346,6 +370,6 @@ func (m *toy) terms(t testing.TB) Terms {
 		t.Fatal(err)
 	}
 	payload := trace.PayloadRoot(m.payload)
-	return Terms{Program: m.program.Root(), Model: trace.StateRoot(model), Dataset: merkle.Root(m.leaves()), Records: len(m.records), Steps: toySteps,
+	return bisect.Terms{Program: m.program.Root(), Model: trace.StateRoot(model), Dataset: merkle.Root(m.leaves()), Records: len(m.data), Steps: Steps,
 		Trace: trace.TraceRoot(points, payload), Payload: payload}
 }

@@ -1,0 +1,259 @@
+package dispute
+
+import (
+	"fmt"
+
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/verify/bisect"
+)
+
+// Referee is what the rules need from the host to judge a move.
+type Referee interface {
+	bisect.Source
+	// Signed reports whether an account has signed a digest.
+	Signed(who protocol.Account, digest protocol.Hash, signature []byte) bool
+}
+
+// Create opens a dispute about a claim that the host has found on its ledger. Effect: the opener's bond is locked. Errors: those of
+// the message's Check, ErrInvalid if the opener is the defender. Rule: spec/dispute.md §2.
+func Create(m Open, c Claim, p Params, h History, from protocol.Account, env protocol.Env) (*State, []protocol.Effect, error) {
+	if err := m.Check(); err != nil {
+		return nil, nil, err
+	}
+	if from.IsZero() || from == c.Defender {
+		return nil, nil, fmt.Errorf("%w: %s cannot dispute a claim of %s", protocol.ErrInvalid, from, c.Defender)
+	}
+	t := &turn{env: env, State: &State{
+		ID: ID(c, from, m.Nonce), Claim: c, Challenger: from, Bond: OpenerBond(p, h), Opened: env.Height, Since: env.Height,
+		Defends: p.Clock, Challenges: p.Clock, Game: bisect.New(c.Terms),
+	}}
+	t.emit(protocol.Lock{From: from, Amount: t.Bond})
+	t.event("opened", "run", c.Run.String(), "unit", fmt.Sprint(c.Unit), "challenger", from.String(), "defender", c.Defender.String())
+	return t.State, t.effects, nil
+}
+
+// Apply changes a dispute by a message. On success the new state is independent of s; on an error s is as before and there are no
+// effects, so a wrong move costs its sender a fee and nobody anything else. The host has authenticated from. Rule: spec/dispute.md §3.
+func Apply(s *State, msg Msg, from protocol.Account, r Referee, env protocol.Env) (*State, []protocol.Effect, error) {
+	if err := msg.Check(); err != nil {
+		return nil, nil, err
+	}
+	if s == nil || msg.Target() != s.ID {
+		return nil, nil, fmt.Errorf("%w: dispute %s", protocol.ErrNotFound, msg.Target())
+	}
+	if s.Ended {
+		return nil, nil, fmt.Errorf("%w: dispute %s", protocol.ErrFinished, s.ID)
+	}
+	t := &turn{State: s.Clone(), env: env}
+	var err error
+	switch m := msg.(type) {
+	case Back:
+		err = t.back(m, from)
+	case Play:
+		err = t.play(m, r)
+	case Equivocate:
+		err = t.equivocate(m, r)
+	default:
+		err = fmt.Errorf("%w: unknown message %s", protocol.ErrInvalid, msg.Kind())
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return t.State, t.effects, nil
+}
+
+// Tick lets a block pass: who has thought too long loses. It returns s itself when nothing changes. Rule: spec/dispute.md §4.
+func Tick(s *State, env protocol.Env) (*State, []protocol.Effect) {
+	if s.Ended || env.Height < s.Deadline() {
+		return s, nil
+	}
+	t := &turn{State: s.Clone(), env: env}
+	if t.ToMove() == Defender {
+		t.finish(bisect.Refuted, fmt.Sprintf("the defender was silent when asked for %s", t.Game.Stage))
+	} else {
+		t.finish(bisect.Upheld, fmt.Sprintf("the challenger was silent when asked for a %s", t.Game.Stage))
+	}
+	return t.State, t.effects
+}
+
+// Moot ends a dispute over a claim that another has refuted: all bonds go back. Rule: spec/dispute.md §5.
+func Moot(s *State, env protocol.Env) (*State, []protocol.Effect) {
+	if s.Ended {
+		return s, nil
+	}
+	t := &turn{State: s.Clone(), env: env}
+	t.refund()
+	t.close(bisect.Undecided, "the claim was refuted in another dispute")
+	return t.State, t.effects
+}
+
+// turn is one transition.
+type turn struct {
+	*State
+	env     protocol.Env
+	effects []protocol.Effect
+}
+
+func (t *turn) emit(e protocol.Effect) { t.effects = append(t.effects, e) }
+
+func (t *turn) event(kind string, pairs ...string) {
+	attributes := []protocol.Attribute{{Name: "dispute", Value: t.ID.String()}}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		attributes = append(attributes, protocol.Attribute{Name: pairs[i], Value: pairs[i+1]})
+	}
+	t.emit(protocol.Event{Type: "dispute." + kind, Attributes: attributes})
+}
+
+// back adds a backer, or to its bond. Effect: the amount is locked. Errors: ErrFull, ErrInvalid for the defender.
+func (t *turn) back(m Back, from protocol.Account) error {
+	if from == t.Claim.Defender {
+		return fmt.Errorf("%w: the defender cannot back its challenger", protocol.ErrInvalid)
+	}
+	at := -1
+	for i := range t.Backers {
+		if t.Backers[i].Account == from {
+			at = i
+		}
+	}
+	switch {
+	case at >= 0:
+		t.Backers[at].Bond = t.Backers[at].Bond.Plus(m.Amount)
+	case len(t.Backers) == MaxBackers:
+		return fmt.Errorf("%w: %d backers", protocol.ErrFull, MaxBackers)
+	default:
+		t.Backers = append(t.Backers, Backer{from, m.Amount})
+	}
+	t.emit(protocol.Lock{From: from, Amount: m.Amount})
+	return nil
+}
+
+// play makes a signed move. Errors: ErrPhase out of turn, ErrNotAssigned if the signature is not the player's, ErrInvalid if the
+// game does not take the move.
+func (t *turn) play(m Play, r Referee) error {
+	side := t.ToMove()
+	if m.Move.Turn != t.Turn || m.Move.Side != side {
+		return fmt.Errorf("%w: turn %d of the %s, it is turn %d of the %s", protocol.ErrPhase, m.Move.Turn, m.Move.Side, t.Turn, side)
+	}
+	if !r.Signed(t.account(side), m.Move.Digest(), m.Signature) {
+		return fmt.Errorf("%w: the move is not signed by the %s", protocol.ErrNotAssigned, side)
+	}
+	used := uint32(min(t.env.Height-t.Since, MaxClock))
+	if used >= *t.clock(side) {
+		return fmt.Errorf("%w: the clock of the %s has run out", protocol.ErrPhase, side)
+	}
+	var err error
+	if side == Challenger {
+		err = t.Game.Choose(int(m.Move.Choice), r)
+	} else {
+		err = t.Game.Answer(m.Move.Answer, r)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", protocol.ErrInvalid, err)
+	}
+	*t.clock(side) -= used
+	t.Turn, t.Since = t.Turn+1, t.env.Height
+	t.event("moved", "turn", fmt.Sprint(t.Turn), "side", string(side), "words", t.Game.Words())
+	if t.Game.Stage == bisect.Over {
+		t.finish(t.Game.Verdict, t.Game.Reason)
+	}
+	return nil
+}
+
+// equivocate ends the dispute against a side that has signed two moves for one turn. Error: ErrNotAssigned if it has not.
+func (t *turn) equivocate(m Equivocate, r Referee) error {
+	who := t.account(m.A.Side)
+	if !r.Signed(who, m.A.Digest(), m.SignatureA) || !r.Signed(who, m.B.Digest(), m.SignatureB) {
+		return fmt.Errorf("%w: the moves are not both signed by the %s", protocol.ErrNotAssigned, m.A.Side)
+	}
+	reason := fmt.Sprintf("the %s signed two moves for turn %d", m.A.Side, m.A.Turn)
+	if m.A.Side == Defender {
+		t.finish(bisect.Refuted, reason)
+	} else {
+		t.finish(bisect.Upheld, reason)
+	}
+	return nil
+}
+
+// finish ends the dispute. A challenger that has won gets its bond back, its backers theirs, and the host slashes the defender; one
+// that has lost pays half of all to the defender for its trouble, and half is burned. Rule: spec/dispute.md §5.
+func (t *turn) finish(v bisect.Verdict, reason string) {
+	if v == bisect.Refuted {
+		t.refund()
+	} else {
+		all := t.Claims()
+		half := all.Part(1, 2)
+		t.emit(protocol.Pay{To: t.Claim.Defender, Amount: half})
+		t.emit(protocol.Burn{Amount: all.Minus(half)})
+	}
+	t.close(v, reason)
+}
+
+func (t *turn) refund() {
+	t.emit(protocol.Pay{To: t.Challenger, Amount: t.Bond})
+	for _, b := range t.Backers {
+		t.emit(protocol.Pay{To: b.Account, Amount: b.Bond})
+	}
+}
+
+// close records the verdict.
+func (t *turn) close(v bisect.Verdict, reason string) {
+	t.emit(protocol.Record{Value: Ruling{
+		Version: Version, Dispute: t.ID, Claim: t.Claim, Challenger: t.Challenger, Bond: t.Bond, Verdict: v, Reason: reason, Moves: t.Turn,
+		Opened: t.Opened, Height: t.env.Height, Time: t.env.Time, Shares: t.shares(v),
+	}})
+	t.event("ended", "verdict", string(v), "reason", reason)
+	t.Game.Stage, t.Game.Verdict, t.Game.Reason = bisect.Over, v, reason
+	t.Game.Hashes, t.Game.Bytes, t.Game.Record = nil, nil, nil
+	t.Ended = true
+}
+
+// shares are the parts of the bounty: by bond.
+func (t *turn) shares(v bisect.Verdict) []Backer {
+	if v != bisect.Refuted {
+		return nil
+	}
+	return append([]Backer{{t.Challenger, t.Bond}}, t.Backers...)
+}
+
+// Ruling is how a dispute ended: what stays of it.
+type Ruling struct {
+	Version    uint32           `json:"version"`
+	Dispute    protocol.Hash    `json:"dispute"`
+	Claim      Claim            `json:"claim"`
+	Challenger protocol.Account `json:"challenger"`
+	Bond       money.Amount     `json:"bond"`
+	Verdict    bisect.Verdict   `json:"verdict"` // empty if the claim was refuted elsewhere
+	Reason     string           `json:"reason"`
+	Moves      uint32           `json:"moves"`
+	Opened     protocol.Height  `json:"opened"`
+	Height     protocol.Height  `json:"height"`
+	Time       int64            `json:"time"`
+	Shares     []Backer         `json:"shares"` // of a bounty, by bond, if the claim is refuted
+}
+
+// RecordKind implements protocol.Recorded.
+func (Ruling) RecordKind() string { return "ruling" }
+
+// RecordKey implements protocol.Recorded.
+func (r Ruling) RecordKey() string {
+	return fmt.Sprintf("%s/%012d/%s", r.Claim.Run, r.Height, r.Dispute)
+}
+
+// Bounty divides an amount among those who brought a claim down, by their bonds, rounded down; what is left over goes to the first.
+func (r Ruling) Bounty(amount money.Amount) []Backer {
+	var bonds money.Amount
+	for _, b := range r.Shares {
+		bonds = bonds.Plus(b.Bond)
+	}
+	rest := amount
+	list := make([]Backer, len(r.Shares))
+	for i, b := range r.Shares {
+		part := amount.Share(b.Bond, bonds)
+		list[i], rest = Backer{b.Account, part}, rest.Minus(part)
+	}
+	if len(list) > 0 {
+		list[0].Bond = list[0].Bond.Plus(rest)
+	}
+	return list
+}

@@ -1,0 +1,165 @@
+package dispute
+
+import (
+	"fmt"
+
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/verify/bisect"
+)
+
+// Msg is a message of this package. The kinds are Open, Back, Play and Equivocate.
+type Msg interface {
+	protocol.Msg
+	// Target is the dispute that the message is for; zero for Open, which makes one.
+	Target() protocol.Hash
+}
+
+// Open challenges the claim of a unit's worker. Anyone may. Rule: spec/dispute.md §2.
+type Open struct {
+	Run   protocol.Hash `json:"run"`
+	Round uint32        `json:"round"`
+	Unit  uint32        `json:"unit"`
+	Nonce uint64        `json:"nonce"` // the opener's choice; a second dispute over one claim needs another
+}
+
+// Back adds the sender's money to the challenger's side. Rule: spec/dispute.md §2.
+type Back struct {
+	Dispute protocol.Hash `json:"dispute"`
+	Amount  money.Amount  `json:"amount"`
+}
+
+// Play makes a move. Whoever sends it, the signature says whose move it is. Rule: spec/dispute.md §3.
+type Play struct {
+	Move      Move   `json:"move"`
+	Signature []byte `json:"signature"`
+}
+
+// Equivocate proves that a side has signed two different moves for one turn. Rule: spec/dispute.md §3.
+type Equivocate struct {
+	A          Move   `json:"a"`
+	SignatureA []byte `json:"signature_a"`
+	B          Move   `json:"b"`
+	SignatureB []byte `json:"signature_b"`
+}
+
+// Move is an answer of the defender or a choice of the challenger.
+type Move struct {
+	Dispute protocol.Hash `json:"dispute"`
+	Turn    uint32        `json:"turn"`
+	Side    Side          `json:"side"`
+	Answer  []byte        `json:"answer"` // of the defender
+	Choice  uint32        `json:"choice"` // of the challenger
+}
+
+// Digest is what the player signs. It differs for any two different moves.
+func (m Move) Digest() protocol.Hash {
+	p := new(protocol.Preimage).Hash(m.Dispute).Uint32(m.Turn).Text(string(m.Side)).Bytes(m.Answer).Uint32(m.Choice)
+	return p.Digest("mutirao/dispute/move")
+}
+
+func (m Move) check() error {
+	switch {
+	case m.Dispute.IsZero():
+		return fmt.Errorf("%w: dispute is missing", protocol.ErrInvalid)
+	case m.Side != Defender && m.Side != Challenger:
+		return fmt.Errorf("%w: side %.20q", protocol.ErrInvalid, m.Side)
+	case len(m.Answer) > bisect.MaxAnswer:
+		return fmt.Errorf("%w: an answer of %d bytes, allowed are %d", protocol.ErrTooLarge, len(m.Answer), bisect.MaxAnswer)
+	case m.Side == Challenger && len(m.Answer) > 0, m.Side == Defender && m.Choice != 0:
+		return fmt.Errorf("%w: an answer is the defender's, a choice the challenger's", protocol.ErrInvalid)
+	}
+	return nil
+}
+
+func checkSignature(b []byte) error {
+	if len(b) == 0 || len(b) > MaxSignature {
+		return fmt.Errorf("%w: a signature of %d bytes, allowed are 1 to %d", protocol.ErrInvalid, len(b), MaxSignature)
+	}
+	return nil
+}
+
+// Check validates the form.
+func (m Open) Check() error {
+	if m.Run.IsZero() {
+		return fmt.Errorf("%w: run is missing", protocol.ErrInvalid)
+	}
+	return nil
+}
+
+// Check validates the form.
+func (m Back) Check() error {
+	if m.Dispute.IsZero() {
+		return fmt.Errorf("%w: dispute is missing", protocol.ErrInvalid)
+	}
+	if m.Amount.IsZero() || m.Amount.BitLen() > amountBits {
+		return fmt.Errorf("%w: amount is %s", protocol.ErrInvalid, m.Amount)
+	}
+	return nil
+}
+
+// Check validates the form.
+func (m Play) Check() error {
+	if err := checkSignature(m.Signature); err != nil {
+		return err
+	}
+	return m.Move.check()
+}
+
+// Check validates the form.
+func (m Equivocate) Check() error {
+	for _, part := range []struct {
+		move      Move
+		signature []byte
+	}{{m.A, m.SignatureA}, {m.B, m.SignatureB}} {
+		if err := checkSignature(part.signature); err != nil {
+			return err
+		}
+		if err := part.move.check(); err != nil {
+			return err
+		}
+	}
+	if m.A.Dispute != m.B.Dispute || m.A.Turn != m.B.Turn || m.A.Side != m.B.Side || m.A.Digest() == m.B.Digest() {
+		return fmt.Errorf("%w: the moves are not two for one turn", protocol.ErrInvalid)
+	}
+	return nil
+}
+
+// Kinds on the wire.
+func (Open) Kind() string       { return "dispute/open" }
+func (Back) Kind() string       { return "dispute/back" }
+func (Play) Kind() string       { return "dispute/play" }
+func (Equivocate) Kind() string { return "dispute/equivocate" }
+
+// Disputes that the messages are for.
+func (Open) Target() protocol.Hash         { return protocol.Hash{} }
+func (m Back) Target() protocol.Hash       { return m.Dispute }
+func (m Play) Target() protocol.Hash       { return m.Move.Dispute }
+func (m Equivocate) Target() protocol.Hash { return m.A.Dispute }
+
+// DecodeMsg reads a message of a kind from its JSON form, which has at most MaxMessage bytes and no unknown fields, and checks
+// it. The error wraps protocol.ErrInvalid or ErrTooLarge.
+func DecodeMsg(kind string, data []byte) (Msg, error) {
+	switch kind {
+	case Open{}.Kind():
+		return decode[Open](data)
+	case Back{}.Kind():
+		return decode[Back](data)
+	case Play{}.Kind():
+		return decode[Play](data)
+	case Equivocate{}.Kind():
+		return decode[Equivocate](data)
+	}
+	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
+}
+
+func decode[M Msg](data []byte) (Msg, error) {
+	var m M
+	if err := protocol.DecodeJSON(data, MaxMessage, &m); err != nil {
+		return nil, err
+	}
+	if err := m.Check(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
