@@ -66,7 +66,7 @@ func (p *Program) RunInto(in, out map[string]*tensor.Tensor) error {
 	if err := p.bind(in, out); err != nil {
 		return err
 	}
-	defer kernel.Gather().Dismiss()
+	defer kernel.StartRun().End()
 	for i := range p.steps {
 		if i == p.commit && !kernel.Finite(p.f32[p.guard]) {
 			return ErrSkipped

@@ -17,3 +17,5 @@ func extremeLanesActive(op binaryOp, lane *[lanes]float32, x []float32) {
 func (p *productInt8) run() { p.runPortable() }
 
 func packTransposed(panel, b []float32, k, width int) bool { return false }
+
+func relax() {}

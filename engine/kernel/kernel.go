@@ -6,8 +6,8 @@
 // NaN are the one exception: every NaN counts as the same value until Canonicalize gives it its one encoding, which
 // must happen before bits are hashed, stored, sent or compared.
 //
-// Slices belong to the caller; nothing is kept after a call and no goroutine outlives one. Wrong lengths are bugs of
-// this program and panic. The package imports nothing of the project. Source: spec/numerics.md.
+// Slices belong to the caller; nothing is kept after a call. Only helpers of parallel outlive one, by microseconds, to
+// be at hand for the next. Wrong lengths are bugs of this program and panic. The package imports nothing of the project. Source: spec/numerics.md.
 //
 //go:generate go run -C _asm . -out ..
 package kernel

@@ -47,8 +47,10 @@ const (
 	vectorPanels = 2
 	// serialMACs is the size below which goroutines cost more than they bring: about 10 µs.
 	serialMACs = 1 << 19
-	// taskMACs is the work that is worth a goroutine: about 40 µs.
-	taskMACs = 1 << 21
+	// taskMACs is the work that is worth handing to a helper: 5 µs, or 15 µs if it waits for memory.
+	taskMACs = 1 << 18
+	// largeTask is the work from which on a worker gets more than one task, to end at the same time as the others.
+	largeTask = 1 << 22
 )
 
 // matmulScratch is what one goroutine needs; kept between calls.
@@ -75,7 +77,8 @@ func (p *product) run() {
 	}
 	t := &tilings[current()]
 	workers := runtime.GOMAXPROCS(0)
-	tasks := min(p.m*p.n*p.k/taskMACs, 4*workers)
+	macs := p.m * p.n * p.k
+	tasks := min(max(macs/largeTask, min(macs/taskMACs, workers)), 4*workers)
 	if workers == 1 || tasks <= 1 || p.serial {
 		p.runBlock(t, 0, p.m, 0, p.n)
 		return

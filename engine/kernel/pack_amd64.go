@@ -2,7 +2,10 @@
 
 package kernel
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // packPad keeps packed rows from falling on the same cache sets.
 const packPad = 16
@@ -11,12 +14,12 @@ const packPad = 16
 func (p *product) packRows(s *matmulScratch, i0, i1, k0, kc int) (a []float32, aRow, aCol int) {
 	if p.aCol == 1 {
 		stride := kc + packPad
-		s.a = grow(s.a, (i1-i0)*stride)
+		s.growA((i1 - i0) * stride)
 		copyRows(s.a, stride, p.a[i0*p.aRow+k0:], p.aRow, i1-i0, kc)
 		return s.a, stride, 1
 	}
 	stride := (i1 - i0) + packPad
-	s.a = grow(s.a, kc*stride)
+	s.growA(kc * stride)
 	copyRows(s.a, stride, p.a[k0*p.aCol+i0:], p.aCol, kc, i1-i0)
 	return s.a, 1, stride
 }
@@ -81,6 +84,20 @@ func packTransposed(panel, b []float32, k, width int) bool {
 	p := product{b: b, bCol: k}
 	p.packTransposed(panel, 0, k, 0, width)
 	return true
+}
+
+// growA makes s.a n elements long. What is read from a cache again and again should not depend on which pages the system
+// happens to give: those of the same color fall on the same sets. So large rows of a lie in one large page.
+func (s *matmulScratch) growA(n int) {
+	const page = 2 << 20 / 4
+	if n <= page/16 || n > page || n <= cap(s.a) {
+		s.a = grow(s.a, n)
+		return
+	}
+	x := make([]float32, 2*page)
+	hugePages(x)
+	at := int(uintptr(unsafe.Pointer(&x[0])) / 4 % page)
+	s.a = x[(page-at)%page:][:n]
 }
 
 // grow returns a slice of n elements, s itself if it is large enough. Fresh ones come in powers of two and start on

@@ -602,6 +602,11 @@ func thenMaskedAVX2(t *thenTile)
 //go:noescape
 func thenAVX512(t *thenTile)
 
+// relax tells the processor that the loop around it only waits.
+//
+//go:noescape
+func relax()
+
 // tileInt8VNNI1 computes 1 rows of one panel, a being offset by 128.
 //
 //go:noescape

@@ -1,0 +1,10 @@
+package main
+
+// relax emits a short rest for a goroutine that waits by looking.
+func relax(f *file) {
+	f.function("relax", "", 0, "tells the processor that the loop around it only waits.")
+	for range 4 {
+		f.p("PAUSE")
+	}
+	f.p("RET")
+}
