@@ -27,6 +27,7 @@ type Program struct {
 	values          []*tensor.Tensor // by storage; nil between runs for inputs and outputs
 	f32             [][]float32      // the same as slices, for storages of float32
 	scratch         []float32        // shared by the steps, which run one after the other
+	planned         int              // bytes of the values that are neither inputs, outputs nor initializers
 	// Of a program of CompileUpdate: what is replaced, the storage of the guard (else -1), and the first step that replaces something.
 	state         []replacement
 	guard, commit int

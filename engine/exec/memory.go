@@ -48,6 +48,7 @@ func (c *compiler) allocate(p *Program) {
 	memory := make([]*tensor.Tensor, len(slots))
 	for i, s := range slots {
 		memory[i] = tensor.New(s.dtype, s.len)
+		p.planned += s.len * s.dtype.Size()
 	}
 	p.values = make([]*tensor.Tensor, len(c.storages))
 	p.f32 = make([][]float32, len(c.storages))
@@ -113,3 +114,7 @@ func take(slots *[]slot, s storage) int {
 	chosen.free, chosen.len = false, max(chosen.len, s.len)
 	return best
 }
+
+// Memory is what the program holds to run, in bytes: the values that it plans itself, over time in the same places, and the scratch of its
+// steps. Inputs, outputs, initializers and packed copies of them come on top.
+func (p *Program) Memory() int { return p.planned + 4*len(p.scratch) }

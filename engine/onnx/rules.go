@@ -3,6 +3,7 @@ package onnx
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/mutirao/mutirao/engine/graph"
 )
@@ -49,6 +50,12 @@ func init() {
 
 // Operators lists the operators of ONNX that Specialise can read, sorted.
 func Operators() []string { return slices.Sorted(maps.Keys(rules)) }
+
+// Reads reports whether an operator, named as Model.Operators names it, can be read: by Specialise or by a Session. Not every form of it may be.
+func Reads(operator string) bool {
+	contrib, ours := strings.CutPrefix(operator, contribDomain+".")
+	return rules[operator] != nil || interpreters[operator] != nil || ours && contribRules[contrib] != nil || strings.HasPrefix(operator, graph.Domain+".")
+}
 
 // ownRules are the operators that package graph has as ONNX defines them, in every operator set from MinOpset on.
 var ownRules = map[string]rule{

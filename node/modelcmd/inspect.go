@@ -1,12 +1,14 @@
 package modelcmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/onnx"
 )
@@ -22,13 +24,18 @@ type Inspection struct {
 	Outputs    []Port         `json:"outputs"`
 	Operators  map[string]int `json:"operators"`
 	Parameters uint64         `json:"parameters"`
-	Float64    bool           `json:"float64"` // it has values of float64, which are computed in float32
+	Float64    bool           `json:"float64"`      // it has values of float64, which are computed in float32
+	Weights    uint64         `json:"weight_bytes"` // of the constants as the engine holds them
+	Dynamic    []string       `json:"dynamic"`      // input dimensions that --dim or a run decides, as input.axis or the file's name for them
+	Unread     []string       `json:"unsupported"`  // operators that this program does not have
 	// What the engine makes of it, if it can be told without the inputs or from the given dimensions.
-	Runs           bool           `json:"runs"`
-	Why            string         `json:"why,omitempty"` // why not
+	Runs           bool           `json:"runs"`              // as one graph
+	Session        bool           `json:"session,omitempty"` // it is no graph, for the reason why, but a session can run it
+	Why            string         `json:"why,omitempty"`     // why not
 	EngineNodes    map[string]int `json:"engine_nodes,omitempty"`
 	MACs           uint64         `json:"macs,omitempty"`
 	MemoryElements uint64         `json:"memory_elements,omitempty"` // of all values together: an upper bound of what a run holds
+	Planned        uint64         `json:"planned_bytes,omitempty"`   // what a run holds beside weights, inputs and outputs at its peak
 }
 
 // Port is an input or output: its type, with 0 or a symbol for dimensions that the inputs decide.
@@ -77,18 +84,64 @@ func Inspect(file string, dims map[string]int) (*Inspection, error) {
 			r.Parameters += uint64(t.Tensor.Len())
 		}
 	}
-	g, err := m.specialise(sized(m.inputs(), dims))
-	if err == nil {
-		if r.MACs, err = graph.MACs(g); err == nil {
-			r.MemoryElements, err = graph.Elements(g)
+	r.Dynamic, r.Unread = dynamic(m.inputs()), []string{}
+	for _, name := range sortedKeys(r.Operators) {
+		if m.onnx != nil && !onnx.Reads(name) {
+			r.Unread = append(r.Unread, name)
 		}
 	}
-	if err != nil {
+	if err := r.plan(m, dims); err != nil {
 		r.Why = err.Error()
-		return r, nil
+		if m.onnx != nil && len(r.Unread) == 0 && errors.Is(err, onnx.ErrUnsupported) {
+			_, err = m.onnx.NewSession(onnx.DefaultLimits)
+			r.Session = err == nil
+		}
+	}
+	return r, nil
+}
+
+// dynamic names the dimensions that the file leaves open.
+func dynamic(ports []onnx.Port) []string {
+	list := []string{}
+	for _, p := range ports {
+		for i, d := range p.Dims {
+			name := d.Symbol
+			if name == "" {
+				name = fmt.Sprintf("%s.%d", p.Name, i)
+			}
+			if d.Size == 0 && !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
+}
+
+// plan makes the graph for the given dimensions and looks at it.
+func (r *Inspection) plan(m *model, dims map[string]int) error {
+	g, err := m.specialise(sized(m.inputs(), dims))
+	if err != nil {
+		return err
+	}
+	if r.MACs, err = graph.MACs(g); err != nil {
+		return err
+	}
+	if r.MemoryElements, err = graph.Elements(g); err != nil {
+		return err
+	}
+	for _, t := range g.Initializers {
+		r.Weights += uint64(t.Tensor.Len() * t.Tensor.DType().Size())
 	}
 	r.Runs, r.EngineNodes = true, nodesOf(g)
-	return r, nil
+	if r.MemoryElements > onnx.DefaultLimits.Elements {
+		return nil // planning takes the memory, so it is not tried
+	}
+	p, err := exec.Compile(g)
+	if err != nil {
+		return err
+	}
+	r.Planned = uint64(p.Memory())
+	return nil
 }
 
 // sized gives the inputs sizes.
@@ -137,14 +190,24 @@ func (r *Inspection) Print(w io.Writer) error {
 			fmt.Fprintf(&b, "%-11s %s  %s[%s]\n", list.title, p.Name, p.Type, strings.Join(p.Shape, " "))
 		}
 	}
+	if len(r.Dynamic) > 0 {
+		fmt.Fprintf(&b, "open        %s  (1 here; --dim NAME=SIZE)\n", strings.Join(r.Dynamic, ", "))
+	}
 	fmt.Fprintf(&b, "parameters  %d\noperators   %s\n", r.Parameters, counted(r.Operators))
 	if r.Float64 {
 		b.WriteString("float64     computed in float32\n")
 	}
-	if !r.Runs {
+	for _, name := range r.Unread {
+		fmt.Fprintf(&b, "lacking     %s: this program does not have the operator\n", name)
+	}
+	switch {
+	case r.Runs:
+		fmt.Fprintf(&b, "as run      %s\nwork        %d multiply-accumulates\n", counted(r.EngineNodes), r.MACs)
+		fmt.Fprintf(&b, "memory      %s of weights, %s planned, at most %d elements in all\n", bytesOf(r.Weights), bytesOf(r.Planned), r.MemoryElements)
+	case r.Session:
+		fmt.Fprintf(&b, "as run      in a session, node by node where data decides: %s\n", r.Why)
+	default:
 		fmt.Fprintf(&b, "cannot run  %s\n", r.Why)
-	} else {
-		fmt.Fprintf(&b, "as run      %s\nwork        %d multiply-accumulates\nmemory      at most %d elements\n", counted(r.EngineNodes), r.MACs, r.MemoryElements)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

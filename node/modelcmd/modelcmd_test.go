@@ -62,7 +62,7 @@ func TestRun(t *testing.T) {
 	if y, err := readNPY(b); err != nil || y.Float32()[0] != 1 {
 		t.Errorf("%v, %v", y, err)
 	}
-	for want, args := range map[string][]string{"want name=file": {"z=" + input}, "no such file": {"x=nowhere.npy"}, "must be given": nil, "ends neither": {"x=" + one}} {
+	for want, args := range map[string][]string{"want name=file": {"z=" + input}, "no such file": {"x=nowhere.npy"}, "must be given": nil, "ends in none": {"x=" + one}} {
 		if err := Run(RunOptions{File: one, Inputs: args}, &files); err == nil || want != "must be given" && !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: error %v, want one with %q", args, err, want)
 		}

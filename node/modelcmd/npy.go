@@ -27,52 +27,68 @@ var descriptions = map[tensor.DType]string{
 // npyHeader is the dictionary in NumPy's own spelling; keys in other orders are written by hand only.
 var npyHeader = regexp.MustCompile(`^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(([0-9, ]*)\), \}\s*$`)
 
-// readNPY reads an array. Float64 is rounded to float32; arrays in column order are rejected. Source: numpy.lib.format, versions 1 to 3.
-func readNPY(b []byte) (*tensor.Tensor, error) {
+// npyArray is what the header says.
+type npyArray struct {
+	descr string
+	shape []int
+}
+
+// readHeader reads the header and returns the data that follow it. Source: numpy.lib.format, versions 1 to 3.
+func readHeader(b []byte) (npyArray, []byte, error) {
+	var h npyArray
 	if len(b) < 10 || string(b[:6]) != npyMagic {
-		return nil, fmt.Errorf("%w: does not start as one", errNPY)
+		return h, nil, fmt.Errorf("%w: does not start as one", errNPY)
 	}
 	size, at := int(binary.LittleEndian.Uint16(b[8:])), 10
 	if b[6] > 1 {
 		if len(b) < 12 {
-			return nil, fmt.Errorf("%w: ends within its header", errNPY)
+			return h, nil, fmt.Errorf("%w: ends within its header", errNPY)
 		}
 		size, at = int(binary.LittleEndian.Uint32(b[8:])), 12
 	}
 	if size > len(b)-at {
-		return nil, fmt.Errorf("%w: ends within its header of %d bytes", errNPY, size)
+		return h, nil, fmt.Errorf("%w: ends within its header of %d bytes", errNPY, size)
 	}
 	m := npyHeader.FindSubmatch(b[at : at+size])
 	if m == nil {
-		return nil, fmt.Errorf("%w: header %.80q", errNPY, b[at:at+size])
+		return h, nil, fmt.Errorf("%w: header %.80q", errNPY, b[at:at+size])
 	}
 	if string(m[2]) == "True" {
-		return nil, fmt.Errorf("%w: columns come first; numpy.ascontiguousarray changes that", errNPY)
+		return h, nil, fmt.Errorf("%w: columns come first; numpy.ascontiguousarray changes that", errNPY)
 	}
-	shape := []int{}
+	h.descr, h.shape = string(m[1]), []int{}
 	for _, s := range strings.Split(string(m[3]), ",") {
 		if s = strings.TrimSpace(s); s == "" {
 			continue
 		}
 		d, err := strconv.Atoi(s)
-		if err != nil || len(shape) == graph.MaxRank {
-			return nil, fmt.Errorf("%w: shape (%s)", errNPY, m[3])
+		if err != nil || len(h.shape) == graph.MaxRank {
+			return h, nil, fmt.Errorf("%w: shape (%s)", errNPY, m[3])
 		}
-		shape = append(shape, d)
+		h.shape = append(h.shape, d)
 	}
+	return h, b[at+size:], nil
+}
+
+// readNPY reads an array of numbers. Float64 is rounded to float32; arrays in column order are rejected.
+func readNPY(b []byte) (*tensor.Tensor, error) {
+	h, data, err := readHeader(b)
+	if err != nil {
+		return nil, err
+	}
+	shape := h.shape
 	n, err := tensor.Elements(shape, graph.MaxElements)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNPY, err)
 	}
-	data := b[at+size:]
-	if string(m[1]) == "<f8" {
+	if h.descr == "<f8" {
 		if len(data) != 8*n {
 			return nil, fmt.Errorf("%w: %d bytes for %d elements of <f8", errNPY, len(data), n)
 		}
 		return narrowFloats(data, shape), nil
 	}
 	for dt, name := range descriptions {
-		if name != string(m[1]) {
+		if name != h.descr {
 			continue
 		}
 		if len(data) != n*dt.Size() {
@@ -90,29 +106,33 @@ func readNPY(b []byte) (*tensor.Tensor, error) {
 		}
 		return t, nil
 	}
-	return nil, fmt.Errorf("%w: element type %q", errNPY, m[1])
+	return nil, fmt.Errorf("%w: element type %q", errNPY, h.descr)
 }
 
 // writeNPY is the array in version 1 of the format.
 func writeNPY(t *tensor.Tensor) []byte {
-	var dims strings.Builder
-	for _, d := range t.Shape() {
-		fmt.Fprintf(&dims, "%d, ", d)
+	return t.Append(npyStart(descriptions[t.DType()], t.Shape()), 0, t.Len())
+}
+
+// npyStart is all that comes before the elements.
+func npyStart(descr string, dims []int) []byte {
+	var list strings.Builder
+	for _, d := range dims {
+		fmt.Fprintf(&list, "%d, ", d)
 	}
-	shape := dims.String()
-	if len(t.Shape()) != 1 {
+	shape := list.String()
+	if len(dims) != 1 {
 		shape = strings.TrimSuffix(shape, ", ")
 	} else {
 		shape = strings.TrimSuffix(shape, " ")
 	}
-	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descriptions[t.DType()], shape)
+	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, shape)
 	for (10+len(header)+1)%64 != 0 {
 		header += " "
 	}
 	b := append([]byte(npyMagic), 1, 0)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(header)+1))
-	b = append(append(b, header...), '\n')
-	return t.Append(b, 0, t.Len())
+	return append(append(b, header...), '\n')
 }
 
 // floats reads float32; every NaN becomes the canonical one.

@@ -120,7 +120,7 @@ func (o QuantizeOptions) samples(m *model) ([]quant.Inputs, error) {
 		if !ok || i < 0 {
 			return nil, usage("cannot use --input "+arg, fmt.Errorf("want name=file with a name of %s", names(ports)))
 		}
-		v, err := readInput(file, ports[i])
+		v, err := readInput(file, ports[i], Picture{})
 		if err != nil {
 			return nil, failure.New(failure.General, "cannot read input "+name+" from "+file, err, "mutirao model inspect "+o.File)
 		}
@@ -168,7 +168,7 @@ func (o QuantizeOptions) labels(firstBatch int) ([]int, error) {
 	if o.Labels == "" {
 		return nil, nil
 	}
-	v, err := readInput(o.Labels, onnx.Port{DType: tensor.Int64})
+	v, err := readInput(o.Labels, onnx.Port{DType: tensor.Int64}, Picture{})
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,10 @@
 package modelcmd
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,11 +16,15 @@ import (
 
 // RunOptions say what to run on what.
 type RunOptions struct {
-	File   string
-	Inputs []string  // name=file.npy, name=file.json
-	Out    string    // the folder for outputs as .npy, "" to print them
-	Trace  bool      // print the roots of inputs and outputs
-	Notes  io.Writer // where to say what a user should know, nil for nowhere
+	File    string
+	Inputs  []string // name=file or file, see readInputs
+	Picture Picture
+	Out     string    // where outputs go: a folder, .npz, .csv or .json; "" to print them
+	Top     int       // print so many best classes of each row; 0 for none
+	Labels  string    // a file with the names of the classes
+	Trace   bool      // print the roots of inputs and outputs
+	TraceTo string    // a file for the roots of all nodes
+	Notes   io.Writer // where to say what a user should know, nil for nowhere
 }
 
 // Run runs a model once and writes its outputs.
@@ -33,43 +36,81 @@ func Run(o RunOptions, w io.Writer) error {
 	if m.onnx != nil && m.onnx.Float64() && o.Notes != nil {
 		fmt.Fprintln(o.Notes, "note: the model has values of float64; they are computed in float32")
 	}
-	ports := m.inputs()
-	in := map[string]onnx.Value{}
-	for _, arg := range o.Inputs {
-		name, file, ok := strings.Cut(arg, "=")
-		i := slices.IndexFunc(ports, func(p onnx.Port) bool { return p.Name == name })
-		if !ok || i < 0 {
-			return failure.New(failure.Usage, "cannot use --input "+arg, fmt.Errorf("want name=file with a name of %s", names(ports)), "mutirao model inspect "+o.File)
-		}
-		if in[name], err = readInput(file, ports[i]); err != nil {
-			return failure.New(failure.General, "cannot read input "+name+" from "+file, err, "mutirao model inspect "+o.File)
-		}
+	in, err := readInputs(m, o.File, o.Inputs, o.Picture)
+	if err != nil {
+		return err
 	}
 	out, err := compute(m, in)
 	if err != nil {
 		return failure.New(failure.General, "cannot run "+o.File, err, "mutirao model inspect "+o.File)
 	}
-	for _, name := range slices.Sorted(maps.Keys(out)) {
+	ports := m.outputs()
+	list := []part{}
+	for _, name := range sortedKeys(out) {
 		if out[name].None() || out[name].Sequence != nil {
 			fmt.Fprintf(w, "%s  %v\n", name, out[name])
 		}
-		for _, p := range parts(name, out[name]) {
-			if err := writeOutput(w, o, p); err != nil {
-				return err
-			}
-		}
+		list = append(list, parts(name, out[name])...)
+	}
+	if err := writeOutputs(w, o.Out, list, ports); err != nil {
+		return err
+	}
+	if err := o.best(w, list, ports); err != nil {
+		return err
 	}
 	if o.Trace {
 		printRoots(w, "input", in)
 		printRoots(w, "output", out)
 	}
+	if o.TraceTo == "" {
+		return nil
+	}
+	return o.saveTrace(m, in, w)
+}
+
+// best prints the best classes.
+func (o RunOptions) best(w io.Writer, list []part, ports []onnx.Port) error {
+	var labels []string
+	if o.Labels != "" {
+		var err error
+		if labels, err = readLabels(o.Labels); err != nil {
+			return err
+		}
+		if o.Top == 0 {
+			o.Top = 5
+		}
+	}
+	if o.Top > 0 {
+		for _, p := range list {
+			printTop(w, p, o.Top, labels, keysOf(ports, p.name))
+		}
+	}
 	return nil
 }
+
+// saveTrace runs the model's graph once more, with all values kept.
+func (o RunOptions) saveTrace(m *model, in map[string]onnx.Value, w io.Writer) error {
+	t, err := m.traceRun(in)
+	if err != nil {
+		return failure.New(failure.General, "cannot trace "+o.File, err, "use --trace without a file for the roots of inputs and outputs")
+	}
+	b, err := json.MarshalIndent(t, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(o.TraceTo, append(b, '\n')); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "trace  %d nodes  %s\n", len(t.Nodes), o.TraceTo)
+	return err
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // printRoots prints the roots of all tensors of numbers; strings have none.
 func printRoots(w io.Writer, title string, values map[string]onnx.Value) {
 	var entries []trace.Entry
-	for _, name := range slices.Sorted(maps.Keys(values)) {
+	for _, name := range sortedKeys(values) {
 		for _, p := range parts(name, values[name]) {
 			if p.Tensor != nil {
 				fmt.Fprintf(w, "root of %s %s  %v\n", title, p.name, trace.TensorRoot(p.Tensor))
@@ -86,29 +127,6 @@ func names(ports []onnx.Port) string {
 		list = append(list, p.Name)
 	}
 	return strings.Join(list, ", ")
-}
-
-const printed = 32 // elements of an output on the terminal
-
-func writeOutput(w io.Writer, o RunOptions, p part) error {
-	if o.Out == "" || p.Tensor == nil {
-		_, err := fmt.Fprintf(w, "%s  %v  %s\n", p.name, p.Value, shown(p.Value, printed))
-		return err
-	}
-	file := filepath.Join(o.Out, strings.Map(func(r rune) rune {
-		if r == '/' || r == '\\' || r == ':' || r < ' ' {
-			return '_'
-		}
-		return r
-	}, p.name)+".npy")
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, writeNPY(p.Tensor), 0o644); err != nil {
-		return failure.New(failure.General, "cannot write "+file, err, "choose another folder with --out")
-	}
-	_, err := fmt.Fprintf(w, "%s  %v  %s\n", p.name, p.Value, file)
-	return err
 }
 
 func firstValues(t *tensor.Tensor, n int) any {

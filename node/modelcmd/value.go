@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/mutirao/mutirao/engine/exec"
@@ -17,11 +15,10 @@ import (
 // compute runs the model once.
 func compute(m *model, in map[string]onnx.Value) (map[string]onnx.Value, error) {
 	if m.onnx != nil {
-		s, err := m.onnx.NewSession(onnx.DefaultLimits)
-		if err != nil {
-			return nil, err
+		if m.hasBorder() {
+			return m.computeBorder(in)
 		}
-		return s.Run(in)
+		return m.computeSession(in)
 	}
 	p, err := exec.Compile(m.graph)
 	if err != nil {
@@ -39,34 +36,73 @@ func compute(m *model, in map[string]onnx.Value) (map[string]onnx.Value, error) 
 	return out, err
 }
 
-// readInput reads an input from a file by its ending.
-func readInput(file string, p onnx.Port) (onnx.Value, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
+// readValue reads an input from JSON: nested lists of numbers, truth values or strings, or the object that a map is.
+func readValue(b []byte, p onnx.Port) (onnx.Value, error) {
+	switch {
+	case len(b) > maxJSON:
+		return onnx.Value{}, fmt.Errorf("%d bytes of JSON, at most %d are read", len(b), maxJSON)
+	case p.Keys != nil:
+		return readMap(b, p.Keys)
+	case p.Element == onnx.String:
+		return readStrings(b)
+	}
+	dt := p.DType
+	if dt == 0 {
+		dt = tensor.Float32
+	}
+	t, err := readJSON(b, dt)
+	return carried(onnx.Value{Tensor: t}, p), err
+}
+
+// maxJSON is the longest text that is read; what it becomes in memory is several times as long.
+const maxJSON = 1 << 28
+
+// readMap reads an object of numbers as a row with a place for each key. Keys that the model does not know are an error.
+func readMap(b []byte, keys []string) (onnx.Value, error) {
+	var m map[string]float32
+	if err := json.Unmarshal(b, &m); err != nil {
 		return onnx.Value{}, err
 	}
-	v := onnx.Value{Element: p.Element}
-	switch filepath.Ext(file) {
-	case ".npy":
-		v.Tensor, err = readNPY(b)
-	case ".json":
-		if p.Element == onnx.String {
-			return readStrings(b)
+	row := make([]float32, len(keys))
+	found := 0
+	for i, k := range keys {
+		if v, ok := m[k]; ok {
+			row[i] = v
+			found++
 		}
-		dt := p.DType
-		if dt == 0 {
-			dt = tensor.Float32
+	}
+	if found != len(m) {
+		return onnx.Value{}, fmt.Errorf("%d keys, of which the model knows %d of %.200q", len(m), found, keys)
+	}
+	return onnx.Value{Tensor: tensor.FromFloat32(row, 1, len(row))}, nil
+}
+
+// readObject reads inputs by name from an object. It returns nil if b is no object, or the map that the only input is.
+func readObject(b []byte, ports []onnx.Port) (map[string]onnx.Value, error) {
+	if len(b) > maxJSON {
+		return nil, fmt.Errorf("%d bytes of JSON, at most %d are read", len(b), maxJSON)
+	}
+	var object map[string]json.RawMessage
+	if len(ports) == 1 && ports[0].Keys != nil || json.Unmarshal(b, &object) != nil || object == nil {
+		return nil, nil
+	}
+	in := map[string]onnx.Value{}
+	for _, p := range ports {
+		raw, ok := object[p.Name]
+		if !ok {
+			continue
 		}
-		v.Tensor, err = readJSON(b, dt)
-	case ".pb":
-		return onnx.ReadValue(b, p)
-	default:
-		err = fmt.Errorf("%s ends neither in .npy nor in .json or .pb", file)
+		delete(object, p.Name)
+		v, err := readValue(raw, p)
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", p.Name, err)
+		}
+		in[p.Name] = v
 	}
-	if err == nil && v.Tensor.DType() != p.DType {
-		v.Element = 0 // another type than the model declares
+	for name := range object {
+		return nil, fmt.Errorf("the model has no input %.80q; it has %s", name, names(ports))
 	}
-	return v, err
+	return in, nil
 }
 
 // readStrings reads nested lists of strings.
