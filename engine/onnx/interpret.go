@@ -229,11 +229,6 @@ func (s *step) op(name string, attrs []attrProto, in ...*tensor.Tensor) *tensor.
 // static computes a node by the rule that a static graph has for it, now that the contents of its inputs are known.
 func (s *step) static(p *nodeProto, in []Value) []Value {
 	out, err := s.program(p, in)
-	if errors.Is(err, ErrUnsupported) {
-		if out := s.nothing(p, in); out != nil {
-			return out
-		}
-	}
 	must(err)
 	return out
 }

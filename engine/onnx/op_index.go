@@ -85,7 +85,7 @@ func reverseSequence(n *node) graph.Ref {
 
 // nonZero lists the places of what is not zero in known contents: its shape depends on them.
 func nonZero(n *node) []*value {
-	n.need(0)
+	n.given(0)
 	t := n.contents(0)
 	n.spend(t.Len() * (1 + len(t.Shape())))
 	truth := make([]bool, t.Len())
@@ -130,6 +130,10 @@ func topK(n *node) []*value {
 	attrs := graph.Attrs{"axis": n.axis(n.integer("axis", -1), len(n.shape(x)))}
 	if n.integer("largest", 1) == 0 {
 		attrs["largest"] = 0
+	}
+	if shape := slices.Clone(n.shape(x)); k == 0 {
+		shape[attrs["axis"].(int)] = 0
+		return []*value{n.nothing(x, shape), {known: tensor.New(tensor.Int64, shape...)}}
 	}
 	refs := n.l.b.OpN("TopK", 2, attrs, x, n.l.b.Ints(k))
 	n.check()

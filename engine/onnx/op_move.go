@@ -11,7 +11,7 @@ import (
 var moveRules = map[string]rule{
 	"Concat": concat, "Slice": slice, "Split": split, "Gather": one(gather), "GatherElements": one(gatherElements),
 	"GatherND":        one(gatherND),
-	"ScatterElements": one(scatterElements), "Scatter": one(scatterElements), "Compress": one(compress), "ReverseSequence": one(reverseSequence),
+	"ScatterElements": one(scatterElements), "Scatter": one(scatterElements), "Compress": orNothing(compressed, compress), "ReverseSequence": one(reverseSequence),
 	"NonZero": nonZero, "TopK": topK,
 	"DepthToSpace": one(depthToSpace), "SpaceToDepth": one(spaceToDepth), "Trilu": one(trilu), "OneHot": one(oneHot), "Pad": one(pad),
 }
@@ -27,8 +27,8 @@ func concat(n *node) []*value {
 		}
 		parts = append(parts, n.need(i))
 	}
-	if len(parts) == 0 {
-		unsupported("nothing to concatenate")
+	if n.given(0); len(parts) == 0 {
+		return []*value{n.joinedNothing()}
 	}
 	axis := n.axis(n.integer("axis", 1), len(n.shape(parts[0])))
 	if len(parts) == 1 {

@@ -11,7 +11,7 @@ import (
 var shapeRules = map[string]rule{
 	"Constant": constantRule, "Shape": shapeRule, "Size": sizeRule, "ConstantOfShape": constantOfShape, "Range": rangeRule, "EyeLike": eyeLike,
 	"Reshape": one(reshape), "Flatten": one(flatten), "Squeeze": one(squeeze), "Unsqueeze": one(unsqueeze),
-	"Expand": one(expand), "Tile": one(tile),
+	"Expand": orNothing(expanded, expand), "Tile": orNothing(tiled, tile),
 }
 
 func constantRule(n *node) []*value {
@@ -110,20 +110,9 @@ func rangeRule(n *node) []*value {
 			unsupported("input %d is no number of the type of start", i)
 		}
 	}
-	length := func(count float64) int {
-		if !(count > 0 && count <= foldLimit) {
-			unsupported("a range of %v numbers", count)
-		}
-		whole := int(count)
-		if float64(whole) < count {
-			whole++
-		}
-		n.spend(whole)
-		return whole
-	}
 	if start.DType() == tensor.Float32 {
 		s, l, d := start.Float32()[0], limit.Float32()[0], delta.Float32()[0]
-		data := make([]float32, length((float64(l)-float64(s))/float64(d)))
+		data := make([]float32, n.steps(float64(s), float64(l), float64(d)))
 		for i := range data {
 			data[i] = s + float32(float32(i)*d)
 		}
@@ -133,9 +122,12 @@ func rangeRule(n *node) []*value {
 	if d == 0 {
 		unsupported("delta is 0")
 	}
-	data := make([]int64, length((float64(l)-float64(s))/float64(d)))
+	data := make([]int64, n.steps(float64(s), float64(l), float64(d)))
 	for i := range data {
 		data[i] = int64(s + i*d)
+	}
+	if len(data) == 0 {
+		return []*value{{known: tensor.New(start.DType(), 0)}}
 	}
 	return []*value{{ref: n.cast(n.constant(tensor.FromInt64(data, len(data))), start.DType())}}
 }

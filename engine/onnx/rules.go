@@ -60,7 +60,7 @@ func Reads(operator string) bool {
 // ownRules are the operators that package graph has as ONNX defines them, in every operator set from MinOpset on.
 var ownRules = map[string]rule{
 	"Relu": own, "Sqrt": own, "Reciprocal": own, "Exp": own, "Log": own, "Tanh": own, "Erf": own, "Sigmoid": own,
-	"Sin": own, "Cos": own, "MatMul": own, "Gemm": own, "Transpose": own, "Where": own, "Identity": own, "ScatterND": own,
+	"Sin": own, "Cos": own, "MatMul": own, "Gemm": own, "Transpose": own, "Where": own, "Identity": own, "ScatterND": scatterND,
 }
 
 // own passes a node on as it is.

@@ -470,3 +470,67 @@ func FuzzSession(f *testing.F) {
 		_ = fmt.Sprint(out, err)
 	})
 }
+
+// TestSessionNothing: what operators make of nothing, and how nothing comes about.
+func TestSessionNothing(t *testing.T) {
+	none := tensor.New(tensor.Float32, 0, 3)
+	row := tensor.FromFloat32([]float32{1, 2, 3}, 1, 3)
+	scalar := func(v int64) *tensor.Tensor { return ints(v).Reshape() }
+	for i, c := range []struct {
+		n     sketchNode
+		in    []*tensor.Tensor
+		shape []int
+		want  []float32 // nil where nothing is left
+	}{
+		{sketchNode{op: "Concat", in: "a b", attrs: []any{"axis", 0}}, []*tensor.Tensor{none, row}, []int{1, 3}, []float32{1, 2, 3}},
+		{sketchNode{op: "Concat", in: "a b", attrs: []any{"axis", 0}}, []*tensor.Tensor{none, none}, []int{0, 3}, nil},
+		{sketchNode{op: "Compress", in: "a b", attrs: []any{"axis", 1}}, []*tensor.Tensor{row, tensor.New(tensor.Bool, 3)}, []int{1, 0}, nil},
+		{sketchNode{op: "TopK", in: "a b"}, []*tensor.Tensor{row, ints(0)}, []int{1, 0}, nil},
+		{sketchNode{op: "Range", in: "a b c"}, []*tensor.Tensor{tensor.Scalar(3), tensor.Scalar(1), tensor.Scalar(1)}, []int{0}, nil},
+		{sketchNode{op: "Expand", in: "a b"}, []*tensor.Tensor{row, ints(0, 3)}, []int{0, 3}, nil},
+		{sketchNode{op: "Tile", in: "a b"}, []*tensor.Tensor{row, ints(0, 2)}, []int{0, 6}, nil},
+		{sketchNode{op: "Slice", in: "a b c"}, []*tensor.Tensor{row, ints(1), ints(9)}, []int{0, 3}, nil},
+		{sketchNode{op: "Slice", in: "a b c d"}, []*tensor.Tensor{none, ints(1), ints(3), ints(1)}, []int{0, 2}, nil},
+		{sketchNode{op: "Gather", in: "a b", attrs: []any{"axis", 1}}, []*tensor.Tensor{row, ints()}, []int{1, 0}, nil},
+		{sketchNode{op: "Gather", in: "a b", attrs: []any{"axis", 1}}, []*tensor.Tensor{none, ints(2, 0)}, []int{0, 2}, nil},
+		{sketchNode{op: "GatherND", in: "a b"}, []*tensor.Tensor{row, tensor.New(tensor.Int64, 0, 2)}, []int{0}, nil},
+		{sketchNode{op: "ScatterND", in: "a b c"}, []*tensor.Tensor{row, tensor.New(tensor.Int64, 0, 2), tensor.New(tensor.Float32, 0)}, []int{1, 3}, []float32{1, 2, 3}},
+		{sketchNode{op: "Reshape", in: "a b"}, []*tensor.Tensor{none, ints(0, 7)}, []int{0, 7}, nil},
+		{sketchNode{op: "Unsqueeze", in: "a b"}, []*tensor.Tensor{none, ints(0)}, []int{1, 0, 3}, nil},
+		{sketchNode{op: "Transpose", in: "a"}, []*tensor.Tensor{none}, []int{3, 0}, nil},
+		{sketchNode{op: "MatMul", in: "a b"}, []*tensor.Tensor{none, tensor.New(tensor.Float32, 3, 2)}, []int{0, 2}, nil},
+		{sketchNode{op: "MatMul", in: "a b"}, []*tensor.Tensor{tensor.New(tensor.Float32, 2, 0), none}, []int{2, 3}, []float32{0, 0, 0, 0, 0, 0}},
+		{sketchNode{op: "Gemm", in: "a b"}, []*tensor.Tensor{none, tensor.New(tensor.Float32, 3, 2)}, []int{0, 2}, nil},
+		{sketchNode{op: "Add", in: "a b"}, []*tensor.Tensor{none, row}, []int{0, 3}, nil},
+		{sketchNode{op: "Where", in: "a b c"}, []*tensor.Tensor{tensor.New(tensor.Bool, 0, 1), row, none}, []int{0, 3}, nil},
+		{sketchNode{op: "Softmax", in: "a"}, []*tensor.Tensor{none}, []int{0, 3}, nil},
+		{sketchNode{op: "LayerNormalization", in: "a b"}, []*tensor.Tensor{none, floatsOf(1, 1, 1)}, []int{0, 3}, nil},
+		{sketchNode{op: "Conv", in: "a b"}, []*tensor.Tensor{tensor.New(tensor.Float32, 0, 2, 5, 5), tensor.New(tensor.Float32, 4, 2, 3, 3)}, []int{0, 4, 3, 3}, nil},
+		{sketchNode{op: "ReduceMax", in: "a", attrs: []any{"axes", []int{0}, "keepdims", 0}}, []*tensor.Tensor{none}, []int{3}, []float32{float32(math.Inf(-1)), float32(math.Inf(-1)), float32(math.Inf(-1))}},
+		{sketchNode{op: "ReduceSum", in: "a b"}, []*tensor.Tensor{none, ints(1)}, []int{0, 1}, nil},
+		{sketchNode{op: "NonZero", in: "a"}, []*tensor.Tensor{none}, []int{2, 0}, nil},
+		{sketchNode{op: "ArgMax", in: "a", attrs: []any{"axis", 1}}, []*tensor.Tensor{none}, []int{0, 1}, nil},
+		{sketchNode{op: "CumSum", in: "a b"}, []*tensor.Tensor{none, scalar(0)}, []int{0, 3}, nil},
+		{sketchNode{op: "Unique", in: "a"}, []*tensor.Tensor{none}, []int{0}, nil},
+		{sketchNode{op: "Cast", in: "a", attrs: []any{"to", 7}}, []*tensor.Tensor{none}, []int{0, 3}, nil},
+	} {
+		n := c.n
+		n.out = "y"
+		if n.op == "TopK" {
+			n.out = "y places"
+		}
+		s := sketch{inputs: blanks(n.in), outputs: []string{"y"}, nodes: []sketchNode{n}}
+		in := map[string]Value{}
+		for j, name := range s.inputs {
+			in[name] = numeric(c.in[j])
+		}
+		out, err := session(t, s, DefaultLimits).Run(in)
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+			continue
+		}
+		if y := out["y"].Tensor; !slices.Equal(y.Shape(), c.shape) || c.want != nil && !slices.Equal(y.Float32(), c.want) {
+			t.Errorf("%d: %s gives %v %v, want %v %v", i, n.op, y.Shape(), y, c.shape, c.want)
+		}
+	}
+}
