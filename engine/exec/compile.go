@@ -141,6 +141,7 @@ type instruction struct {
 	then           *then     // MatMul and Gemm: what joinProducts made part of it
 	conv           *convThen // the same for Conv
 	scores         *scores   // set for attention that a file writes out, of which call is the last product
+	rescale        *rescale  // the same for MatMulInteger and ConvInteger, whose results are float32 then
 	group          *fused    // set for an instruction that stands for several, of which call is the first
 }
 

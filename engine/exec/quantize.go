@@ -158,7 +158,11 @@ func emitMatMulInteger(c *compiler, in *instruction) func(*Program) error {
 	k, n := in.call.In[1].Shape[0], in.call.In[1].Shape[1]
 	m := in.call.In[0].Len() / k
 	a, b, y := newOctets(in, 0, 2), newOctets(in, 1, 3), in.out[0]
-	fix := newCorrected(n)
+	fix, then := newCorrected(n), in.rescale
+	var own []int32 // sums that become float32 at once
+	if then != nil {
+		own = make([]int32, m*n)
+	}
 	var packed *kernel.PackedInt8
 	if t, ok := c.initializers[b.storage]; ok {
 		data := b.read(t)
@@ -166,7 +170,13 @@ func emitMatMulInteger(c *compiler, in *instruction) func(*Program) error {
 		packed, b.copied = kernel.PackInt8(data, k, n, false), nil
 	}
 	return func(p *Program) error {
-		left, sums := a.read(p.values[a.storage]), tensor.Data[int32](p.values[y])
+		left, sums := a.read(p.values[a.storage]), own
+		var factor, bias []float32
+		if then != nil {
+			factor, bias = then.numbers(p)
+		} else {
+			sums = tensor.Data[int32](p.values[y])
+		}
 		if packed != nil {
 			kernel.MatMulInt8Packed(sums, left, packed, m, k, n)
 		} else {
@@ -177,7 +187,11 @@ func emitMatMulInteger(c *compiler, in *instruction) func(*Program) error {
 		fix.prepare(p, &a, &b, k, 0)
 		parallel(m, max(1, elementGrain/n), func(lo, hi int) {
 			for i := lo; i < hi; i++ {
-				fix.apply(sums[i*n:][:n], left[i*k:][:k])
+				row := sums[i*n:][:n]
+				fix.apply(row, left[i*k:][:k])
+				if then != nil {
+					then.row(p.f32[y][i*n:][:n], row, factor, bias)
+				}
 			}
 		})
 		return nil

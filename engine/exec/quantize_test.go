@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -156,5 +157,80 @@ func TestQuantizeLinear(t *testing.T) {
 	byColumn := tensor.Data[uint8](runOne(t, "QuantizeLinear", graph.Attrs{"axis": -1}, nil, m, tensor.FromFloat32([]float32{1, 2, 4}, 3), tensor.From([]uint8{0, 0, 1}, 3)))
 	if want := []uint8{1, 1, 2, 4, 2, 3}; !slices.Equal(byColumn, want) {
 		t.Errorf("by column: %v, want %v", byColumn, want)
+	}
+}
+
+// What follows a sum of integers is done within it, with the bits of separate operations: the graph in which every value is an
+// output cannot be joined.
+func TestIntegersJoinWhatFollows(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for round := range 40 {
+		b := graph.NewBuilder("joined")
+		var y graph.Ref
+		n := 1 + r.IntN(20)
+		shape := []int{n}
+		in := map[string]*tensor.Tensor{}
+		if round%2 == 0 {
+			in["x"] = octetsOf(r, tensor.Uint8, 3, 17)
+			x := b.Input("x", tensor.Uint8, 3, 17)
+			y = b.Op("MatMulInteger", nil, x, b.Initializer("w", octetsOf(r, tensor.Int8, 17, n)), b.Initializer("z", octetsOf(r, tensor.Uint8)))
+		} else {
+			shape = []int{n, 1, 1}
+			in["x"] = octetsOf(r, tensor.Int8, 2, 3, 9, 14)
+			x := b.Input("x", tensor.Int8, 2, 3, 9, 14)
+			y = b.Op("ConvInteger", graph.Attrs{"pads": []int{1, 0, 1, 1}}, x, b.Initializer("w", octetsOf(r, tensor.Int8, n, 3, 2, 3)), b.Initializer("z", octetsOf(r, tensor.Int8)))
+		}
+		refs := []graph.Ref{y}
+		y = b.Op("Cast", graph.Attrs{"to": int(tensor.Float32)}, y)
+		refs = append(refs, y)
+		y = b.Op("Mul", nil, y, b.Initializer("factor", random(r, shape...)))
+		refs = append(refs, y)
+		if round%4 < 2 {
+			y = b.Op("Add", nil, b.Initializer("bias", random(r, shape...)), y)
+			refs = append(refs, y)
+		}
+		if round%8 < 4 {
+			y = b.Op("Relu", nil, y)
+		}
+		b.Output("y", y)
+		g, err := b.Graph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		joined := *g // the builder goes on with its graph
+		joined.Outputs = slices.Clone(g.Outputs)
+		for i, ref := range refs {
+			if ref != y {
+				b.Output(fmt.Sprint("part", i), ref)
+			}
+		}
+		apart, err := b.Graph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out [2]*tensor.Tensor
+		steps := [2]int{}
+		for i, g := range []*graph.Graph{&joined, apart} {
+			p, err := Compile(g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := p.Run(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range g.Outputs {
+				if v.Name == g.Outputs[0].Name {
+					out[i] = all[v.Name]
+				}
+			}
+			steps[i] = len(p.steps)
+		}
+		if !bytes.Equal(out[0].Bytes(), out[1].Bytes()) {
+			t.Fatalf("round %d: other bits", round)
+		}
+		if steps[0] != 1 || steps[1] < 3 {
+			t.Fatalf("round %d: %d steps joined, %d apart", round, steps[0], steps[1])
+		}
 	}
 }

@@ -35,6 +35,7 @@ func (c *compiler) joinProducts(outputs []int) {
 		if !f.gone[i] {
 			f.product(i)
 			f.convolution(i)
+			f.integers(i)
 		}
 	}
 	kept := c.code[:0]

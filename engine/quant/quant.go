@@ -44,6 +44,9 @@ type site struct {
 	transB  bool // the weights are stored [outputs, terms]
 }
 
+// leastOutputs is how many outputs a group of a convolution has at least to be quantised.
+const leastOutputs = 8
+
 // sites finds the nodes of a valid graph that can be quantised, by their place in g.Nodes, and counts the other products.
 func sites(g *graph.Graph) (list map[int]site, others int, err error) {
 	calls, err := graph.Calls(g)
@@ -63,6 +66,9 @@ func sites(g *graph.Graph) (list map[int]site, others int, err error) {
 		}
 		s := site{call: c, weights: constants[c.Node.Inputs[1]], conv: op == "Conv"}
 		plain := s.weights != nil && len(c.In[0].Shape) >= 2 && (s.conv || len(c.In[1].Shape) == 2)
+		if s.conv { // integers gain nothing in groups of few outputs, such as depthwise ones
+			plain = plain && c.In[1].Shape[0]/c.Int("group") >= leastOutputs
+		}
 		if op == "Gemm" {
 			s.transB = c.Int("transB") != 0
 			plain = plain && c.Int("transA") == 0 && c.Float("alpha") == 1 && (!c.Has(2) || c.Float("beta") == 1)

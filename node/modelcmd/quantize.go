@@ -8,7 +8,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/mutirao/mutirao/engine/exec"
+	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/onnx"
 	"github.com/mutirao/mutirao/engine/quant"
 	"github.com/mutirao/mutirao/engine/tensor"
@@ -31,6 +34,8 @@ type Quantization struct {
 	quant.Report
 	Calibrated int      `json:"calibrated"` // records that the ranges come from
 	Compared   int      `json:"compared"`   // other records, on which both models ran
+	Run        float64  `json:"run_ms"`     // fastest run of the new model, in milliseconds
+	RunBefore  float64  `json:"run_before_ms"`
 	Changes    []Change `json:"changes"`
 }
 
@@ -75,6 +80,10 @@ func Quantize(o QuantizeOptions) (*Quantization, error) {
 	if err != nil {
 		return nil, failure.New(failure.General, "cannot compare both models", err, next)
 	}
+	before, after, err := race(g, q, samples[0])
+	if err != nil {
+		return nil, failure.New(failure.General, "cannot run both models", err, next)
+	}
 	file, err := onnx.Save(q)
 	if err != nil {
 		return nil, failure.New(failure.General, "cannot write "+o.Out, err, next)
@@ -84,12 +93,39 @@ func Quantize(o QuantizeOptions) (*Quantization, error) {
 	}
 	r := &Quantization{
 		Schema: "mutirao.model-quantize/v1", File: o.File, Out: o.Out, Report: report,
-		Calibrated: half * o.Batch, Compared: (len(samples) - half) * o.Batch,
+		Calibrated: half * o.Batch, Compared: (len(samples) - half) * o.Batch, Run: after, RunBefore: before,
 	}
 	for _, c := range changes {
 		r.Changes = append(r.Changes, changed(c, len(labels) > 0 && c.Output == g.Outputs[0].Name))
 	}
 	return r, nil
+}
+
+// race returns the fastest of a few runs of two graphs by turns, in milliseconds.
+func race(g, q *graph.Graph, in quant.Inputs) (float64, float64, error) {
+	fastest := [2]time.Duration{time.Hour, time.Hour}
+	var programs [2]*exec.Program
+	var outputs [2]map[string]*tensor.Tensor
+	for i, g := range []*graph.Graph{g, q} {
+		p, err := exec.Compile(g)
+		if err != nil {
+			return 0, 0, err
+		}
+		programs[i], outputs[i] = p, map[string]*tensor.Tensor{}
+		for _, v := range g.Outputs {
+			outputs[i][v.Name] = tensor.New(v.DType, v.Shape...)
+		}
+	}
+	for range 5 {
+		for i, p := range programs {
+			start := time.Now()
+			if err := p.RunInto(in, outputs[i]); err != nil {
+				return 0, 0, err
+			}
+			fastest[i] = min(fastest[i], time.Since(start))
+		}
+	}
+	return fastest[0].Seconds() * 1e3, fastest[1].Seconds() * 1e3, nil
 }
 
 func changed(c quant.Change, labelled bool) Change {
@@ -205,6 +241,7 @@ func (r *Quantization) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%s  %d products of 8-bit integers (%.3g million multiply-accumulates), %d of float32\n", r.Out, r.Quantized, float64(r.MACs)/1e6, r.Kept)
 	fmt.Fprintf(w, "weights    %s, before %s\n", sizeOf(r.WeightBytes), sizeOf(r.FloatBytes))
 	fmt.Fprintf(w, "samples    %d records calibrated it, %d others compared it\n", r.Calibrated, r.Compared)
+	fmt.Fprintf(w, "time       %.3g ms a run, before %.3g ms\n", r.Run, r.RunBefore)
 	for _, c := range r.Changes {
 		fmt.Fprintf(w, "%-10s error %.3g at most, %.3g on average", c.Output, c.Largest, c.Mean)
 		if c.Decibels != nil {
