@@ -127,7 +127,7 @@ func (t *tape) differentiate(call *graph.Call) error {
 	}
 	rule, ok := rules[call.Node.Op]
 	if !ok {
-		return errors.New("the operator has no derivative")
+		return fmt.Errorf("the operator has no derivative: it %s", underivable[call.Node.Op])
 	}
 	dx, err := rule(n)
 	if err != nil {
