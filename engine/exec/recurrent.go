@@ -24,16 +24,27 @@ type recurrent struct {
 	gates, steps, batch, in, hidden int
 	directions                      []bool // true for backwards
 	linearBefore                    bool
-	step                            func(*cell, share, int)
+	step                            func(*cell, *share, int)
 	x, w, r, b, h0, c0              int // storages, -1 where left out
 	y, lastH, lastC                 int
 	packedW, packedR                []*kernel.Packed // by direction and gate, nil if not constant
 	team                            team
 }
 
-// share is the part of a step that one goroutine computes: rows of the batch and hidden values. member is its number in a team that
-// shares rows.
-type share struct{ row0, row1, lo, hi, member int }
+// share is the part of a step that one goroutine computes: rows of the batch and hidden values.
+type share struct {
+	row0, row1, lo, hi int
+	r                  []*kernel.Packed // by gate, the columns of the hidden values
+	then               kernel.Then      // of its products
+}
+
+func (c *cell) share(row0, row1, lo, hi int) *share {
+	s := &share{row0: row0, row1: row1, lo: lo, hi: hi}
+	for _, r := range c.r {
+		s.r = append(s.r, r.Columns(lo, hi))
+	}
+	return s
+}
 
 // cell is one direction of a layer in a run.
 type cell struct {
@@ -48,7 +59,7 @@ type cell struct {
 	zeros  []float32 // [batch, hidden]
 }
 
-func emitRecurrent(gates int, step func(*cell, share, int)) func(*compiler, *instruction) func(*Program) error {
+func emitRecurrent(gates int, step func(*cell, *share, int)) func(*compiler, *instruction) func(*Program) error {
 	return func(c *compiler, in *instruction) func(*Program) error {
 		call := in.call
 		input := func(i int) int {
@@ -151,14 +162,14 @@ const (
 	shareCols = 32
 )
 
-// sequence takes the steps in order. Rows of a batch do not need each other, so goroutines share those if there are enough; else they
+// sequence takes the steps in order. Rows of a batch do not need each other, so goroutines *share those if there are enough; else they
 // share the hidden values and meet after each step.
 func (c *cell) sequence() {
 	n := runtime.GOMAXPROCS(0)
 	if c.batch >= n {
 		parallel(n, 1, func(lo, hi int) {
 			for i := lo; i < hi; i++ {
-				c.all(share{c.batch * i / n, c.batch * (i + 1) / n, 0, c.hidden, 0}, func() {})
+				c.all(c.share(c.batch*i/n, c.batch*(i+1)/n, 0, c.hidden), func() {})
 			}
 		})
 		return
@@ -167,12 +178,12 @@ func (c *cell) sequence() {
 	n = min(n, panels, max(1, c.batch*c.gates*c.hidden*c.hidden/shareMACs))
 	c.team.run(n, func(member int) {
 		lo, hi := panels*member/n*shareCols, min(panels*(member+1)/n*shareCols, c.hidden)
-		c.all(share{0, c.batch, lo, hi, member}, c.team.meet)
+		c.all(c.share(0, c.batch, lo, hi), c.team.meet)
 	})
 }
 
 // all takes all steps of a share.
-func (c *cell) all(s share, meet func()) {
+func (c *cell) all(s *share, meet func()) {
 	for i := range c.steps {
 		c.step(c, s, i)
 		if i+1 < c.steps {
@@ -200,7 +211,7 @@ func (c *cell) state(i int) []float32 {
 
 // eachPart calls f for pieces of a share that are contiguous in a [batch, hidden] array: all rows at once if it has whole rows, else one
 // by one.
-func (c *cell) eachPart(s share, f func(row, rows, lo, hi int)) {
+func (c *cell) eachPart(s *share, f func(row, rows, lo, hi int)) {
 	if s.hi-s.lo == c.hidden {
 		if s.row0 < s.row1 {
 			f(s.row0, s.row1-s.row0, s.row0*c.hidden, s.row1*c.hidden)
@@ -225,15 +236,15 @@ func (c *cell) input(g, i, lo, hi int) []float32 {
 }
 
 // product sets dst to h·R_gᵀ ⊕ Rb_g for rows of h and the hidden values of a share, ⊕ add if it is not nil.
-func (c *cell) product(dst, h []float32, g int, s share, row, rows int, add []float32) {
-	then := kernel.Then{Add: add}
+func (c *cell) product(dst, h []float32, g int, s *share, row, rows int, add []float32) {
+	s.then.Add, s.then.Cols = add, nil
 	if c.rb != nil {
-		then.Cols = c.rb[g*c.hidden+s.lo : g*c.hidden+s.hi]
+		s.then.Cols = c.rb[g*c.hidden+s.lo : g*c.hidden+s.hi]
 	}
-	kernel.MatMulPart(dst, h[row*c.hidden:(row+rows)*c.hidden], c.r[g].Columns(s.lo, s.hi), rows, c.hidden, s.hi-s.lo, &then)
+	kernel.MatMulPart(dst, h[row*c.hidden:(row+rows)*c.hidden], s.r[g], rows, c.hidden, s.hi-s.lo, &s.then)
 }
 
-func lstmStep(c *cell, s share, i int) {
+func lstmStep(c *cell, s *share, i int) {
 	h, next := c.state(i-1), c.state(i)
 	c.eachPart(s, func(row, rows, lo, hi int) {
 		for g := range 4 {
@@ -252,7 +263,7 @@ func lstmStep(c *cell, s share, i int) {
 	})
 }
 
-func gruStep(c *cell, s share, i int) {
+func gruStep(c *cell, s *share, i int) {
 	h, next := c.state(i-1), c.state(i)
 	c.eachPart(s, func(row, rows, lo, hi int) {
 		for g := range 2 {
