@@ -194,7 +194,7 @@ MODELS = {
     "llama": (written(llama), ["batch=1,seq=1,past=128", "batch=1,seq=64,past=64"]),
     "lstm": (written(lambda n: recurrent(n, "LSTM", 4)), ["batch=1", "batch=32"]),
     "gru": (written(lambda n: recurrent(n, "GRU", 3)), ["batch=1", "batch=32"]),
-    "tiny-bert": (written(lambda n: encoder(n, 2, 48, 4, 96, vocabulary=40)), []),
-    "tiny-gpt2": (written(lambda n: gpt2(n, 2, 48, 4, 40, 64)), []),
-    "tiny-llama": (written(lambda n: llama(n, 2, 48, 6, 2, 96, 40, 64)), []),
+    "tiny-bert": (written(lambda n: encoder(n, 2, 16, 4, 24, vocabulary=12)), []),
+    "tiny-gpt2": (written(lambda n: gpt2(n, 2, 16, 2, 12, 16)), []),
+    "tiny-llama": (written(lambda n: llama(n, 2, 16, 4, 2, 24, 12, 16)), []),
 }

@@ -25,13 +25,21 @@ func attention(n *node) []*value {
 		k = n.splitHeads(k, n.integer("kv_num_heads", 0))
 		v = n.splitHeads(v, n.integer("kv_num_heads", 0))
 	}
-	a := sdpa{q: q, k: k, v: v, mask: n.x(3), pastK: n.x(4), pastV: n.x(5), length: n.x(6),
+	a := sdpa{q: q, k: k, v: v, mask: n.x(3), pastK: n.cached(4), pastV: n.cached(5), length: n.x(6),
 		causal: n.integer("is_causal", 0), scale: n.float("scale", 0), softcap: n.float("softcap", 0)}
 	out := n.sdpa(a)
 	if side {
 		out[0].ref = n.joinHeads(out[0].ref)
 	}
 	return out
+}
+
+// cached is input i, None if it is left out or a cache that is still empty.
+func (n *node) cached(i int) graph.Ref {
+	if n.has(i) && n.in[i].ref == graph.None && n.in[i].known.Len() == 0 {
+		return graph.None
+	}
+	return n.x(i)
 }
 
 // sdpa is a scaled dot-product attention with heads as axis 1.

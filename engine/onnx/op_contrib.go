@@ -135,7 +135,7 @@ func multiHead(n *node) []*value {
 		}
 		parts[i] = n.splitHeads(parts[i], heads)
 	}
-	a := sdpa{q: parts[0], k: parts[1], v: parts[2], mask: n.x(5), pastK: n.x(6), pastV: n.x(7),
+	a := sdpa{q: parts[0], k: parts[1], v: parts[2], mask: n.x(5), pastK: n.cached(6), pastV: n.cached(7),
 		causal: n.integer("unidirectional", 0), scale: n.float("scale", 0)}
 	if n.has(4) {
 		a.mask = n.keyMask(n.x(4), a.mask, n.float("mask_filter_value", -10000))
