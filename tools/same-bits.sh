@@ -52,8 +52,8 @@ amd64)
 *) absent "GOAMD64=v3" "not an amd64 machine" ;;
 esac
 
-# One line per processor: GOARCH and the name that qemu gives it. Both have a fused multiply-add that the compiler
-# uses for x*y + z, and NaN of their own.
+# One line per processor: GOARCH and the name that qemu gives it. All have a fused multiply-add that the compiler uses for
+# x*y + z, and NaN of their own; s390x stores the high byte first.
 while read -r arch cpu; do
 	qemu=$(command -v "qemu-$cpu" || command -v "qemu-$cpu-static")
 	if [ "$($go env GOHOSTARCH)" = "$arch" ]; then
@@ -70,6 +70,7 @@ while read -r arch cpu; do
 done <<-'END'
 	arm64 aarch64
 	riscv64 riscv64
+	s390x s390x
 END
 
 echo

@@ -22,6 +22,9 @@ type tileInt8 struct {
 	initRow int
 	c       unsafe.Pointer
 	cRow    int
+	// What will be needed next, fetched on the way: 128 bytes each of some rows, at least one.
+	next     uintptr
+	nextRows int
 }
 
 // tilingInt8 is the shape of the tiles of one instruction set. VNNI multiplies bytes without and with sign, so a is
@@ -40,7 +43,6 @@ var (
 const (
 	int8CallQuads = 1 << 12 // of one assembly call: at most 40 µs
 	int8BlockA    = 1 << 19 // bytes of a that are packed together, half of a usual L2 cache
-	int8BlockCols = 512
 )
 
 // scratchInt8 is what one goroutine needs; kept between calls.
@@ -62,23 +64,30 @@ func (p *productInt8) run() {
 	case current() == avx512 && cpu.X86.HasAVX512VNNI:
 		t = &int8VNNI
 	}
-	stride := (p.b.k + 3) / 4 * 4 * t.wide
-	rows := max(1, min((p.m+t.rows-1)/t.rows, int8BlockA/(stride*t.rows))) * t.rows
-	cols := int8BlockCols
-	if p.m*p.b.k*p.b.n < 2*taskMACs || runtime.GOMAXPROCS(0) == 1 {
-		cols = p.b.n // a is packed once
-	}
-	down, across := (p.m+rows-1)/rows, (p.b.n+cols-1)/cols
-	if down*across == 1 {
-		p.runBlock(t, 0, p.m, 0, p.b.n)
+	workers := runtime.GOMAXPROCS(0)
+	const perTask = 4 // as many products of int8 are done in the time of one of float32
+	rows, cols := cut(p.m, p.b.n, p.m*p.b.k*p.b.n/perTask, workers, 4*t.rows)
+	if rows == p.m && cols == p.b.n {
+		p.runRows(t, 0, p.m, 0, p.b.n)
 		return
 	}
+	q := *p // a copy, so that p itself stays on the stack in the serial case
+	down, across := (p.m+rows-1)/rows, (p.b.n+cols-1)/cols
 	parallel(down*across, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row, col := i%down*rows, i/down*cols
-			p.runBlock(t, row, min(row+rows, p.m), col, min(col+cols, p.b.n))
+			q.runRows(t, row, min(row+rows, q.m), col, min(col+cols, q.b.n))
 		}
 	})
+}
+
+// runRows computes rows i0 to i1 and columns j0 to j1 of c, as many rows at a time as lie packed in the L2 cache.
+func (p *productInt8) runRows(t *tilingInt8, i0, i1, j0, j1 int) {
+	stride := (p.b.k + 3) / 4 * 4 * t.wide
+	chunks := (i1-i0)*stride/int8BlockA + 1
+	for chunk := range chunks {
+		p.runBlock(t, i0+(i1-i0)*chunk/chunks, i0+(i1-i0)*(chunk+1)/chunks, j0, j1)
+	}
 }
 
 // runBlock computes rows i0 to i1 and columns j0 to j1 of c; j0 is a multiple of 32.
@@ -107,6 +116,13 @@ func (p *productInt8) runBlock(t *tilingInt8, i0, i1, j0, j1 int) {
 			}
 			for q := 0; q < quads; q += int8CallQuads {
 				s.tile.quads = min(int8CallQuads, quads-q)
+				// The next panel, by each group its share.
+				share := (quads + groups - 1) / groups
+				s.tile.next, s.tile.nextRows = uintptr(s.tile.b), 1
+				if ahead := j + panelCols; t.wide == 1 && ahead < j1 && g*share < quads && groups > 1 {
+					s.tile.next = uintptr(unsafe.Pointer(&p.b.panel(ahead / panelCols)[4*panelCols*g*share]))
+					s.tile.nextRows = share
+				}
 				s.tile.a = unsafe.Pointer(&s.a[(first-i0)*stride+4*q*t.wide])
 				s.tile.b = unsafe.Pointer(&panel[4*q*panelCols])
 				t.tiles[rows-1](&s.tile)
@@ -133,18 +149,20 @@ func (s *scratchInt8) pack(p *productInt8, t *tilingInt8, i0, i1, stride int) {
 	k := p.b.k
 	for i := i0; i < i1; i++ {
 		src, dst := p.a[i*k:][:k], s.a[(i-i0)*stride:][:stride]
+		whole := k &^ 31
 		if t.wide == 2 {
-			for l, v := range src {
-				binary.LittleEndian.PutUint16(dst[2*l:], uint16(v))
+			if whole > 0 {
+				widenBytesAVX2(&dst[0], &src[0], whole)
+			}
+			for l := whole; l < k; l++ {
+				binary.LittleEndian.PutUint16(dst[2*l:], uint16(src[l]))
 			}
 			continue
 		}
-		l := 0
-		for ; l+8 <= k; l += 8 {
-			word := *(*uint64)(unsafe.Pointer(&src[l]))
-			binary.LittleEndian.PutUint64(dst[l:], word^0x8080808080808080)
+		if whole > 0 {
+			offsetBytesAVX2(&dst[0], &src[0], whole)
 		}
-		for ; l < k; l++ {
+		for l := whole; l < k; l++ {
 			dst[l] = byte(src[l]) ^ 0x80
 		}
 	}

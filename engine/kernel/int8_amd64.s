@@ -17,6 +17,26 @@ TEXT ·tileInt8VNNI1(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z0
 	VMOVDQU32 64(DI), Z1
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $1, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -27,8 +47,10 @@ loop:
 	VPDPBUSD Z28, Z30, Z0
 	VPDPBUSD Z29, Z30, Z1
 	ADDQ $4, AX
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -52,6 +74,26 @@ TEXT ·tileInt8VNNI2(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z2
 	VMOVDQU32 64(DI), Z3
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $2, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -65,8 +107,10 @@ loop:
 	VPDPBUSD Z28, Z30, Z2
 	VPDPBUSD Z29, Z30, Z3
 	ADDQ $4, AX
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -96,6 +140,26 @@ TEXT ·tileInt8VNNI3(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z4
 	VMOVDQU32 64(DI), Z5
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $3, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -112,8 +176,10 @@ loop:
 	VPDPBUSD Z28, Z30, Z4
 	VPDPBUSD Z29, Z30, Z5
 	ADDQ $4, AX
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -150,6 +216,26 @@ TEXT ·tileInt8VNNI4(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z6
 	VMOVDQU32 64(DI), Z7
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $4, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -169,8 +255,10 @@ loop:
 	VPDPBUSD Z28, Z30, Z6
 	VPDPBUSD Z29, Z30, Z7
 	ADDQ $4, AX
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -213,6 +301,26 @@ TEXT ·tileInt8VNNI5(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z8
 	VMOVDQU32 64(DI), Z9
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $5, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -235,8 +343,10 @@ loop:
 	VPDPBUSD Z28, Z30, Z8
 	VPDPBUSD Z29, Z30, Z9
 	ADDQ $4, AX
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -286,6 +396,26 @@ TEXT ·tileInt8VNNI6(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z10
 	VMOVDQU32 64(DI), Z11
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $6, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -311,8 +441,10 @@ loop:
 	VPDPBUSD Z28, Z30, Z10
 	VPDPBUSD Z29, Z30, Z11
 	ADDQ $4, AX
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -368,6 +500,26 @@ TEXT ·tileInt8VNNI7(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z12
 	VMOVDQU32 64(DI), Z13
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $7, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -396,8 +548,10 @@ loop:
 	VPDPBUSD Z28, Z30, Z12
 	VPDPBUSD Z29, Z30, Z13
 	ADDQ $4, AX
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -461,6 +615,26 @@ TEXT ·tileInt8VNNI8(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z14
 	VMOVDQU32 64(DI), Z15
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $8, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -493,8 +667,10 @@ loop:
 	VPDPBUSD Z29, Z30, Z15
 	ADDQ $4, AX
 	ADDQ $4, R8
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -564,6 +740,26 @@ TEXT ·tileInt8VNNI9(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z16
 	VMOVDQU32 64(DI), Z17
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $9, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -599,8 +795,10 @@ loop:
 	VPDPBUSD Z29, Z30, Z17
 	ADDQ $4, AX
 	ADDQ $4, R8
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -676,6 +874,26 @@ TEXT ·tileInt8VNNI10(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z18
 	VMOVDQU32 64(DI), Z19
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $10, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -714,8 +932,10 @@ loop:
 	VPDPBUSD Z29, Z30, Z19
 	ADDQ $4, AX
 	ADDQ $4, R8
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -797,6 +1017,26 @@ TEXT ·tileInt8VNNI11(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z20
 	VMOVDQU32 64(DI), Z21
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $11, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -838,8 +1078,10 @@ loop:
 	VPDPBUSD Z29, Z30, Z21
 	ADDQ $4, AX
 	ADDQ $4, R8
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -927,6 +1169,26 @@ TEXT ·tileInt8VNNI12(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z22
 	VMOVDQU32 64(DI), Z23
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $12, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -971,8 +1233,10 @@ loop:
 	VPDPBUSD Z29, Z30, Z23
 	ADDQ $4, AX
 	ADDQ $4, R8
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -1066,6 +1330,26 @@ TEXT ·tileInt8VNNI13(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z24
 	VMOVDQU32 64(DI), Z25
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $13, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -1113,8 +1397,10 @@ loop:
 	VPDPBUSD Z29, Z30, Z25
 	ADDQ $4, AX
 	ADDQ $4, R8
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -1214,6 +1500,26 @@ TEXT ·tileInt8VNNI14(SB), NOSPLIT, $0-8
 	VMOVDQU32 (DI), Z26
 	VMOVDQU32 64(DI), Z27
 	ADDQ R13, DI
+	MOVQ tileInt8_c(R12), DX
+	MOVQ tileInt8_cRow(R12), R13
+	MOVQ $14, R15
+
+fetch:
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	PREFETCHT0 124(DX)
+	ADDQ R13, DX
+	DECQ R15
+	JNZ steps
+	MOVQ tileInt8_next(R12), DX
+	MOVQ $128, R13
+	MOVQ tileInt8_nextRows(R12), R15
+
+steps:
+	MOVQ $4, R11
+	CMPQ CX, R11
+	CMOVQLT CX, R11
+	SUBQ R11, CX
 	PCALIGN $32
 
 loop:
@@ -1264,8 +1570,10 @@ loop:
 	VPDPBUSD Z29, Z30, Z27
 	ADDQ $4, AX
 	ADDQ $4, R8
-	DECQ CX
+	DECQ R11
 	JNZ loop
+	TESTQ CX, CX
+	JNZ fetch
 	MOVQ tileInt8_c(R12), DI
 	MOVQ tileInt8_cRow(R12), R13
 	VMOVDQU32 Z0, (DI)
@@ -1541,5 +1849,43 @@ loop:
 	VMOVDQU Y13, 32(DX)
 	ADDQ R13, DI
 	ADDQ R11, DX
+	VZEROUPPER
+	RET
+
+// func offsetBytesAVX2(dst *byte, src *int8, n int)
+TEXT ·offsetBytesAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	VPCMPEQD Y1, Y1, Y1
+	VPABSB Y1, Y1
+	VPSLLW $7, Y1, Y1
+
+loop:
+	VPXOR (SI), Y1, Y0
+	VMOVDQU Y0, (DI)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $32, CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
+// func widenBytesAVX2(dst *byte, src *int8, n int)
+TEXT ·widenBytesAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	VPCMPEQD Y1, Y1, Y1
+	VPABSB Y1, Y1
+	VPSLLW $7, Y1, Y1
+
+loop:
+	VPMOVSXBW (SI), Y0
+	VMOVDQU Y0, (DI)
+	ADDQ $16, SI
+	ADDQ $32, DI
+	SUBQ $16, CX
+	JNZ loop
 	VZEROUPPER
 	RET

@@ -77,28 +77,15 @@ func (p *product) run() {
 	}
 	t := &tilings[current()]
 	workers := runtime.GOMAXPROCS(0)
-	macs := p.m * p.n * p.k
-	tasks := min(max(macs/largeTask, min(macs/taskMACs, workers)), 4*workers)
-	if workers == 1 || tasks <= 1 || p.serial {
+	if p.serial {
+		workers = 1
+	}
+	rows, cols := cut(p.m, p.n, p.m*p.n*p.k, workers, 4*t.rows)
+	if rows == p.m && cols == p.n {
 		p.runBlock(t, 0, p.m, 0, p.n)
 		return
 	}
-	// Cut the longer side: an element of a is packed once for each block of columns, one of b for each block of rows.
-	rows, cols := p.m, p.n
-	down, across := 1, 1
-	for down*across < tasks {
-		switch {
-		case rows >= cols && rows >= 4*t.rows:
-			down *= 2
-			rows = (p.m + down - 1) / down
-		case cols >= 4*panelCols:
-			across *= 2
-			cols = ((p.n+across-1)/across + panelCols - 1) / panelCols * panelCols
-		default:
-			tasks = 0 // as fine as is sensible
-		}
-	}
-	down, across = (p.m+rows-1)/rows, (p.n+cols-1)/cols
+	down, across := (p.m+rows-1)/rows, (p.n+cols-1)/cols
 	q := *p // a copy, so that p itself stays on the stack in the serial case
 	parallel(down*across, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -106,6 +93,30 @@ func (p *product) run() {
 			q.runBlock(t, row, min(row+rows, q.m), col, min(col+cols, q.n))
 		}
 	})
+}
+
+// cut says how a product of m rows and n columns is cut for some workers: the longer side first, as an element of a is
+// packed once for each block of columns, one of b for each block of rows, which have at least so many.
+func cut(m, n, macs, workers, fewRows int) (rows, cols int) {
+	tasks := min(max(macs/largeTask, min(macs/taskMACs, workers)), 4*workers)
+	if workers == 1 {
+		tasks = 1
+	}
+	rows, cols = m, n
+	down, across := 1, 1
+	for down*across < tasks {
+		switch {
+		case rows >= cols && rows >= fewRows:
+			down *= 2
+			rows = (m + down - 1) / down
+		case cols >= 4*panelCols:
+			across *= 2
+			cols = ((n+across-1)/across + panelCols - 1) / panelCols * panelCols
+		default:
+			return rows, cols // as fine as is sensible
+		}
+	}
+	return rows, cols
 }
 
 // runBlock computes rows i0 to i1 and columns j0 to j1 of c; j0 is a multiple of 32.

@@ -13,6 +13,33 @@ func matmulInt8(f *file) {
 		tileInt8AVX2(f, avx2, rows)
 	}
 	tableInt8(f, "AVX2", 3)
+	packInt8(f)
+}
+
+// packInt8 emits the two ways to pack a.
+func packInt8(f *file) {
+	for _, p := range []struct{ name, comment, step string }{
+		{"offsetBytesAVX2", "sets dst[i] = src[i] + 128 for i < n, a multiple of 32.", "VPXOR (SI), Y1, Y0"},
+		{"widenBytesAVX2", "sets dst[2i], dst[2i+1] to src[i] as 16 bits for i < n, a multiple of 16.", "VPMOVSXBW (SI), Y0"},
+	} {
+		step := map[string]int{"offsetBytesAVX2": 32, "widenBytesAVX2": 16}[p.name]
+		f.function(p.name, "dst *byte, src *int8, n int", 24, p.comment)
+		f.p("MOVQ dst+0(FP), DI")
+		f.p("MOVQ src+8(FP), SI")
+		f.p("MOVQ n+16(FP), CX")
+		f.p("VPCMPEQD Y1, Y1, Y1")
+		f.p("VPABSB Y1, Y1")
+		f.p("VPSLLW $7, Y1, Y1") // bytes of 0x80
+		f.l("loop")
+		f.p("%s", p.step)
+		f.p("VMOVDQU Y0, (DI)")
+		f.p("ADDQ $%d, SI", step)
+		f.p("ADDQ $32, DI")
+		f.p("SUBQ $%d, CX", step)
+		f.p("JNZ loop")
+		f.p("VZEROUPPER")
+		f.p("RET")
+	}
 }
 
 func tableInt8(f *file, name string, rows int) {
@@ -63,6 +90,25 @@ func tileVNNI(f *file, s isa, rows int) {
 		f.p("VMOVDQU32 64(DI), %s", acc(i, 1))
 		f.p("ADDQ R13, DI")
 	}
+	// On the way the rows of c are asked for, which are written at the end, then what comes next.
+	f.p("MOVQ tileInt8_c(R12), DX")
+	f.p("MOVQ tileInt8_cRow(R12), R13")
+	f.p("MOVQ $%d, R15", rows)
+	f.l("fetch")
+	f.p("PREFETCHT0 (DX)")
+	f.p("PREFETCHT0 60(DX)")
+	f.p("PREFETCHT0 124(DX)")
+	f.p("ADDQ R13, DX")
+	f.p("DECQ R15")
+	f.p("JNZ steps")
+	f.p("MOVQ tileInt8_next(R12), DX")
+	f.p("MOVQ $128, R13")
+	f.p("MOVQ tileInt8_nextRows(R12), R15")
+	f.l("steps")
+	f.p("MOVQ $%d, R11", kPerFetch)
+	f.p("CMPQ CX, R11")
+	f.p("CMOVQLT CX, R11")
+	f.p("SUBQ R11, CX")
 	f.p("PCALIGN $32")
 	f.l("loop")
 	f.p("VMOVDQU32 (BX), %s", b0)
@@ -77,8 +123,10 @@ func tileVNNI(f *file, s isa, rows int) {
 	if rows > 7 {
 		f.p("ADDQ $4, R8")
 	}
-	f.p("DECQ CX")
+	f.p("DECQ R11")
 	f.p("JNZ loop")
+	f.p("TESTQ CX, CX")
+	f.p("JNZ fetch")
 	f.p("MOVQ tileInt8_c(R12), DI")
 	f.p("MOVQ tileInt8_cRow(R12), R13")
 	for i := range rows {
