@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz bench same-bits exhaustive same-model generate clean
+.PHONY: help build demo test lint fuzz bench same-bits exhaustive onnx-conformance same-model generate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ generate: ## assembly, protobuf code, contracts
 	$(GO) generate ./engine/...
 	tools/proto.sh
 	cd contracts && npm install && npm run compile
+
+onnx-conformance: build ## ONNX's own node tests, fetched from Debian and PyPI, into docs/onnx-conformance.md (ARGS=--check: only compare)
+	tools/onnx-conformance.sh $(ARGS)
 
 same-model: ## the whole demo on each of these, one model root (about 8 minutes)
 	tools/same-model.sh

@@ -368,3 +368,46 @@ func TestNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestIntegerMatMul: products of integers beyond what float32 holds, for vectors and batches.
+func TestIntegerMatMul(t *testing.T) {
+	const big = 1<<40 + 1
+	a := tensor.FromInt64([]int64{big, 2, -3, 4, 5, 6}, 2, 3)
+	b := tensor.FromInt64([]int64{1, 1, 2}, 3)
+	batch := tensor.FromInt64([]int64{1, 0, 1, 1, 2, -1, 0, 1, 1, 0, 0, 1}, 2, 3, 2)
+	for _, c := range []struct {
+		x, y  *tensor.Tensor
+		shape []int
+		want  []int64
+	}{
+		{a, b, []int{2}, []int64{big - 4, 21}},
+		{b, a.Reshape(3, 2), []int{2}, []int64{big - 3 + 10, 2 + 4 + 12}},
+		{b, b, []int{}, []int64{6}},
+		{a, batch, []int{2, 2, 2}, []int64{big + 2 - 6, 5, 4 + 5 + 12, 5 - 6, 2, big - 3, 5, 4 + 6}},
+	} {
+		y := apply(t, 13, "", "MatMul", nil, 1, c.x, c.y)[0]
+		if !slices.Equal(y.Shape(), c.shape) || !slices.Equal(y.Int64(), c.want) {
+			t.Errorf("%v by %v is %v%v, want %v%v", c.x.Shape(), c.y.Shape(), y.Shape(), y.Int64(), c.shape, c.want)
+		}
+	}
+}
+
+// TestOldBroadcast: before operator set 7 the second input meets the axes from the given one on.
+func TestOldBroadcast(t *testing.T) {
+	x := tensor.FromFloat32([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 2, 3, 2)
+	b := tensor.FromFloat32([]float32{10, 20, 30}, 3)
+	y := apply(t, 6, "", "Add", []graph.Attr{whole("axis", 1), whole("broadcast", 1)}, 1, x, b)[0]
+	near(t, "Add", y.Float32(), []float64{11, 12, 23, 24, 35, 36, 17, 18, 29, 30, 41, 42}, 0)
+}
+
+// TestMeaningfulAttributes: an attribute that is not read and means something is refused.
+func TestMeaningfulAttributes(t *testing.T) {
+	x := []graph.Value{{Name: "x", DType: tensor.Float32, Shape: []int{1, 2, 3, 4}}}
+	m, err := Load(file(25, nodeOf("Attention", []graph.Attr{whole("left_window_size", 2)}, "x", "x", "x"), x, "y"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Specialise(nil); err == nil || !strings.Contains(err.Error(), `attribute "left_window_size" is 2`) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -63,8 +63,13 @@ func (n *node) spend(elements int) {
 // run applies the rule. If all inputs are known, so are the outputs; they are not in the graph unless they follow from a Feed.
 func (n *node) run(do rule) (out []*value, err error) {
 	defer catch(&err)
-	if n.l.opset < 7 && n.flag("broadcast") {
-		unsupported("broadcasting as operator sets before 7 have it")
+	for name, neutral := range mustBe[n.p.op] {
+		if v := n.integer(name, neutral); v != neutral {
+			unsupported("attribute %q is %d", name, v)
+		}
+	}
+	if n.l.opset < 7 && n.flag("broadcast") && n.p.op != "Gemm" {
+		n.align()
 	}
 	if n.withoutElements() {
 		return n.onNothing(do), nil
@@ -107,6 +112,34 @@ func (n *node) run(do rule) (out []*value, err error) {
 		}
 	}
 	return out, nil
+}
+
+// mustBe lists attributes that no rule reads, with the only value that may stand there.
+var mustBe = map[string]map[string]int{
+	"Attention": {"left_window_size": -1, "right_window_size": -1}, "BatchNormalization": {"spatial": 1},
+}
+
+// align gives the second input axes of size 1 at its end, so that its first axis meets the one that attribute "axis" names: the
+// broadcasting of operator sets before 7.
+func (n *node) align() {
+	if !n.has(0) || !n.has(1) {
+		unsupported("%d inputs", len(n.in))
+	}
+	a, b := n.shapeIn(0), n.shapeIn(1)
+	axis := n.integer("axis", len(a)-len(b))
+	behind := len(a) - axis - len(b)
+	if axis < 0 || behind < 0 {
+		unsupported("shape %v at axis %d of %v", b, axis, a)
+	}
+	shape := append(slices.Clone(b), slices.Repeat([]int{1}, behind)...)
+	v := *n.in[1]
+	if v.known != nil {
+		v.known = v.known.Reshape(shape...)
+	}
+	if v.ref != graph.None {
+		v.ref = n.reshape(v.ref, shape...)
+	}
+	n.in[1] = &v
 }
 
 func (n *node) checked(do rule) []*value {

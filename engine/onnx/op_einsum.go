@@ -9,7 +9,7 @@ import (
 )
 
 // einsumRules are sums of products written with a letter for each axis.
-var einsumRules = map[string]rule{"Einsum": one(einsum)}
+var einsumRules = map[string]rule{"Einsum": one(einsum), "MatMul": one(matMul)}
 
 // term is an operand of Einsum: a tensor and the letters of its axes, each once.
 type term struct {
@@ -254,4 +254,41 @@ func (n *node) total(x graph.Ref, keep bool, axes ...int) graph.Ref {
 		return n.reduce("ReduceSum", x, keep, axes...)
 	}
 	return n.folded("Add", x, keep, axes...)
+}
+
+// matMul is the engine's product of matrices for floats; integers are multiplied and added up in int64.
+func matMul(n *node) graph.Ref {
+	x, y := n.need(0), n.need(1)
+	dt := n.dtype(x)
+	if dt == tensor.Float32 || dt == tensor.Bool || n.dtype(y) != dt {
+		return n.op("MatMul", nil, x, y)
+	}
+	sx, sy := slices.Clone(n.shape(x)), slices.Clone(n.shape(y))
+	if len(sx) == 0 || len(sy) == 0 || max(len(sx), len(sy)) > graph.MaxRank-1 {
+		unsupported("a product of shapes %v and %v", sx, sy)
+	}
+	row, column := len(sx) == 1, len(sy) == 1
+	if row {
+		sx = append([]int{1}, sx...)
+	}
+	if column {
+		sy = append(sy, 1)
+	}
+	if sx[len(sx)-1] != sy[len(sy)-2] {
+		unsupported("a product of shapes %v and %v", sx, sy)
+	}
+	x = n.reshape(n.cast(x, tensor.Int64), append(slices.Clone(sx), 1)...)
+	y = n.reshape(n.cast(y, tensor.Int64), slices.Insert(slices.Clone(sy), len(sy)-2, 1)...)
+	all := n.mul(x, y) // [..., rows, inner, columns]
+	rank := len(n.shape(all))
+	sum := n.folded("Add", all, false, rank-2)
+	shape := slices.Clone(n.shape(sum))
+	at := len(shape) - 2
+	if column {
+		shape = shape[:at+1]
+	}
+	if row {
+		shape = slices.Delete(shape, at, at+1)
+	}
+	return n.cast(n.reshape(sum, shape...), dt)
 }

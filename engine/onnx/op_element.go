@@ -31,6 +31,12 @@ var elementRules = map[string]rule{
 	"Swish": one(func(n *node) graph.Ref {
 		return n.mul(n.need(0), n.op("Sigmoid", nil, n.mul(n.need(0), n.f(n.float("alpha", 1)))))
 	}),
+	"Relu": one(func(n *node) graph.Ref {
+		if x := n.need(0); n.dtype(x) != tensor.Float32 {
+			return n.max(x, n.same(x, 0))
+		}
+		return n.op("Relu", nil, n.x(0))
+	}),
 	"SwiGLU": one(func(n *node) graph.Ref {
 		x := n.need(0)
 		return n.mul(n.mul(x, n.op("Sigmoid", nil, n.mul(x, n.f(n.float("alpha", 1))))), n.need(1))

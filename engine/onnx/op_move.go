@@ -300,6 +300,9 @@ func pad(n *node) graph.Ref {
 	x := n.need(0)
 	rank := len(n.shape(x))
 	pads := n.listOrAttr(1, "pads")
+	if n.l.opset < 2 {
+		pads = n.integers("paddings")
+	}
 	axes := upTo(rank)
 	if n.has(3) {
 		axes = n.list(3)

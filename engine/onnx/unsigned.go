@@ -12,7 +12,7 @@ import (
 // divides them is written here, and everything else is refused.
 
 // modular lists operators, beside those that make no new numbers, that are right for either sign.
-var modular = setOf("Add", "Sub", "Mul", "Sum", "Equal", "CumSum", "Identity", "If", "Loop", "Scan", "Shape", "Size", "NonZero")
+var modular = setOf("Add", "Sub", "Mul", "Sum", "Equal", "CumSum", "CumProd", "ReduceSum", "ReduceProd", "ReduceSumSquare", "Einsum", "MatMul", "Neg", "Identity", "If", "Loop", "Scan", "Shape", "Size", "NonZero")
 
 // ordering lists operators of exactFor that compare.
 var ordering = setOf("Max", "Min", "MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "TopK", "Unique", "Relu")
