@@ -29,7 +29,17 @@ func example(b testing.TB, name string, change func(*recipe.Recipe)) *round.Trai
 	if change != nil {
 		change(r)
 	}
-	table, err := os.ReadFile(filepath.Join(examples, "diagnosis", "wdbc.csv"))
+	t, err := round.NewTrainer(r, exampleSet(b, name, r))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return t
+}
+
+// exampleSet is the data of an example: the measurements of examples/diagnosis, read as a table or as text.
+func exampleSet(b testing.TB, name string, r *recipe.Recipe) *data.Set {
+	b.Helper()
+	table, err := os.ReadFile(filepath.Join("..", "..", "examples", "diagnosis", "wdbc.csv"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -38,13 +48,9 @@ func example(b testing.TB, name string, change func(*recipe.Recipe)) *round.Trai
 		set, err = data.ReadTable(table, r.Data.Label)
 	}
 	if err != nil {
-		b.Fatal(err)
+		b.Fatalf("%s: %v", name, err)
 	}
-	t, err := round.NewTrainer(r, set)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return t
+	return set
 }
 
 // BenchmarkHashing reports what share of a unit's time goes into the roots of its trace, at the points that a provider

@@ -109,14 +109,7 @@ func Encode(q []Tensor) ([]byte, error) {
 			if err := checkBlock(t.Exponents[block], codes, Int4); err != nil {
 				return fmt.Errorf("%w: %s: block %d (from element %d): %w", ErrInvalid, t.Name, block, first, err)
 			}
-			b = append(b, byte(t.Exponents[block]))
-			for i := 0; i < len(codes); i += 2 {
-				pair := byte(codes[i]) & 15
-				if i+1 < len(codes) {
-					pair |= byte(codes[i+1]) << 4
-				}
-				b = append(b, pair)
-			}
+			b = appendBlock(b, t.Exponents[block], codes)
 			return nil
 		})
 		if err != nil {

@@ -215,3 +215,42 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestLocate encodes block by block what Encode writes at once.
+func TestLocate(t *testing.T) {
+	layout := []tensor.Named{
+		{Name: "a", Tensor: tensor.New(tensor.Float32, 3, 90)}, {Name: "b", Tensor: tensor.New(tensor.Float32, 128)}, {Name: "c", Tensor: tensor.New(tensor.Float32, 5)},
+	}
+	for i, x := range layout {
+		for j := range x.Tensor.Float32() {
+			x.Tensor.Float32()[j] = float32((j*7+i)%23-11) / 64
+		}
+	}
+	codes, err := Quantise(layout, Int4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Encode(codes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for offset, want := range whole {
+		p := Locate(offset, layout)
+		if p.Head {
+			if p.Byte != want {
+				t.Fatalf("byte %d of the head is %d, want %d", offset, p.Byte, want)
+			}
+			continue
+		}
+		var x []float32
+		for _, l := range layout {
+			if l.Name == p.Name {
+				x = l.Tensor.Float32()[p.First : p.First+p.Count]
+			}
+		}
+		block, err := EncodeBlock(x)
+		if err != nil || p.Index >= len(block) || block[p.Index] != want {
+			t.Fatalf("byte %d: %+v encodes to % x, want %d: %v", offset, p, block, want, err)
+		}
+	}
+}

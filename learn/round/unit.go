@@ -156,10 +156,20 @@ func (t *Trainer) begin(theta []tensor.Named, seed [32]byte) *inner {
 
 // advance takes one step, or skips it.
 func (s *inner) advance(rate float32) error {
+	s.load(rate)
+	return s.compute()
+}
+
+// load takes what the next step reads besides the state.
+func (s *inner) load(rate float32) {
 	for name, x := range s.trainer.model.Batch(s.trainer.set, s.batches.next()) {
 		s.in[name] = x
 	}
 	s.in[optim.LearningRate] = tensor.Scalar(rate)
+}
+
+// compute takes the step that is loaded.
+func (s *inner) compute() error {
 	out, err := s.trainer.step.Run(s.in)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", s.taken+1, err)

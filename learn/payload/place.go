@@ -1,0 +1,66 @@
+package payload
+
+import (
+	"encoding/binary"
+
+	"github.com/mutirao/mutirao/engine/tensor"
+)
+
+// Place is what a byte of a payload belongs to: the head, or a block of a tensor.
+type Place struct {
+	Head  bool
+	Byte  byte // of the head
+	Name  string
+	Shape []int
+	First int // the block's first element
+	Count int // its elements
+	Index int // of the byte in the block's encoding
+}
+
+// Locate finds a byte of a payload for tensors of the layout's shapes. It panics if there is none: Size is the limit.
+func Locate(offset int, layout []tensor.Named) Place {
+	total := 0
+	for _, t := range layout {
+		total += t.Tensor.Len()
+	}
+	head := binary.LittleEndian.AppendUint32([]byte(magic), uint32(total))
+	if offset < len(head) {
+		return Place{Head: true, Byte: head[offset]}
+	}
+	offset -= len(head)
+	const whole = 1 + BlockSize/2
+	for _, t := range layout {
+		n := t.Tensor.Len()
+		size := blockCount(n) + blockBytes(n)
+		if offset >= size {
+			offset -= size
+			continue
+		}
+		first := offset / whole * BlockSize
+		return Place{Name: t.Name, Shape: t.Tensor.Shape(), First: first, Count: min(BlockSize, n-first), Index: offset % whole}
+	}
+	panic("payload: a byte beyond the end")
+}
+
+// EncodeBlock returns the one encoding of a block of changes, as Encode writes it. The error wraps ErrRange.
+func EncodeBlock(change []float32) ([]byte, error) {
+	codes := make([]int8, len(change))
+	e, err := quantiseBlock(codes, change, Int4)
+	if err != nil {
+		return nil, err
+	}
+	return appendBlock(nil, int8(e), codes), nil
+}
+
+// appendBlock writes a block: its exponent, then two codes in a byte, the first in the low half.
+func appendBlock(b []byte, exponent int8, codes []int8) []byte {
+	b = append(b, byte(exponent))
+	for i := 0; i < len(codes); i += 2 {
+		pair := byte(codes[i]) & 15
+		if i+1 < len(codes) {
+			pair |= byte(codes[i+1]) << 4
+		}
+		b = append(b, pair)
+	}
+	return b
+}
