@@ -231,3 +231,27 @@ func TestCoupling(t *testing.T) {
 		}
 	}
 }
+
+// TestMaps: a map is a row of numbers in the order of its keys, which the model's border names.
+func TestMaps(t *testing.T) {
+	x := tensor.FromFloat32([]float32{0.25, 0.75}, 1, 2)
+	out, m := evaluateML(t, "ZipMap", map[string]any{"classlabels_strings": []string{"no", "yes"}}, x, map[string]int64{"y": 1})
+	if got := out["y"].Float32(); !slices.Equal(got, x.Float32()) || !slices.Equal(m.Outputs()[0].Keys, []string{"no", "yes"}) {
+		t.Errorf("ZipMap gives %v with keys %q", got, m.Outputs()[0].Keys)
+	}
+	m, err := Load(mlModel("DictVectorizer", map[string]any{"int64_vocabulary": []int64{7, -3}}, []graph.Value{{Name: "x"}}, map[string]int64{"y": 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := m.Inputs()[0]
+	if !slices.Equal(in.Keys, []string{"7", "-3"}) || in.DType != tensor.Float32 || len(in.Dims) != 2 || in.Dims[1].Size != 2 {
+		t.Errorf("the input of a DictVectorizer is %+v", in)
+	}
+	g, err := m.Specialise(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := compute(t, g, map[string]*tensor.Tensor{"x": x})["y"].Float32(); !slices.Equal(got, x.Float32()) {
+		t.Errorf("DictVectorizer gives %v", got)
+	}
+}

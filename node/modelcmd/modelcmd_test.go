@@ -138,3 +138,15 @@ func TestExport(t *testing.T) {
 		t.Errorf("error %v, want one because the file exists", err)
 	}
 }
+
+// TestClassicalModels runs models that scikit-learn and LightGBM trained, with strings as inputs and as labels, against the outputs of ONNX Runtime.
+// tools/sklearn-peers.py wrote them.
+func TestClassicalModels(t *testing.T) {
+	r, err := Test([]string{filepath.Join("testdata", "sklearn")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Passed != len(r.Cases) || r.Passed < 9 {
+		t.Errorf("%d of %d pass: %+v", r.Passed, len(r.Cases), r.Cases)
+	}
+}
