@@ -125,6 +125,8 @@ func (n *node) checkWords() error {
 		return fmt.Errorf("%w: strings", ErrUnsupported)
 	case (title == "Concat" || title == "Equal") && others > 0:
 		return fmt.Errorf("%w: strings beside numbers", ErrInvalid)
+	case title == "Equal" && !slices.ContainsFunc(n.in, func(v *value) bool { return v != nil && v.known != nil && !v.assumed }):
+		return fmt.Errorf("%w: strings that are not the file's have no numbers to compare", ErrUnsupported)
 	}
 	return nil
 }

@@ -1,0 +1,1 @@
+2out2of2the2outBa

@@ -1,0 +1,1 @@
+2out2for2thee2ourBb

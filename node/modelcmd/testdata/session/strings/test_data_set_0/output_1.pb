@@ -1,0 +1,1 @@
+2of2out2theBdistinct

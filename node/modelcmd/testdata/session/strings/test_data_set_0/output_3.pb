@@ -1,0 +1,1 @@
+2OUT2THE2OUTBupper
