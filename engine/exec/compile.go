@@ -41,7 +41,25 @@ func compile(g *graph.Graph, u *Update, w *Weights) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{ids: map[string]int{}, initializers: map[int]*tensor.Tensor{}, weights: w, own: NewWeights()}
+	if u.State == nil {
+		if s := split(g, calls); s != nil {
+			return compileSplit(s, w)
+		}
+	}
+	return compileCalls(g, calls, u, w, false)
+}
+
+// compileWhole is compile for a graph that is taken layer by layer; serial says that it runs on one goroutine beside others.
+func compileWhole(g *graph.Graph, u *Update, w *Weights, serial bool) (*Program, error) {
+	calls, err := graph.Calls(g)
+	if err != nil {
+		return nil, err
+	}
+	return compileCalls(g, calls, u, w, serial)
+}
+
+func compileCalls(g *graph.Graph, calls []graph.Call, u *Update, w *Weights, serial bool) (*Program, error) {
+	c := &compiler{ids: map[string]int{}, initializers: map[int]*tensor.Tensor{}, weights: w, own: NewWeights(), serial: serial}
 	for _, v := range g.Inputs {
 		c.add(v, external)
 	}
@@ -109,6 +127,7 @@ type compiler struct {
 	storages     []storage
 	initializers map[int]*tensor.Tensor // by storage
 	weights, own *Weights               // shared with other programs, and this program's
+	serial       bool                   // the program runs on one goroutine
 	code         []instruction
 	scratchLen   int
 	isOutput     map[int]bool // by storage

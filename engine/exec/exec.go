@@ -31,6 +31,7 @@ type Program struct {
 	// Of a program of CompileUpdate: what is replaced, the storage of the guard (else -1), and the first step that replaces something.
 	state         []replacement
 	guard, commit int
+	images        *images // what is done image by image before the steps; nil for nothing
 }
 
 // port is a graph input or output.
@@ -68,6 +69,11 @@ func (p *Program) RunInto(in, out map[string]*tensor.Tensor) error {
 		return err
 	}
 	defer kernel.StartRun().End()
+	if p.images != nil {
+		if err := p.images.run(p); err != nil {
+			return err
+		}
+	}
 	for i := range p.steps {
 		if i == p.commit && !kernel.Finite(p.f32[p.guard]) {
 			return ErrSkipped

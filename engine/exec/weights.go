@@ -11,11 +11,12 @@ import (
 type Weights struct {
 	shared map[*tensor.Tensor]bool
 	packed map[packing]*kernel.Packed
+	convs  map[convolving]*convolved
 }
 
 // NewWeights shares these tensors, which must not change while a program with them is in use.
 func NewWeights(list ...*tensor.Tensor) *Weights {
-	w := &Weights{map[*tensor.Tensor]bool{}, map[packing]*kernel.Packed{}}
+	w := &Weights{map[*tensor.Tensor]bool{}, map[packing]*kernel.Packed{}, map[convolving]*convolved{}}
 	w.Share(list...)
 	return w
 }
@@ -44,4 +45,27 @@ func (w *Weights) pack(t *tensor.Tensor, k, n int, trans bool) *kernel.Packed {
 		w.packed[key] = kernel.Pack(t.Float32(), k, n, trans)
 	}
 	return w.packed[key]
+}
+
+// convolving is a way to convolve with a tensor.
+type convolving struct {
+	t      *tensor.Tensor
+	shape  kernel.ConvShape
+	serial bool
+}
+
+// convolved is a plan with its weights.
+type convolved struct {
+	plan    *kernel.Conv
+	weights *kernel.ConvWeights
+}
+
+// convolve returns the plan of a convolution with t, and t packed for it.
+func (w *Weights) convolve(t *tensor.Tensor, s kernel.ConvShape, serial bool) *convolved {
+	key := convolving{t, s, serial}
+	if w.convs[key] == nil {
+		plan := kernel.NewConv(s, serial)
+		w.convs[key] = &convolved{plan, plan.Pack(t.Float32())}
+	}
+	return w.convs[key]
 }

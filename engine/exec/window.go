@@ -23,12 +23,9 @@ func windowOf(call *graph.Call) kernel.Window {
 // emitConv packs weights that are an initializer here, once. What follows the sums, a bias first, is in.conv.
 func emitConv(c *compiler, in *instruction) func(*Program) error {
 	xs, ws, g := in.call.In[0].Shape, in.call.In[1].Shape, in.call.Int("group")
-	conv := kernel.NewConv(kernel.ConvShape{Batch: xs[0], Groups: g, Channels: ws[1], Outputs: ws[0] / g, Window: windowOf(in.call)})
+	shape := kernel.ConvShape{Batch: xs[0], Groups: g, Channels: ws[1], Outputs: ws[0] / g, Window: windowOf(in.call)}
 	x, w, y := in.in[0], in.in[1], in.out[0]
-	var packed *kernel.ConvWeights
-	if t, ok := c.initializers[w]; ok {
-		packed = conv.Pack(t.Float32())
-	}
+	conv, packed := c.convolution(shape, w)
 	var own kernel.ConvWeights // of weights that change
 	bind := in.conv.bind()
 	return func(p *Program) error {
@@ -41,6 +38,20 @@ func emitConv(c *compiler, in *instruction) func(*Program) error {
 		conv.Run(p.f32[y], p.f32[x], weights, then, after)
 		return nil
 	}
+}
+
+// convolution plans a convolution with weights in a storage, and packs them if they are an initializer.
+func (c *compiler) convolution(s kernel.ConvShape, w int) (*kernel.Conv, *kernel.ConvWeights) {
+	t, ok := c.initializers[w]
+	if !ok {
+		return kernel.NewConv(s, c.serial), nil
+	}
+	owner := c.own
+	if c.weights.shared[t] {
+		owner = c.weights
+	}
+	v := owner.convolve(t, s, c.serial)
+	return v.plan, v.weights
 }
 
 func emitMaxPool(_ *compiler, in *instruction) func(*Program) error {

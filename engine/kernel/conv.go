@@ -22,8 +22,9 @@ func (s *ConvShape) depth() int { return s.places() * s.Channels }
 // use. Source: ONNX Conv-11; order: spec/numerics.md §12.
 type Conv struct {
 	ConvShape
-	made implementation // that the plan is for
-	plan convPlan
+	made   implementation // that the plan is for
+	serial bool           // it does not start goroutines
+	plan   convPlan
 }
 
 // ConvWeights are weights laid out for one convolution. They are not changed after Pack and safe for concurrent use.
@@ -37,9 +38,9 @@ type ConvWeights struct {
 // depend on how y is cut.
 type After func(y []float32, channel, at int)
 
-// NewConv plans a convolution.
-func NewConv(s ConvShape) *Conv {
-	c := &Conv{ConvShape: s, made: current()}
+// NewConv plans a convolution, which runs on one goroutine if serial says so.
+func NewConv(s ConvShape, serial bool) *Conv {
+	c := &Conv{ConvShape: s, made: current(), serial: serial}
 	if s.identity() { // one long row
 		c.Window = Along(Axis{s.in(), 1, 1, 1, 0, s.out()})
 	}

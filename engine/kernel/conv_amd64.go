@@ -82,7 +82,8 @@ type convPlan struct {
 	pitch   int      // between rows of outputs, in what offsets point into
 	rows    int      // byPlane: outputs that are staged together
 	cols    int
-	shares  int // outputRows: parts of the output channels of a group that are computed apart
+	// outputRows: parts of the output channels of a group that are computed apart, and images whose outputs are rows together.
+	shares, together int
 }
 
 func (c *Conv) makePlan() {
@@ -94,6 +95,9 @@ func (c *Conv) makePlan() {
 	n, w := c.out(), &c.Window
 	width := 2 * p.tiling.lanes
 	threads := runtime.GOMAXPROCS(0)
+	if c.serial {
+		threads = 1
+	}
 	most := max(4*width, 98304/min(blockK, c.depth())/width*width) // columns whose patches fill half of a usual L2 cache
 	parts := (n + most - 1) / most
 	if threads > 1 && c.Batch*c.Groups < 4*threads {
@@ -107,12 +111,16 @@ func (c *Conv) makePlan() {
 	p.way = channelRows
 	if swapped := pad(c.Outputs, p.tiling.lanes) * n; n <= 512 && 32*swapped <= 31*pad(n, p.tiling.lanes)*c.Outputs {
 		p.way, p.shares = outputRows, 1
-		if threads > 1 && c.Batch*c.Groups < 4*threads {
+		p.together = max(1, min(c.Batch, 256/n))
+		if sets := groupsOf(c.Batch, p.together) * c.Groups; threads > 1 && sets < 4*threads {
 			p.shares = min(threads, (c.Outputs+width-1)/width)
 		}
 		parts = 1
 	}
 	rows, cols := p.cut(w, parts, width)
+	if len(p.blocks) > 1 { // rows of several images would not follow each other
+		p.together = 1
+	}
 	direct := true
 	for _, a := range w {
 		direct = direct && a.Stride == 1 && a.Before == 0 && a.Out+(a.Kernel-1)*a.Dilation <= a.In
@@ -236,6 +244,7 @@ type convScratch struct {
 	band    []float32 // staged input
 	patches []float32
 	sums    []float32 // outputRows: [outputs, channels]
+	sources []imageSource
 }
 
 var convScratches = sync.Pool{New: func() any { return new(convScratch) }}
@@ -261,13 +270,13 @@ func (c *Conv) run(y, x, w []float32, e *ending) {
 	case channelRows:
 		tasks *= len(c.plan.blocks)
 	case outputRows:
-		tasks *= c.plan.shares
+		tasks = groupsOf(c.Batch, c.plan.together) * c.Groups * c.plan.shares
 	}
 	macs := len(y) * c.depth()
 	if c.plan.way == byPlane {
 		macs *= 8 // little is done with what is loaded
 	}
-	if macs < serialMACs || runtime.GOMAXPROCS(0) == 1 {
+	if macs < serialMACs || c.serial || runtime.GOMAXPROCS(0) == 1 {
 		r.tasks(0, tasks)
 		return
 	}
@@ -285,17 +294,27 @@ func (r *convRun) tasks(lo, hi int) {
 			blocks := len(r.plan.blocks)
 			r.columns(s, task/blocks, r.plan.blocks[task%blocks])
 		case outputRows:
-			r.outputs(s, task/r.plan.shares, task%r.plan.shares)
+			set := task / r.plan.shares
+			r.outputs(s, set/r.Groups*r.plan.together, set%r.Groups, task%r.plan.shares)
 		case byPlane:
 			r.planes(s, task)
 		}
 	}
+	clear(s.sources)
 	s.tile, s.depth = convTile{}, depthTile{}
 	convScratches.Put(s)
 }
 
-// source is what patches of a block are read from: where output (0, 0) of its first row finds k = 0.
-func (r *convRun) source(s *convScratch, x []float32, b convBlock) (src []float32, row, col int) {
+// bandLen is how much is staged of one image, with room for reading whole vectors.
+func (r *convRun) bandLen() int {
+	if r.plan.stage == nil {
+		return 0
+	}
+	return r.Channels*r.plan.stage.channel(&r.Window) + 64
+}
+
+// source is what patches of a block are read from: where output (0, 0) of its first row finds k = 0. What must be staged goes to band.
+func (r *convRun) source(band, x []float32, b convBlock) (src []float32, row, col int) {
 	p, w := &r.plan, &r.Window
 	slab := b.at / (w[1].Out * w[2].Out)
 	row, col = b.at/w[2].Out%w[1].Out, b.at%w[2].Out
@@ -309,11 +328,10 @@ func (r *convRun) source(s *convScratch, x []float32, b convBlock) (src []float3
 		col = 0
 	}
 	size := p.stage.channel(w)
-	s.band = grow(s.band, r.Channels*size+64)
 	for c := range r.Channels {
-		p.stage.fill(s.band[c*size:][:size], x[c*r.in():][:r.in()], w, slab, row, col, 0)
+		p.stage.fill(band[c*size:][:size], x[c*r.in():][:r.in()], w, slab, row, col, 0)
 	}
-	return s.band, row, col
+	return band, row, col
 }
 
 // packPanel sets dst[k-k0, j] to what output at+j reads at k, for width outputs of a row of dst that has stride elements.
@@ -344,7 +362,8 @@ func (r *convRun) columns(s *convScratch, image int, b convBlock) {
 	x := r.x[image*r.Channels*r.in():][:r.Channels*r.in()]
 	y := r.y[image*r.Outputs*n:][:r.Outputs*n]
 	weights := r.w[g*r.Outputs*depth:][:r.Outputs*depth]
-	src, row, col := r.source(s, x, b)
+	s.band = grow(s.band, r.bandLen())
+	src, row, col := r.source(s.band, x, b)
 	panels, whole := (b.n+width-1)/width, b.n/width
 	rest := b.n - whole*width
 	groups := groupsOf(r.Outputs, p.tiling.rows)
@@ -405,49 +424,81 @@ func (r *convRun) columns(s *convScratch, image int, b convBlock) {
 	}
 }
 
-// outputs computes a share of the channels of a group for all outputs of a plane.
-func (r *convRun) outputs(s *convScratch, image, share int) {
+// outputs computes a share of the channels of a group for all outputs of some images, from the given one on.
+func (r *convRun) outputs(s *convScratch, first, g, share int) {
 	p := &r.plan
 	lanes, depth, n := p.tiling.lanes, r.depth(), r.out()
 	width := 2 * lanes
-	g := image % r.Groups
-	x := r.x[image*r.Channels*r.in():][:r.Channels*r.in()]
+	images := min(p.together, r.Batch-first)
 	allPanels := (r.Outputs + width - 1) / width
-	first, end := allPanels*share/p.shares, allPanels*(share+1)/p.shares
+	from, end := allPanels*share/p.shares, allPanels*(share+1)/p.shares
 	weights := r.w[g*allPanels*width*depth:][:allPanels*width*depth]
-	pitch := (end - first) * width
-	s.sums = grow(s.sums, n*pitch)
+	pitch := (end - from) * width
+	s.sums = grow(s.sums, images*n*pitch)
 	t := &s.tile
-	t.cRow, t.bRow, t.panels = 4*pitch, 4*width, end-first
+	t.cRow, t.bRow, t.panels = 4*pitch, 4*width, end-from
 	setLanes(&t.mask, lanes, lanes)
 	for _, b := range p.blocks {
-		src, row, col := r.source(s, x, b)
+		rows := images * b.n
+		groups := groupsOf(rows, p.tiling.rows)
+		s.sources = s.sources[:0]
+		for i := range images {
+			s.sources = append(s.sources, r.imageSource(s, first+i, g, i, images, b))
+		}
 		for k0 := 0; k0 < depth; k0 += blockK {
 			deep := min(blockK, depth-k0)
-			groups := groupsOf(b.n, p.tiling.rows)
-			s.patches = grow(s.patches, b.n*deep)
+			s.patches = grow(s.patches, p.tiling.rows*deep)
 			t.setBlock(k0, deep, depth)
 			t.last = 0 // biases belong to columns here
 			t.bPanel = 4 * width * deep
 			for i := range groups {
-				from, to := b.n*i/groups, b.n*(i+1)/groups
-				a := s.patches[from*deep : to*deep]
-				r.packPanel(a, x, src, row, col, b.at+from, k0, deep, to-from, to-from)
-				t.a = unsafe.Pointer(&a[0])
-				t.b = unsafe.Pointer(&weights[k0*allPanels*width+first*width*deep])
-				t.c = unsafe.Pointer(&s.sums[(b.at+from)*pitch])
-				p.tiling.tiles[to-from-1][1](t)
+				lo, hi := rows*i/groups, rows*(i+1)/groups
+				for at := lo; at < hi; {
+					image, j := at/b.n, at%b.n
+					m := min(hi-at, b.n-j)
+					src := &s.sources[image]
+					r.packPanel(s.patches[at-lo:], src.x, src.from, src.row, src.col, b.at+j, k0, deep, m, hi-lo)
+					at += m
+				}
+				t.a = unsafe.Pointer(&s.patches[0])
+				t.b = unsafe.Pointer(&weights[k0*allPanels*width+from*width*deep])
+				image, j := lo/b.n, lo%b.n
+				t.c = unsafe.Pointer(&s.sums[(image*n+b.at+j)*pitch])
+				p.tiling.tiles[hi-lo-1][1](t)
 			}
 		}
 	}
-	for o := first * width; o < min(end*width, r.Outputs); o += 8 {
-		channels := min(8, r.Outputs-o)
+	for i := range images {
+		r.finish(s.sums[i*n*pitch:][:n*pitch], (first+i)*r.Groups+g, from*width, min(end*width, r.Outputs), pitch)
+	}
+}
+
+// finish makes y of the sums of an image and does what follows.
+func (r *convRun) finish(sums []float32, image, from, end, pitch int) {
+	n := r.out()
+	for o := from; o < end; o += 8 {
+		channels := min(8, end-o)
 		at := (image*r.Outputs + o) * n
-		transposeSums(r.y[at:][:channels*n], s.sums[o-first*width:], n, pitch, channels)
+		transposeSums(r.y[at:][:channels*n], sums[o-from:], n, pitch, channels)
 		for i := range channels {
-			r.end.all(r.y[at+i*n:][:n], g*r.Outputs+o+i, at+i*n)
+			r.end.all(r.y[at+i*n:][:n], image%r.Groups*r.Outputs+o+i, at+i*n)
 		}
 	}
+}
+
+// imageSource is where the patches of one image of several are read from.
+type imageSource struct {
+	x, from  []float32
+	row, col int
+}
+
+// imageSource stages image i of several, if need be.
+func (r *convRun) imageSource(s *convScratch, image, g, i, images int, b convBlock) imageSource {
+	x := r.x[(image*r.Groups+g)*r.Channels*r.in():][:r.Channels*r.in()]
+	part := r.bandLen()
+	s.band = grow(s.band, images*part)
+	from, row, col := r.source(s.band[i*part:][:part], x, b)
+	return imageSource{x, from, row, col}
 }
 
 // transposeSums sets y[c, i] = sums[i·pitch+c] for up to 8 channels c and n outputs i.

@@ -56,6 +56,8 @@ var convShapes = []ConvShape{
 	{1, 1, 3, 20, Along(axisOf(17, 7, 2, 1, 3, 2), axisOf(33, 7, 2, 1, 3, 2))},
 	{2, 1, 40, 30, Along(axisOf(7, 3, 1, 1, 1, 1), axisOf(7, 3, 1, 1, 1, 1))},
 	{1, 1, 70, 64, Along(axisOf(7, 3, 1, 1, 1, 1), axisOf(7, 3, 1, 1, 1, 1))},
+	{9, 1, 40, 64, Along(axisOf(2, 3, 1, 1, 1, 1), axisOf(3, 3, 1, 1, 1, 1))},
+	{70, 2, 7, 40, Along(axisOf(2, 1, 1, 1, 0, 0), axisOf(2, 1, 1, 1, 0, 0))},
 	{1, 1, 30, 75, Along(axisOf(4, 3, 1, 1, 1, 1), axisOf(3, 3, 2, 1, 1, 0))},
 	{2, 1, 300, 14, Along(axisOf(9, 1, 1, 1, 0, 0), axisOf(11, 1, 1, 1, 0, 0))},
 	{1, 1, 20, 5, Along(axisOf(64, 1, 1, 1, 0, 0))},
@@ -126,7 +128,7 @@ func TestConvSame(t *testing.T) {
 			for _, procs := range []int{1, 3} {
 				before := runtime.GOMAXPROCS(procs)
 				defer runtime.GOMAXPROCS(before)
-				c := NewConv(s)
+				c := NewConv(s, false)
 				packed := c.Pack(w)
 				what := fmt.Sprintf("%+v with %d threads", s, procs)
 				y, unharmed := framed(t, len(plain), i%3)
@@ -160,9 +162,9 @@ func TestConvBatch(t *testing.T) {
 		rng := rand.New(rand.NewPCG(43, 44))
 		for _, s := range convShapes {
 			s.Batch = 1
-			one := NewConv(s)
+			one := NewConv(s, false)
 			s.Batch = 4
-			four := NewConv(s)
+			four := NewConv(s, false)
 			x, w := make([]float32, 4*s.Groups*s.Channels*s.in()), make([]float32, s.Groups*s.Outputs*s.depth())
 			for _, list := range [][]float32{x, w} {
 				for j := range list {
@@ -254,7 +256,7 @@ func BenchmarkConv(b *testing.B) {
 		name := fmt.Sprintf("%dx%d->%d,k%d/%d,%d", s.Groups, s.Channels, s.Outputs, s.Window[2].Kernel, s.Window[2].Stride, s.Window[2].Out)
 		b.Run(name, func(b *testing.B) {
 			x, y, bias := normal(s.Groups*s.Channels*s.in()), make([]float32, s.Groups*s.Outputs*s.out()), normal(s.Groups*s.Outputs)
-			c := NewConv(s)
+			c := NewConv(s, false)
 			w := c.Pack(normal(s.Groups * s.Outputs * s.depth()))
 			then := Then{Rows: bias}.Relu()
 			for b.Loop() {

@@ -161,7 +161,7 @@ func (v vector) compute() []float32 {
 	switch v.Function {
 	case "Conv":
 		s := ConvShape{Batch: v.Shape[0], Groups: v.Shape[1], Channels: v.Shape[2], Outputs: v.Shape[3], Window: windowOf(v.Shape[4:])}
-		c, y := NewConv(s), make([]float32, s.Batch*s.Groups*s.Outputs*s.out())
+		c, y := NewConv(s, false), make([]float32, s.Batch*s.Groups*s.Outputs*s.out())
 		w := stream(v.Input, 2, s.Groups*s.Outputs*s.depth())
 		c.Run(y, stream(v.Input, 1, s.Batch*s.Groups*s.Channels*s.in()), c.Pack(w), nil, nil)
 		return y
