@@ -338,7 +338,7 @@ func averagePoolGradForm(s *standard) []graph.Ref {
 						inside++
 					}
 				}
-				next = append(next, n*float32(inside))
+				next = append(next, float32(n*float32(inside)))
 			}
 		}
 		counts, shape = next, append(shape, w.Out)

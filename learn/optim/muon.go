@@ -49,7 +49,7 @@ func AppendMuon(b *graph.Builder, params []graph.Value, gradients map[string]str
 		x := graph.Ref(p.Name)
 		m := momentum(b, p, g, h.Momentum)
 		u := orthogonal(b, b.Op("Add", nil, g, b.Op("Mul", nil, m, b.Float(h.Momentum))), p.Shape)
-		rate := b.Op("Mul", nil, a.lr, b.Float(muonScale*float32(math.Sqrt(float64(max(p.Shape[0], p.Shape[1]))))))
+		rate := b.Op("Mul", nil, a.lr, b.Float(float32(muonScale*float32(math.Sqrt(float64(max(p.Shape[0], p.Shape[1])))))))
 		next := b.Op("Sub", nil, b.Op("Sub", nil, x, b.Op("Mul", nil, a.decay, x)), b.Op("Mul", nil, rate, u))
 		b.Output(Next+p.Name, next)
 		b.Output(Next+FirstMoment+p.Name, m)
