@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs the tests of engine/kernel, published vectors included, on every road to the same bits: each instruction set,
+# Runs the tests of engine/kernel and the vectors of engine/exec, published ones included, on every road to the same bits: each instruction set,
 # pure Go, GOAMD64=v3 and a compiler forbidden to fuse, and other processors under qemu-user. What cannot run here is
 # named, and makes the exit status 1 if STRICT=1 is set.
 #   Debian: apt-get install qemu-user
 set -u
 cd "$(dirname "$0")/.."
 pkg=./engine/kernel
+all="$pkg ./engine/exec"
 go=${GO:-go}
 tests='Vectors|Values|SelfTest|Same|FMA|Threads|Uniform|Philox|ConvBatch'
 failed=() missing=()
@@ -32,19 +33,19 @@ absent() { # name reason
 for kernel in portable avx2 avx512; do
 	# The tests run what the machine has; whether the wish is met is asked first.
 	if MUTIRAO_KERNEL=$kernel $go test -count=1 -run '^TestActiveIsWanted$' $pkg >/dev/null 2>&1; then
-		check "$kernel" env MUTIRAO_KERNEL=$kernel "$go" test -count=1 -run "$tests" $pkg
+		check "$kernel" env MUTIRAO_KERNEL=$kernel "$go" test -count=1 -run "$tests" $all
 	else
 		absent "$kernel" "this processor lacks it"
 	fi
 done
-check "one thread" env GOMAXPROCS=1 "$go" test -count=1 -run "$tests" $pkg
-check "purego" "$go" test -count=1 -tags purego -run "$tests" $pkg
-check "without fusing (fmahash=n)" "$go" test -count=1 '-gcflags=all=-d=fmahash=n' -run "$tests" $pkg
+check "one thread" env GOMAXPROCS=1 "$go" test -count=1 -run "$tests" $all
+check "purego" "$go" test -count=1 -tags purego -run "$tests" $all
+check "without fusing (fmahash=n)" "$go" test -count=1 '-gcflags=all=-d=fmahash=n' -run "$tests" $all
 case "$($go env GOHOSTARCH)" in
 amd64)
 	if grep -qw bmi2 /proc/cpuinfo 2>/dev/null && grep -qw fma /proc/cpuinfo; then
-		check "GOAMD64=v3" env GOAMD64=v3 "$go" test -count=1 -run "$tests" $pkg
-		check "GOAMD64=v3, purego" env GOAMD64=v3 "$go" test -count=1 -tags purego -run "$tests" $pkg
+		check "GOAMD64=v3" env GOAMD64=v3 "$go" test -count=1 -run "$tests" $all
+		check "GOAMD64=v3, purego" env GOAMD64=v3 "$go" test -count=1 -tags purego -run "$tests" $all
 	else
 		absent "GOAMD64=v3" "this processor lacks it"
 	fi
@@ -60,12 +61,14 @@ while read -r arch cpu; do
 		continue
 	elif [ -z "$qemu" ]; then
 		absent "$arch" "qemu-$cpu is not installed"
-	elif ! GOARCH=$arch CGO_ENABLED=0 $go test -c -o "$tmp/$arch.test" $pkg >"$tmp/log" 2>&1; then
+	elif ! GOARCH=$arch CGO_ENABLED=0 $go test -c -o "$tmp/$arch.test" $pkg >"$tmp/log" 2>&1 ||
+		! GOARCH=$arch CGO_ENABLED=0 $go test -c -o "$tmp/$arch.exec.test" ./engine/exec >"$tmp/log" 2>&1; then
 		echo "DIFFERENT $arch does not compile"
 		cat "$tmp/log"
 		failed+=("$arch")
 	else
 		check "$arch under qemu" sh -c "cd $pkg && $qemu $tmp/$arch.test -test.run '$tests'"
+		check "$arch under qemu, operators" sh -c "cd engine/exec && $qemu $tmp/$arch.exec.test -test.run Vectors"
 	fi
 done <<-'END'
 	arm64 aarch64
