@@ -63,6 +63,9 @@ func (b *Builder) fail(err error) {
 	}
 }
 
+// Nodes is the number of nodes so far.
+func (b *Builder) Nodes() int { return len(b.graph.Nodes) }
+
 // Value is the type of a value, empty after a mistake.
 func (b *Builder) Value(r Ref) Value { return b.scope.values[string(r)] }
 

@@ -15,6 +15,7 @@ import (
 // nodes that must be interpreted before another program can follow.
 type segment struct {
 	program     *exec.Program // nil if no node has to be computed
+	names       []string      // of the file's nodes that its nodes come from, before it is compiled
 	work        uint64        // of the program, in multiply-accumulates
 	elements    uint64        // that the program holds
 	in, out     []plug
@@ -113,6 +114,9 @@ func (st *state) make(r *run, f *frame) (*segment, error) {
 			is = nowhere
 		case read != soon && l.try(n, b):
 			is = inProgram
+			for len(g.names) < l.b.Nodes() {
+				g.names = append(g.names, nameOf(n.p))
+			}
 		default:
 			g.interpreted = append(g.interpreted, i)
 		}
@@ -235,6 +239,11 @@ func (g *segment) compile(r *run, l *lowering, inputs map[graph.Ref]int) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
+	for i := range g.names { // an error of a run names the file's node
+		n := &built.Nodes[i]
+		n.Name = fmt.Sprintf("%s/%s", g.names[i][:min(len(g.names[i]), 128)], n.Name)
+	}
+	g.names = nil
 	prune(built)
 	used := map[string]bool{}
 	for i := range built.Nodes {
