@@ -36,7 +36,7 @@ func (n *node) withoutElements() bool {
 	case elementRules[op] != nil || logicRules[op] != nil || op == "Where":
 		data = n.in
 		if op == "Clip" || op == "Dropout" {
-			data = n.in[:1]
+			data = n.in[:min(1, len(n.in))]
 		}
 	}
 	return slices.ContainsFunc(data, func(v *value) bool { return v != nil && v.known != nil && v.known.Len() == 0 })

@@ -269,6 +269,11 @@ func FuzzLoad(f *testing.F) {
 		f.Add(file(18, nodeOf(op, nil, "x", "w"), x, "y", tensor.Named{Name: "w", Tensor: tensor.FromInt64([]int64{1, 1, 2, 2}, 4)}))
 		f.Add(file(11, nodeOf(op, nil, "x", "w", "w"), x, "y", tensor.Named{Name: "w", Tensor: tensor.New(tensor.Float32, 4)}))
 	}
+	for e, traits := range elementTypes { // values of each type, converted to the next
+		if traits.carrier != 0 {
+			f.Add(cast(Element(e), Element((e+7)%len(elementTypes)), 4))
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Load(b)
 		if err != nil {

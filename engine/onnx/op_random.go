@@ -34,7 +34,9 @@ func (n *node) uniform(shape []int) graph.Ref {
 	}
 	n.spend(count)
 	hash := fnv.New32a()
-	hash.Write([]byte(n.p.outputs[0]))
+	for _, name := range n.p.outputs[:min(1, len(n.p.outputs))] {
+		hash.Write([]byte(name))
+	}
 	data := make([]float32, count)
 	kernel.Uniform(data, [2]uint32{math.Float32bits(n.seed()), hash.Sum32()}, 0)
 	return n.constant(tensor.FromFloat32(data, shape...))
