@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
@@ -202,6 +203,22 @@ func (e Element) raw(b []byte) func(i int) uint64 {
 	each := 8 / bits
 	return func(i int) uint64 { return uint64(b[i/each]>>(i%each*bits)) & (1<<bits - 1) }
 }
+
+// Read is a tensor of values of e from their encoding in a file, without anything after it. The memory that it takes is a multiple of
+// len(b). Errors wrap ErrInvalid or ErrUnsupported.
+func (e Element) Read(shape []int, b []byte) (*tensor.Tensor, error) {
+	if e.Carrier() == 0 {
+		return nil, fmt.Errorf("%w: %v", ErrUnsupported, e)
+	}
+	n, err := tensor.Elements(shape, graph.MaxElements)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return e.fromRaw(shape, n, b)
+}
+
+// Hold is t with the elements that e has for its: floats rounded, integers reduced. It carries values of e.
+func (e Element) Hold(t *tensor.Tensor) *tensor.Tensor { return narrowedTensor(t, e) }
 
 // Bytes are the elements of t, which carries values of e, in the encoding that ONNX calls raw data.
 func (e Element) Bytes(t *tensor.Tensor) []byte {

@@ -70,7 +70,7 @@ func (t *table) value(columns []int, p onnx.Port) (onnx.Value, error) {
 			}
 		}
 	}
-	return carried(onnx.Value{Tensor: x}, p), nil
+	return carried(onnx.Value{Tensor: x}, p)
 }
 
 // parseCell writes element i of x. An empty cell is a missing number: NaN.

@@ -73,7 +73,7 @@ func readTestFile(t *testing.T, file string) *tensor.Tensor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return x
+	return x.Tensor
 }
 
 // TestDecodersKeepBits runs decoders as exporters write them: the whole sequence at once, in two chunks, and a prefix then token by token

@@ -1,6 +1,7 @@
 package modelcmd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -71,7 +72,9 @@ func readAll(path string, ports []onnx.Port) (map[string]onnx.Value, error) {
 			} else if err != nil {
 				return nil, err
 			}
-			all[p.Name] = v
+			if all[p.Name], err = carried(v, p); err != nil {
+				return nil, fmt.Errorf("%s: %w", p.Name, err)
+			}
 		}
 		return all, nil
 	case ".json":
@@ -145,15 +148,22 @@ func readInput(path string, p onnx.Port, how Picture) (onnx.Value, error) {
 	default:
 		err = fmt.Errorf("%s ends in none of .npy, .npz, .json, .csv, .png, .jpg, .gif and .pb", path)
 	}
-	return carried(v, p), err
+	if err != nil {
+		return v, err
+	}
+	return carried(v, p)
 }
 
-// carried gives a tensor the element type of the port that it is carried for.
-func carried(v onnx.Value, p onnx.Port) onnx.Value {
-	if v.Tensor != nil && v.Tensor.DType() == p.DType {
-		v.Element = p.Element
+// carried gives an input the element type that the model declares. Floats are rounded to it; an integer that it does not have is an error.
+func carried(v onnx.Value, p onnx.Port) (onnx.Value, error) {
+	if v.Tensor == nil || v.Tensor.DType() != p.DType || v.Element == p.Element || p.Element.Carrier() == 0 {
+		return v, nil
 	}
-	return v
+	t := p.Element.Hold(v.Tensor)
+	if t.DType() != tensor.Float32 && !bytes.Equal(t.Bytes(), v.Tensor.Bytes()) {
+		return v, fmt.Errorf("numbers that are no %v", p.Element)
+	}
+	return onnx.Value{Tensor: t, Element: p.Element}, nil
 }
 
 // stack adds the rows of b behind those of a.

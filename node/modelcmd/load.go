@@ -61,7 +61,7 @@ func (m *model) inputs() []onnx.Port {
 	}
 	var ports []onnx.Port
 	for _, v := range m.graph.Inputs {
-		p := onnx.Port{Name: v.Name, Type: v.DType.String(), DType: v.DType, Dims: []onnx.Dim{}}
+		p := onnx.Port{Name: v.Name, Type: v.DType.String(), Element: onnx.Element(v.DType), DType: v.DType, Dims: []onnx.Dim{}}
 		for _, d := range v.Shape {
 			p.Dims = append(p.Dims, onnx.Dim{Size: d})
 		}

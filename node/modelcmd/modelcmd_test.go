@@ -59,7 +59,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if y, err := readNPY(b); err != nil || y.Float32()[0] != 1 {
+	if y, err := readNPY(b); err != nil || y.Tensor.Float32()[0] != 1 {
 		t.Errorf("%v, %v", y, err)
 	}
 	for want, args := range map[string][]string{"want name=file": {"z=" + input}, "no such file": {"x=nowhere.npy"}, "must be given": nil, "ends in none": {"x=" + one}} {

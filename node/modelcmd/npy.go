@@ -4,13 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/mutirao/mutirao/engine/graph"
-	"github.com/mutirao/mutirao/engine/kernel"
+	"github.com/mutirao/mutirao/engine/onnx"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
@@ -19,9 +18,11 @@ var errNPY = errors.New("invalid .npy")
 
 const npyMagic = "\x93NUMPY"
 
-// descriptions are NumPy's names of the element types, in little-endian order.
-var descriptions = map[tensor.DType]string{
-	tensor.Float32: "<f4", tensor.Uint8: "|u1", tensor.Int8: "|i1", tensor.Int32: "<i4", tensor.Int64: "<i8", tensor.Bool: "|b1",
+// descriptions are NumPy's names of element types, in little-endian order. NumPy has no others: those are written as what carries them.
+var descriptions = map[onnx.Element]string{
+	onnx.Element(tensor.Float32): "<f4", onnx.Element(tensor.Uint8): "|u1", onnx.Element(tensor.Int8): "|i1", onnx.Element(tensor.Int32): "<i4",
+	onnx.Element(tensor.Int64): "<i8", onnx.Element(tensor.Bool): "|b1", onnx.Float16: "<f2", onnx.Float64: "<f8", onnx.Int16: "<i2",
+	onnx.Uint16: "<u2", onnx.Uint32: "<u4", onnx.Uint64: "<u8",
 }
 
 // npyHeader is the dictionary in NumPy's own spelling; keys in other orders are written by hand only.
@@ -71,47 +72,27 @@ func readHeader(b []byte) (npyArray, []byte, error) {
 }
 
 // readNPY reads an array of numbers. Float64 is rounded to float32; arrays in column order are rejected.
-func readNPY(b []byte) (*tensor.Tensor, error) {
+func readNPY(b []byte) (onnx.Value, error) {
 	h, data, err := readHeader(b)
 	if err != nil {
-		return nil, err
+		return onnx.Value{}, err
 	}
-	shape := h.shape
-	n, err := tensor.Elements(shape, graph.MaxElements)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNPY, err)
-	}
-	if h.descr == "<f8" {
-		if len(data) != 8*n {
-			return nil, fmt.Errorf("%w: %d bytes for %d elements of <f8", errNPY, len(data), n)
-		}
-		return narrowFloats(data, shape), nil
-	}
-	for dt, name := range descriptions {
+	for e, name := range descriptions {
 		if name != h.descr {
 			continue
 		}
-		if len(data) != n*dt.Size() {
-			return nil, fmt.Errorf("%w: %d bytes for %d elements of %s", errNPY, len(data), n, name)
-		}
-		switch {
-		case n == 0:
-			return tensor.New(dt, shape...), nil
-		case dt == tensor.Float32:
-			return floats(data, shape), nil
-		}
-		t, err := tensor.Decode(dt, shape, data)
+		t, err := e.Read(h.shape, data)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errNPY, err)
+			return onnx.Value{}, fmt.Errorf("%w: %w", errNPY, err)
 		}
-		return t, nil
+		return onnx.Value{Tensor: t, Element: e}, nil
 	}
-	return nil, fmt.Errorf("%w: element type %q", errNPY, h.descr)
+	return onnx.Value{}, fmt.Errorf("%w: element type %q", errNPY, h.descr)
 }
 
 // writeNPY is the array in version 1 of the format.
 func writeNPY(t *tensor.Tensor) []byte {
-	return t.Append(npyStart(descriptions[t.DType()], t.Shape()), 0, t.Len())
+	return t.Append(npyStart(descriptions[onnx.Element(t.DType())], t.Shape()), 0, t.Len())
 }
 
 // npyStart is all that comes before the elements.
@@ -133,23 +114,4 @@ func npyStart(descr string, dims []int) []byte {
 	b := append([]byte(npyMagic), 1, 0)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(header)+1))
 	return append(append(b, header...), '\n')
-}
-
-// floats reads float32; every NaN becomes the canonical one.
-func floats(b []byte, shape []int) *tensor.Tensor {
-	data := make([]float32, len(b)/4)
-	for i := range data {
-		data[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	kernel.Canonicalize(data)
-	return tensor.FromFloat32(data, shape...)
-}
-
-func narrowFloats(b []byte, shape []int) *tensor.Tensor {
-	data := make([]float32, len(b)/8)
-	for i := range data {
-		data[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
-	}
-	kernel.Canonicalize(data)
-	return tensor.FromFloat32(data, shape...)
 }

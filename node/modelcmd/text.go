@@ -22,8 +22,7 @@ func readArray(b []byte) (onnx.Value, error) {
 		t, err := readText(h, length, data)
 		return onnx.Value{Text: t}, err
 	}
-	t, err := readNPY(b)
-	return onnx.Value{Tensor: t}, err
+	return readNPY(b)
 }
 
 // maxText is the most characters of a string of an array.
@@ -60,6 +59,9 @@ func readText(h npyArray, length string, data []byte) (*onnx.Text, error) {
 // writeArray is a tensor of numbers or strings as .npy.
 func writeArray(v onnx.Value) []byte {
 	if v.Text == nil {
+		if descr := descriptions[v.Element]; descr != "" {
+			return append(npyStart(descr, v.Tensor.Shape()), v.Element.Bytes(v.Tensor)...)
+		}
 		return writeNPY(v.Tensor)
 	}
 	longest := 1

@@ -51,7 +51,10 @@ func readValue(b []byte, p onnx.Port) (onnx.Value, error) {
 		dt = tensor.Float32
 	}
 	t, err := readJSON(b, dt)
-	return carried(onnx.Value{Tensor: t}, p), err
+	if err != nil {
+		return onnx.Value{}, err
+	}
+	return carried(onnx.Value{Tensor: t}, p)
 }
 
 // maxJSON is the longest text that is read; what it becomes in memory is several times as long.
