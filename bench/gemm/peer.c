@@ -3,6 +3,7 @@
 // and answers each with the seconds of the fastest of many products. library is one of
 //   openblas  sgemm, or sgemv if that is faster and m = 1
 //   onednn    fp32 matmul, weights in the layout that the library likes best
+//   read      nothing but reading as many bytes as the weights of fp32 have, from large pages
 //   onednn8   int8 x int8 -> int32 matmul, weights likewise
 // bench/gemm.sh builds it.
 #include <dnnl.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 // From the OpenBLAS wheel, 64-bit indices: row-major is 101, no transpose 111, transpose 112.
@@ -117,6 +119,34 @@ static double onednn(int64_t m, int64_t k, int64_t n, double ms, int int8) {
   return least;
 }
 
+typedef uint64_t words __attribute__((vector_size(32), aligned(32)));
+
+// part reads n vectors and returns what keeps the compiler from leaving that out.
+__attribute__((target("avx2"))) static uint64_t part(const words *p, size_t n) {
+  words a = {0}, b = {0}, c = {0}, d = {0};
+  for (size_t i = 0; i + 4 <= n; i += 4) a ^= p[i], b ^= p[i + 1], c ^= p[i + 2], d ^= p[i + 3];
+  a ^= b ^ c ^ d;
+  return a[0] ^ a[1] ^ a[2] ^ a[3];
+}
+
+static uint64_t parts(const words *p, size_t n, int threads) {
+  uint64_t all = 0;
+#pragma omp parallel for num_threads(threads) reduction(^ : all) if (threads > 1)
+  for (int t = 0; t < threads; t++) all ^= part(p + n * t / threads, n * (t + 1) / threads - n * t / threads);
+  return all;
+}
+
+static double readOnly(int64_t k, int64_t n, int threads, double ms) {
+  size_t bytes = k * n * 4, page = 2 << 20, room = (bytes + page - 1) / page * page;
+  words *p = aligned_alloc(page, room);
+  madvise(p, room, MADV_HUGEPAGE);
+  memset(p, 1, bytes);
+  volatile uint64_t sink = 0;
+  double least = BEST(ms, sink ^= parts(p, bytes / sizeof *p, threads));
+  free(p);
+  return least;
+}
+
 int main(void) {
   char library[16];
   long m, k, n;
@@ -125,7 +155,9 @@ int main(void) {
   while (scanf("%15s %ld %ld %ld %d %lf", library, &m, &k, &n, &threads, &ms) == 6) {
     omp_set_num_threads(threads);
     scipy_openblas_set_num_threads64_(threads);
-    double s = strcmp(library, "openblas") == 0 ? openblas(m, k, n, ms) : onednn(m, k, n, ms, strcmp(library, "onednn8") == 0);
+    double s = strcmp(library, "openblas") == 0 ? openblas(m, k, n, ms)
+               : strcmp(library, "read") == 0   ? readOnly(k, n, threads, ms)
+                                                : onednn(m, k, n, ms, strcmp(library, "onednn8") == 0);
     printf("%.9f\n", s);
     fflush(stdout);
   }

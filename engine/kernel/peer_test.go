@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 )
 
 var (
 	peerProgram = flag.String("peer", "", "the program of bench/gemm.sh that runs other libraries' products")
+	peerRows    = flag.Int("peer.m", 0, "run the shapes of so many rows only; 0 runs all")
 	peerKind    = flag.String("peer.kind", "fp32", "fp32 or int8")
 )
 
@@ -50,6 +52,9 @@ func fastest(d time.Duration, f func()) float64 {
 
 // peerShapes are m, k, n: cubes, and the layers of transformers.
 func peerShapes() (shapes [][3]int) {
+	defer func() {
+		shapes = slices.DeleteFunc(shapes, func(s [3]int) bool { return *peerRows != 0 && s[0] != *peerRows })
+	}()
 	for _, n := range []int{256, 512, 1024, 2048} {
 		shapes = append(shapes, [3]int{n, n, n})
 	}
@@ -98,21 +103,23 @@ func TestBesidePeers(t *testing.T) {
 	}
 }
 
-// compareFloat prints fp32 products: the plain one, the packed one and the ratios of the better of them.
+// compareFloat prints fp32 products: the plain one, the packed one and the ratios of one of them; for one row also to the time that
+// reading the weights takes.
 func compareFloat(t *testing.T, p *peer) {
-	fmt.Printf("%18s %10s %10s %10s %10s %12s %12s\n", "m x k x n", "plain", "packed", "OpenBLAS", "oneDNN", "to OpenBLAS", "to oneDNN")
+	fmt.Printf("%18s %10s %10s %10s %10s %12s %12s %12s\n", "m x k x n", "plain", "packed", "OpenBLAS", "oneDNN", "to OpenBLAS", "to oneDNN", "to reading")
 	const rounds, burst = 3, 60 * time.Millisecond
 	for _, s := range peerShapes() {
 		m, k, n := s[0], s[1], s[2]
 		a, b, c := normal(m*k), normal(k*n), make([]float32, m*n)
 		packed := Pack(b, k, n, false)
-		var times [4]float64
+		var times [5]float64
 		for range rounds {
 			for i, f := range []func() float64{
 				func() float64 { return fastest(burst, func() { MatMul(c, a, b, m, k, n, false, false) }) },
 				func() float64 { return fastest(burst, func() { MatMulPacked(c, a, packed, m, k, n, false) }) },
 				func() float64 { return p.seconds(t, "openblas", s, burst) },
 				func() float64 { return p.seconds(t, "onednn", s, burst) },
+				func() float64 { return p.seconds(t, "read", s, burst) },
 			} {
 				if took := f(); times[i] == 0 || took < times[i] {
 					times[i] = took
@@ -126,7 +133,11 @@ func compareFloat(t *testing.T, p *peer) {
 		if m == n {
 			ours = 0
 		}
-		fmt.Printf("%18s %10.1f %10.1f %10.1f %10.1f %12.2f %12.2f\n", name, rate(0), rate(1), rate(2), rate(3), times[2]/times[ours], times[3]/times[ours])
+		fmt.Printf("%18s %10.1f %10.1f %10.1f %10.1f %12.2f %12.2f", name, rate(0), rate(1), rate(2), rate(3), times[2]/times[ours], times[3]/times[ours])
+		if m == 1 {
+			fmt.Printf(" %12.2f", times[4]/times[ours])
+		}
+		fmt.Println()
 	}
 }
 
