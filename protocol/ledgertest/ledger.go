@@ -1,4 +1,4 @@
-// Package ledgertest is a ledger in memory on the real rules of package work and package registry: accounts with balances,
+// Package ledgertest is a ledger in memory on the real rules of packages work, registry and dispute: accounts with balances,
 // an escrow, blocks that advance when told, any number of runs, datasets and models, and everything that the rules record.
 // Tests of the layers above use it in place of a chain, and the simulator hosts whole networks on it. It has no consensus,
 // no fees and no signatures: a Client is trusted to be its account. It imports packages below protocol only.
@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/work"
@@ -31,6 +32,8 @@ type Ledger struct {
 	models   []registry.Model
 	files    [][]byte // artifacts, by index of models; nil if not callable
 	holdings []registry.Holding
+	disputes []*dispute.State
+	referee  func(run *work.State, unit work.Unit) dispute.Referee
 	records  []protocol.Recorded
 	events   []Event
 }
@@ -90,6 +93,7 @@ func (l *Ledger) Advance() protocol.Height {
 			panic(fmt.Sprintf("ledgertest: block %d: %v", l.height+1, err)) // Tick never locks, and escrow covers all claims
 		}
 	}
+	l.tickDisputes()
 	l.height++
 	close(l.closed)
 	l.closed = make(chan struct{})
@@ -113,6 +117,10 @@ func (l *Ledger) Submit(from protocol.Account, msgs ...protocol.Msg) error {
 
 func (l *Ledger) apply(m protocol.Msg, from protocol.Account) error {
 	switch m := m.(type) {
+	case dispute.Open:
+		return l.openDispute(m, from)
+	case dispute.Back, dispute.Play, dispute.Equivocate:
+		return l.dispute(m.(dispute.Msg), from)
 	case registry.RegisterDataset:
 		return l.register(m, from)
 	case registry.PublishModel:
@@ -244,18 +252,21 @@ type saved struct {
 	models          []registry.Model
 	files           [][]byte
 	holdings        []registry.Holding
+	disputes        []*dispute.State
 	records, events int
 }
 
 func (l *Ledger) save() saved {
 	return saved{
 		books: l.books.clone(), runs: slices.Clone(l.runs), datasets: slices.Clone(l.datasets), models: slices.Clone(l.models),
-		files: slices.Clone(l.files), holdings: slices.Clone(l.holdings), records: len(l.records), events: len(l.events),
+		files: slices.Clone(l.files), holdings: slices.Clone(l.holdings), disputes: slices.Clone(l.disputes),
+		records: len(l.records), events: len(l.events),
 	}
 }
 
 func (l *Ledger) restore(s saved) {
 	l.books, l.runs, l.datasets, l.models, l.files, l.holdings = s.books, s.runs, s.datasets, s.models, s.files, s.holdings
+	l.disputes = s.disputes
 	l.records, l.events = l.records[:s.records], l.events[:s.events]
 }
 
@@ -369,7 +380,7 @@ func (l *Ledger) Events(after protocol.Height) []Event {
 }
 
 // Check verifies what must hold between any two steps: the coins that were minted are in balances, in escrow or burned, to
-// the last unit; the escrow is the sum of what runs and models owe; and no two records share a key.
+// the last unit; the escrow is the sum of what runs, models and disputes owe; and no two records share a key.
 func (l *Ledger) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -382,6 +393,9 @@ func (l *Ledger) Check() error {
 	}
 	for i := range l.models {
 		claims = claims.Plus(l.models[i].Claims())
+	}
+	for _, d := range l.disputes {
+		claims = claims.Plus(d.Claims())
 	}
 	if claims.Compare(l.books.escrow) != 0 {
 		return fmt.Errorf("escrow holds %s, runs and models owe %s", l.books.escrow, claims)

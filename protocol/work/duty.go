@@ -142,6 +142,7 @@ const (
 	WaitAuditReveal Reason = "waiting-for-reports"     // verifiers open their reports
 	WaitJury        Reason = "waiting-for-jury"        // jurors recompute
 	WaitJuryReveal  Reason = "waiting-for-verdicts"    // jurors open
+	WaitDispute     Reason = "waiting-for-disputes"    // disputes over units of the round are open
 	WaitAggregate   Reason = "waiting-for-aggregate"   // verifiers compute the next model
 	WaitBlock       Reason = "waiting-for-next-block"  // everybody has acted; the next block goes on
 	HasFinished     Reason = "finished"                // all rounds are done
@@ -173,6 +174,8 @@ func Waiting(s *State, h protocol.Height) (reason Reason, deadline protocol.Heig
 		reason = WaitJury
 	case PhaseJuryReveal:
 		reason = WaitJuryReveal
+	case PhaseDispute:
+		reason = WaitDispute
 	case PhaseAggregate:
 		reason = WaitAggregate
 	case PhasePaused:

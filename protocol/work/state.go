@@ -77,6 +77,7 @@ type Round struct {
 	Seats      []Seat          `json:"seats"` // the verifiers of this round
 	Reassigned []Reassignment  `json:"reassigned"`
 	Slashes    []Slash         `json:"slashes"`
+	Games      []uint32        `json:"games,omitempty"` // the unit of each open dispute
 }
 
 // UnitStatus is where a unit stands; when the round closes it is the unit's verdict.
@@ -286,6 +287,7 @@ func (s *State) Clone() *State {
 		}
 		r.Reassigned = slices.Clone(r.Reassigned)
 		r.Slashes = slices.Clone(r.Slashes)
+		r.Games = slices.Clone(r.Games)
 		c.Round = &r
 	}
 	return &c

@@ -30,6 +30,8 @@ func (s *State) complete() bool {
 		return s.gathered()
 	case PhasePaused:
 		return s.Round.present()+len(s.returned()) >= int(s.Spec.LeastVerifiers)
+	case PhaseDispute:
+		return len(s.Round.Games) == 0
 	case PhaseAggregate:
 		return s.decided() != nil || len(s.awaited()) == 0
 	default:
@@ -58,6 +60,8 @@ func (t *turn) step() bool {
 		t.endJuryCommit()
 	case PhaseJuryReveal:
 		t.endJuryReveal()
+	case PhaseDispute:
+		t.endGames()
 	case PhaseAggregate:
 		t.endAggregate()
 	case PhasePaused:

@@ -52,6 +52,7 @@ const (
 	PhaseAuditReveal Phase = "audit-reveal" // verifiers open their reports
 	PhaseJuryCommit  Phase = "jury-commit"  // jurors recompute the disputed units and seal what they found
 	PhaseJuryReveal  Phase = "jury-reveal"  // jurors open
+	PhaseDispute     Phase = "dispute"      // disputes over units of the round are open
 	PhaseAggregate   Phase = "aggregate"    // verifiers name the next model
 	PhasePaused      Phase = "paused"       // a round is open, but too few verifiers are left to decide
 	PhaseFinished    Phase = "finished"     // all rounds are done

@@ -1,0 +1,176 @@
+package ledgertest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/bisect"
+)
+
+// DisputeParams are the terms of all disputes on this ledger.
+var DisputeParams = dispute.Params{Bond: money.MUT(1), Clock: 60}
+
+// Judge gives the ledger what it needs to judge moves about units of a run. Without it no dispute can be opened.
+func (l *Ledger) Judge(referee func(run *work.State, unit work.Unit) dispute.Referee) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.referee = referee
+}
+
+// Dispute returns a dispute. The error is ErrNotFound.
+func (l *Ledger) Dispute(id protocol.Hash) (*dispute.State, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := l.disputeAt(id); i >= 0 {
+		return l.disputes[i], nil
+	}
+	return nil, fmt.Errorf("%w: dispute %s", protocol.ErrNotFound, id)
+}
+
+// Disputes lists the disputes about a run in the order in which they were opened.
+func (l *Ledger) Disputes(run protocol.Hash) []*dispute.State {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []*dispute.State
+	for _, d := range l.disputes {
+		if d.Claim.Run == run {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// Rulings lists the rulings about a run in the order of time.
+func (l *Ledger) Rulings(run protocol.Hash) []dispute.Ruling {
+	return recorded(l, func(r dispute.Ruling) bool { return r.Claim.Run == run })
+}
+
+func (l *Ledger) disputeAt(id protocol.Hash) int {
+	return slices.IndexFunc(l.disputes, func(d *dispute.State) bool { return d.ID == id })
+}
+
+// openDispute finds the claim on the ledger and opens a dispute about it.
+func (l *Ledger) openDispute(m dispute.Open, from protocol.Account) error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	i := l.run(m.Run)
+	if i < 0 || l.referee == nil {
+		return fmt.Errorf("%w: run %s", protocol.ErrNotFound, m.Run)
+	}
+	run := l.runs[i]
+	u, err := run.Disputable(m.Round, m.Unit)
+	if err != nil {
+		return err
+	}
+	data := l.dataset(run.Spec.Dataset)
+	claim := dispute.Claim{Run: run.ID, Round: m.Round, Unit: m.Unit, Defender: u.Worker, Terms: bisect.Terms{
+		Program: run.Spec.Program, Model: run.Current.Model, Dataset: data.Root, Records: int(data.Records), Steps: int(run.Spec.Steps),
+		Trace: u.Result.Trace, Payload: u.Result.Payload.Root,
+	}}
+	if l.disputeAt(dispute.ID(claim, from, m.Nonce)) >= 0 {
+		return fmt.Errorf("%w: dispute %s", protocol.ErrExists, dispute.ID(claim, from, m.Nonce))
+	}
+	d, effects, err := dispute.Create(m, claim, DisputeParams, l.history(from), from, l.env())
+	if err != nil {
+		return err
+	}
+	if l.runs[i], err = work.OpenGame(run, m.Round, m.Unit); err != nil {
+		return err
+	}
+	l.disputes = append(l.disputes, d)
+	return l.execute(effects)
+}
+
+// history counts an opener's disputes.
+func (l *Ledger) history(who protocol.Account) (h dispute.History) {
+	for _, d := range l.disputes {
+		switch {
+		case d.Challenger != who:
+		case !d.Ended:
+			h.Open++
+		case d.Game.Verdict == bisect.Upheld:
+			h.Lost++
+		}
+	}
+	return h
+}
+
+// dispute applies a message to a dispute that is open.
+func (l *Ledger) dispute(m dispute.Msg, from protocol.Account) error {
+	i := l.disputeAt(m.Target())
+	if i < 0 {
+		return fmt.Errorf("%w: dispute %s", protocol.ErrNotFound, m.Target())
+	}
+	var referee dispute.Referee
+	if d := l.disputes[i]; !d.Ended {
+		run := l.runs[l.run(d.Claim.Run)]
+		u := work.Unit{Index: d.Claim.Unit, Worker: d.Claim.Defender}
+		if run.Round != nil && run.Round.Number == d.Claim.Round {
+			u = run.Round.Units[d.Claim.Unit]
+		}
+		referee = l.referee(run, u)
+	}
+	d, effects, err := dispute.Apply(l.disputes[i], m, from, referee, l.env())
+	if err != nil {
+		return err
+	}
+	return l.advance(i, d, effects)
+}
+
+// tickDisputes lets a block pass for all disputes.
+func (l *Ledger) tickDisputes() {
+	for i := range l.disputes {
+		d, effects := dispute.Tick(l.disputes[i], l.env())
+		if err := l.advance(i, d, effects); err != nil {
+			panic(fmt.Sprintf("ledgertest: block %d: %v", l.height+1, err)) // Tick never locks
+		}
+	}
+}
+
+// advance stores a dispute. If it has just ended, the run hears of it; and if the claim is refuted, all other disputes about it are moot.
+func (l *Ledger) advance(i int, d *dispute.State, effects []protocol.Effect) error {
+	over := d.Ended && !l.disputes[i].Ended
+	l.disputes[i] = d
+	if err := l.execute(effects); err != nil || !over {
+		return err
+	}
+	var conviction *work.Conviction
+	if d.Game.Verdict == bisect.Refuted {
+		conviction = &work.Conviction{Detail: d.Game.Reason, Bounty: func(amount money.Amount) []work.Payee {
+			var list []work.Payee
+			for _, s := range l.lastRuling().Bounty(amount) {
+				list = append(list, work.Payee{To: s.Account, Amount: s.Bond})
+			}
+			return list
+		}}
+	}
+	at := l.run(d.Claim.Run)
+	run, effects := work.CloseGame(l.runs[at], d.Claim.Round, d.Claim.Unit, conviction, l.env())
+	l.runs[at] = run
+	if err := l.execute(effects); err != nil || conviction == nil {
+		return err
+	}
+	for j, other := range l.disputes {
+		if other.Claim == d.Claim && !other.Ended {
+			moot, effects := dispute.Moot(other, l.env())
+			if err := l.advance(j, moot, effects); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lastRuling is the ruling that has just been recorded.
+func (l *Ledger) lastRuling() dispute.Ruling {
+	for i := len(l.records) - 1; ; i-- {
+		if r, ok := l.records[i].(dispute.Ruling); ok {
+			return r
+		}
+	}
+}
