@@ -17,6 +17,7 @@ import (
 func (t *Trainer) Centralised(ctx context.Context, rounds int, observe func(round int, theta []tensor.Named) error) ([]tensor.Named, error) {
 	seed := sha256.Sum256(binary.LittleEndian.AppendUint64([]byte("mutirao/centralised"), uint64(t.recipe.Train.Seed)))
 	in := t.begin(t.model.Initial(t.recipe.Train.Seed), seed)
+	in.own()
 	steps := t.recipe.Train.Steps
 	for round := range rounds {
 		for range steps {
@@ -33,5 +34,5 @@ func (t *Trainer) Centralised(ctx context.Context, rounds int, observe func(roun
 			}
 		}
 	}
-	return clone(in.theta()), nil
+	return in.theta(), nil
 }

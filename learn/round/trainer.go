@@ -41,8 +41,9 @@ type Trainer struct {
 
 	stepGraph, inferenceGraph *graph.Graph
 	stepMACs, stateBytes      uint64
-	step                      *exec.Program
-	evaluation, inference     *exec.Program // compiled at first use
+	update                    *exec.Program // the step, which replaces its state unless the gradient is not finite
+	step                      *exec.Program // the step into new tensors; this and the next two are compiled at first use
+	evaluation, inference     *exec.Program
 }
 
 // NewTrainer builds the model's graphs and compiles the training step. It keeps r and d, which must
@@ -70,7 +71,13 @@ func NewTrainer(r *recipe.Recipe, d *data.Set) (*Trainer, error) {
 	if t.inferenceGraph, err = t.model.InferenceGraph(); err != nil {
 		return nil, err
 	}
-	if t.step, err = exec.Compile(t.stepGraph); err != nil {
+	state := map[string]string{}
+	for _, v := range t.stepGraph.Outputs {
+		if name, ok := strings.CutPrefix(v.Name, optim.Next); ok {
+			state[v.Name] = name
+		}
+	}
+	if t.update, err = exec.CompileUpdate(t.stepGraph, exec.Update{State: state, Guard: optim.SumSquares}); err != nil {
 		return nil, err
 	}
 	return t, nil

@@ -2,10 +2,12 @@ package round
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 
+	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/learn/model"
@@ -81,6 +83,7 @@ func (t *Trainer) Unit(ctx context.Context, task Task, observe func(point int, s
 		return Output{}, fmt.Errorf("%w: %d steps; 1 to %d are possible", ErrState, task.Steps, t.recipe.Train.Steps)
 	}
 	in := t.begin(task.Theta, task.Seed)
+	in.own()
 	point := 0
 	show := func() error {
 		for ; observe != nil && point < Points && t.PointStep(point, task.Steps) == in.taken; point++ {
@@ -134,7 +137,24 @@ type inner struct {
 	in      map[string]*tensor.Tensor // inputs of the step graph; weights, moments and powers are the state
 	taken   int                       // steps, with skipped ones
 	skips   int
-	losses  []float32 // of the steps not skipped
+	losses  []float32                 // of the steps not skipped
+	out     map[string]*tensor.Tensor // what a step puts out besides the state, if it replaces that; else nil
+}
+
+// own makes the state the inner optimizer's: steps replace it, and what is shown of it is copied.
+func (s *inner) own() {
+	for _, w := range s.trainer.layout {
+		s.in[w.Name] = s.in[w.Name].Clone()
+	}
+	s.out = map[string]*tensor.Tensor{model.Loss: tensor.New(tensor.Float32), optim.SumSquares: tensor.New(tensor.Float32)}
+}
+
+// shown is a tensor of the state that is not written again.
+func (s *inner) shown(name string) *tensor.Tensor {
+	if s.out != nil {
+		return s.in[name].Clone()
+	}
+	return s.in[name]
 }
 
 // begin starts from weights with the optimizer's state at its beginning.
@@ -170,6 +190,16 @@ func (s *inner) load(rate float32) {
 
 // compute takes the step that is loaded.
 func (s *inner) compute() error {
+	if s.out != nil {
+		return s.replace()
+	}
+	if s.trainer.step == nil {
+		step, err := exec.Compile(s.trainer.stepGraph)
+		if err != nil {
+			return err
+		}
+		s.trainer.step = step
+	}
 	out, err := s.trainer.step.Run(s.in)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", s.taken+1, err)
@@ -188,11 +218,26 @@ func (s *inner) compute() error {
 	return nil
 }
 
+// replace is compute for a state that is the optimizer's own.
+func (s *inner) replace() error {
+	err := s.trainer.update.RunInto(s.in, s.out)
+	switch {
+	case errors.Is(err, exec.ErrSkipped):
+		s.skips++
+	case err != nil:
+		return fmt.Errorf("step %d: %w", s.taken+1, err)
+	default:
+		s.losses = append(s.losses, s.out[model.Loss].Float32()[0])
+	}
+	s.taken++
+	return nil
+}
+
 // theta lists the weights in name order.
 func (s *inner) theta() []tensor.Named {
 	out := make([]tensor.Named, len(s.trainer.layout))
 	for i, w := range s.trainer.layout {
-		out[i] = tensor.Named{Name: w.Name, Tensor: s.in[w.Name]}
+		out[i] = tensor.Named{Name: w.Name, Tensor: s.shown(w.Name)}
 	}
 	return out
 }
@@ -202,7 +247,7 @@ func (s *inner) entries() []Entry {
 	var out []Entry
 	for _, v := range s.trainer.stepGraph.Outputs {
 		if name, ok := strings.CutPrefix(v.Name, optim.Next); ok {
-			out = append(out, Entry{name, RoleState, s.in[name]})
+			out = append(out, Entry{name, RoleState, s.shown(name)})
 		}
 	}
 	return out
