@@ -1,5 +1,5 @@
 // Package onnx reads and writes ONNX files. Reading happens in two steps: Load parses a file of any dynamic shape, Specialise
-// makes the graph for given inputs. An operator of ONNX is either one of package graph's or a composition of them, written
+// makes the graph for given inputs. What no graph can hold, since its shapes or control flow depend on data, a Session runs. An operator of ONNX is either one of package graph's or a composition of them, written
 // here, so the engine's operators stay few and a file's graph can be validated, priced, run and differentiated like any other.
 // It imports the engine and the standard library only: the few messages of ONNX's schema are read by tables in proto.go.
 // Source: https://github.com/onnx/onnx, onnx/onnx.proto and docs/Operators.md.
