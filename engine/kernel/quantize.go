@@ -1,14 +1,14 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Quantize sets dst[i] to src[i] ⊘ scale, rounded half to even to an integer and saturated to [-128, 127]; NaN gives
 // 0. It panics if the lengths differ. Source: spec/numerics.md §11.
 func Quantize(dst []int8, src []float32, scale float32) {
-	checkLen("src", len(src), len(dst))
-	for i, x := range src {
-		dst[i] = roundInt8(x / scale)
-	}
+	QuantizeLinear(dst, src, scale, 0)
 }
 
 // Dequantize sets dst[i] = src[i] ⊗ scale. It panics if the lengths differ.
@@ -55,11 +55,20 @@ func roundInt8(x float32) int8 {
 // gives 0. It panics if the lengths differ. Source: ONNX QuantizeLinear-23; spec/numerics.md §11.
 func QuantizeLinear[T int8 | uint8](dst []T, src []float32, scale float32, zero T) {
 	checkLen("src", len(src), len(dst))
-	const toInt = 0x1.8p23
 	low, high := int32(0), int32(255)
 	if T(0)-1 < 0 {
 		low, high = -128, 127
 	}
+	if len(dst) == 0 {
+		return
+	}
+	done := quantizeActive(unsafe.Slice((*byte)(unsafe.Pointer(&dst[0])), len(dst)), src, scale, int32(zero), low, high)
+	quantizeGeneric(dst[done:], src[done:], scale, int32(zero), low, high)
+}
+
+// quantizeGeneric is the definition of QuantizeLinear.
+func quantizeGeneric[T int8 | uint8](dst []T, src []float32, scale float32, zero, low, high int32) {
+	const toInt = 0x1.8p23
 	for i, x := range src {
 		v := x / scale
 		switch {
@@ -71,7 +80,7 @@ func QuantizeLinear[T int8 | uint8](dst []T, src []float32, scale float32, zero 
 		case v < -512:
 			v = -512
 		}
-		q := int32(math.Float32bits(v+toInt)) - int32(math.Float32bits(toInt)) + int32(zero)
+		q := int32(math.Float32bits(v+toInt)) - int32(math.Float32bits(toInt)) + zero
 		dst[i] = T(min(max(q, low), high))
 	}
 }

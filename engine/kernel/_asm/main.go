@@ -33,7 +33,7 @@ func generate() map[string][]byte {
 		name string
 		emit func(*file)
 	}{
-		{"elementwise_amd64.s", elementwise}, {"reduce_amd64.s", reduce}, {"matmul_amd64.s", matmul}, {"then_amd64.s", thenSteps}, {"relax_amd64.s", relax},
+		{"elementwise_amd64.s", elementwise}, {"reduce_amd64.s", reduce}, {"matmul_amd64.s", matmul}, {"then_amd64.s", thenSteps}, {"relax_amd64.s", relax}, {"quantize_amd64.s", quantize},
 		{"int8_amd64.s", matmulInt8}, {"conv_amd64.s", conv},
 	} {
 		f := &file{}
