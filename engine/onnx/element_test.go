@@ -193,3 +193,14 @@ func TestRawRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// TestThresholdsOfFloat64: inputs of float64 are rounded, so thresholds are too; a float32 is compared with the threshold itself.
+func TestThresholdsOfFloat64(t *testing.T) {
+	splits := attrProto{name: "nodes_splits", tensor: &tensorProto{dtype: int64(Float64), doubles: []float64{1.2}}}
+	for e, want := range map[Element]float64{Float64: float64(float32(1.2)), Element(tensor.Float32): 1.2} {
+		n := &node{l: &lowering{}, p: &nodeProto{attrs: []attrProto{splits}}, in: []*value{{known: tensor.Scalar(1), element: e}}}
+		if got := n.thresholds("", "nodes_splits")[0]; got != want {
+			t.Errorf("for %v the threshold is %v, want %v", e, got, want)
+		}
+	}
+}

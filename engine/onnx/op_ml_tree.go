@@ -310,8 +310,19 @@ func (n *node) either(name string) []float32 {
 	return n.tensorList(name + "_as_tensor")
 }
 
-// thresholds reads a list of floats, or of the tensor attribute, which may be of float64.
+// thresholds reads a list of floats, or of the tensor attribute, which may be of float64. Inputs of float64 are rounded to float32, and then
+// so are thresholds, for what is equal to one to stay so.
 func (n *node) thresholds(name, tensorName string) []float64 {
+	list := slices.Clone(n.wideThresholds(name, tensorName))
+	if n.element(0) == Float64 {
+		for i, v := range list {
+			list[i] = float64(float32(v))
+		}
+	}
+	return list
+}
+
+func (n *node) wideThresholds(name, tensorName string) []float64 {
 	if a := n.attr(tensorName); a != nil && a.tensor != nil && Element(a.tensor.dtype) == Float64 {
 		if len(a.tensor.doubles) > 0 {
 			return a.tensor.doubles
