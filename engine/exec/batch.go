@@ -254,6 +254,7 @@ type imagePort struct {
 	whole   *tensor.Tensor   // of which the parts are
 	parts   []*tensor.Tensor // of the batch; one for all if it is not divided
 	shape   []int            // of a part
+	bytes   int              // of a part
 	split   bool
 }
 
@@ -282,7 +283,7 @@ func compileSplit(s *batchSplit, w *Weights) (*Program, error) {
 		im.ports = append(im.ports, imagePort{name: v.Name, storage: storage(v.Name), shape: v.Shape, split: s.parts[v.Name]})
 	}
 	for i, v := range s.between {
-		im.ports = append(im.ports, imagePort{name: v.Name, storage: storage(v.Name), output: true, shape: s.body.Outputs[i].Shape, split: true})
+		im.ports = append(im.ports, imagePort{name: v.Name, storage: storage(v.Name), output: true, shape: s.body.Outputs[i].Shape, bytes: s.body.Outputs[i].Len() * v.DType.Size(), split: true})
 		at := slices.IndexFunc(p.inputs, func(b port) bool { return b.Name == v.Name })
 		p.set(p.inputs[at].storage, tensor.New(v.DType, v.Shape...))
 		p.inputs = slices.Delete(p.inputs, at, at+1)
@@ -308,6 +309,20 @@ func (im *images) run(p *Program) error {
 		return *err
 	}
 	return nil
+}
+
+// memory is what the workers hold and what they hand over, in bytes.
+func (im *images) memory() int {
+	n := 0
+	for i := range im.workers {
+		n += im.workers[i].program.Memory()
+	}
+	for i := range im.ports {
+		if b := &im.ports[i]; b.output {
+			n += im.count * b.bytes
+		}
+	}
+	return n
 }
 
 // divide makes the parts of a tensor, which is usually that of the last run.

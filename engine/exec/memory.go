@@ -117,4 +117,10 @@ func take(slots *[]slot, s storage) int {
 
 // Memory is what the program holds to run, in bytes: the values that it plans itself, over time in the same places, and the scratch of its
 // steps. Inputs, outputs, initializers and packed copies of them come on top.
-func (p *Program) Memory() int { return p.planned + 4*len(p.scratch) }
+func (p *Program) Memory() int {
+	n := p.planned + 4*len(p.scratch)
+	if p.images != nil {
+		n += p.images.memory()
+	}
+	return n
+}

@@ -111,6 +111,9 @@ func compareModel(t *testing.T, p *runtimePeer, model string) {
 	if err != nil {
 		t.Fatalf("%s: %v", model, err)
 	}
+	if g, err = engine.Optimize(g); err != nil {
+		t.Fatalf("%s: %v", model, err)
+	}
 	program, err := engine.Compile(g)
 	if err != nil {
 		t.Fatalf("%s: %v", model, err)

@@ -74,6 +74,9 @@ func Measure(o BenchOptions) (*Bench, error) {
 	if err != nil {
 		return nil, failure.New(failure.General, "cannot measure "+o.File, err, next)
 	}
+	if g, err = exec.Optimize(g); err != nil {
+		return nil, failure.New(failure.General, "cannot measure "+o.File, err, next)
+	}
 	p, err := exec.Compile(g)
 	if err != nil {
 		return nil, failure.New(failure.General, "cannot measure "+o.File, err, next)

@@ -20,7 +20,11 @@ func compute(m *model, in map[string]onnx.Value) (map[string]onnx.Value, error) 
 		}
 		return m.computeSession(in)
 	}
-	p, err := exec.Compile(m.graph)
+	g, err := exec.Optimize(m.graph)
+	if err != nil {
+		return nil, err
+	}
+	p, err := exec.Compile(g)
 	if err != nil {
 		return nil, err
 	}
