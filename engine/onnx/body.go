@@ -303,9 +303,15 @@ func (b *body) state(todo []int) *state {
 			}
 		}
 	}
+	if len(b.states) >= maxStates {
+		clear(b.states) // segments that are kept still lead to theirs
+	}
 	b.states[string(left)] = st
 	return st
 }
+
+// maxStates bounds the states that a body remembers: a file may be such that each shape leaves other nodes.
+const maxStates = 1024
 
 // needed reports the slots that a run needs when only these nodes are left.
 func (b *body) needed(todo []int) []bool {
