@@ -6,15 +6,15 @@ import "math"
 // its feature is at most the node's threshold, else to the second; NaN goes to the child that the node says. It ends at a leaf, which
 // holds weights for targets. Build it with NewTrees, which does not check: graph.Infer does.
 type Trees struct {
-	nodes    []treeNode // the inner nodes, then one for each leaf
-	inner    uint32     // how many inner nodes
-	roots    []uint32
-	starts   []int32 // of each leaf's weights, and after the last leaf their number
-	targets  []int32
-	weights  []float32
-	count    int     // targets
-	combine  Combine // what is done with the weights of all trees
-	oneValue bool    // there is one target, and each leaf has one weight
+	nodes   []treeNode // the inner nodes, then one for each leaf
+	inner   uint32     // how many inner nodes
+	roots   []uint32
+	starts  []int32 // of each leaf's weights, and after the last leaf their number
+	targets []int32
+	weights []float32
+	count   int     // targets
+	combine Combine // what is done with the weights of all trees
+	dense   bool    // sums, of leaves that have one weight for each target, in their order
 }
 
 // treeNode is a node. A leaf's children are itself, so that rows whose walk has ended can go on beside others.
@@ -58,11 +58,14 @@ func NewTrees(thresholds []float32, nodes, roots, starts, targets []int32, weigh
 			t.nodes[i].feature |= nanFirst
 		}
 	}
-	t.oneValue = count == 1 && combine == TreeSum
+	t.dense = combine == TreeSum && len(targets) == leaves*count
 	for i := range leaves {
 		self := uint32(inner + i)
 		t.nodes[self] = treeNode{0, 0, [2]uint32{self, self}}
-		t.oneValue = t.oneValue && starts[i+1] == starts[i]+1
+		t.dense = t.dense && int(starts[i]) == i*count
+	}
+	for i, to := range targets {
+		t.dense = t.dense && int(to) == i%count
 	}
 	for _, r := range roots {
 		t.roots = append(t.roots, place(r))
@@ -149,8 +152,11 @@ func (t *Trees) single(dst, x, scratch []float32) {
 // add combines the weights of a leaf with what a row has so far.
 func (t *Trees) add(row []float32, leaf uint32) {
 	leaf -= t.inner
-	if t.oneValue {
-		row[0] += t.weights[leaf]
+	if t.dense {
+		row = row[:t.count]
+		for i, w := range t.weights[int(leaf)*t.count:][:len(row)] {
+			row[i] += w
+		}
 		return
 	}
 	lo, hi := t.starts[leaf], t.starts[leaf+1]

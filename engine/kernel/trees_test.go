@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// forest makes trees of random shape. Leaves have up to three weights for random targets.
+// forest is trees of random shape. Leaves have up to so many weights for random targets, or if most is 0, one for each target.
 type forest struct {
 	thresholds             []float32
 	nodes                  []int32
@@ -21,8 +21,16 @@ func randomForest(r *rand.Rand, trees, depth, features, targets, most int) *fore
 	grow = func(depth int) int32 {
 		if depth == 0 || r.IntN(8) == 0 {
 			f.starts = append(f.starts, int32(len(f.weights)))
-			for range 1 + r.IntN(most) {
-				f.targets, f.weights = append(f.targets, int32(r.IntN(targets))), append(f.weights, float32(r.NormFloat64()))
+			for i := range max(targets, most) {
+				to := i // of leaves with a weight for each target
+				if most > 0 {
+					if to = r.IntN(targets); i > r.IntN(most) {
+						break
+					}
+				}
+				if to < targets {
+					f.targets, f.weights = append(f.targets, int32(to)), append(f.weights, float32(r.NormFloat64()))
+				}
 			}
 			return -int32(len(f.starts))
 		}
@@ -85,7 +93,7 @@ func TestTrees(t *testing.T) {
 	for rows := range 68 {
 		features, targets, most := 1+r.IntN(9), 1+r.IntN(3), 1+r.IntN(3)
 		if rows%3 == 0 {
-			targets, most = 1, 1 // one weight in each leaf has a way of its own
+			most = 0
 		}
 		f := randomForest(r, 1+r.IntN(20), r.IntN(7), features, targets, most)
 		if rows%2 == 1 {
