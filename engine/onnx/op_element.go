@@ -14,7 +14,7 @@ var elementRules = map[string]rule{
 	"Neg": one(negate), "Abs": one(absolute), "Sign": one(sign), "Pow": one(power), "Mod": one(modulo),
 	"Floor": one(floor), "Ceil": one(ceil), "Round": one(round),
 	"LeakyRelu":       one(leakyRelu),
-	"PRelu":           one(func(n *node) graph.Ref { return n.where(n.negative(n.need(0)), n.mul(n.need(1), n.need(0)), n.need(0)) }),
+	"PRelu":           one(prelu),
 	"Elu":             one(elu),
 	"Selu":            one(selu),
 	"Celu":            one(celu),
@@ -370,4 +370,13 @@ func modulo(n *node) graph.Ref {
 	differ := n.not(n.compare("Equal", n.negative(r), n.negative(y)))
 	fix := n.where(n.compare("Equal", r, zero), n.bool(false), differ)
 	return n.where(fix, n.add(r, y), r)
+}
+
+// prelu multiplies what is below 0 by a slope. Before operator set 7 a list of slopes has one for each channel.
+func prelu(n *node) graph.Ref {
+	x, slope := n.need(0), n.need(1)
+	if s := n.shape(slope); n.l.opset < 7 && len(s) == 1 && s[0] > 1 && len(n.shape(x)) > 2 {
+		slope = n.perChannel(slope, len(n.shape(x)), s[0])
+	}
+	return n.where(n.negative(x), n.mul(slope, x), x)
 }

@@ -68,6 +68,9 @@ func own(n *node) []*value {
 	attrs := graph.Attrs{}
 	for i := range n.p.attrs {
 		a := &n.p.attrs[i]
+		if a.name == "broadcast" && n.l.opset < 7 {
+			continue // the bias of a Gemm always broadcasts
+		}
 		switch a.kind {
 		case kindFloat:
 			attrs[a.name] = a.float

@@ -284,3 +284,35 @@ func TestDepth(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestOldForms reads a PRelu with a slope for each channel and a Gemm whose bias broadcasts, as operator set 6 has them.
+func TestOldForms(t *testing.T) {
+	for op, c := range map[string]struct {
+		attrs []graph.Attr
+		shape []int
+		rest  []tensor.Named
+		want  []float32
+	}{
+		"PRelu": {nil, []int{1, 2, 2}, []tensor.Named{{Name: "w", Tensor: tensor.FromFloat32([]float32{2, 3}, 2)}}, []float32{-2, 1, -3, 1}},
+		"Gemm": {[]graph.Attr{{Name: "broadcast", Kind: graph.KindInt, Int: 1}}, []int{2, 2},
+			[]tensor.Named{{Name: "w", Tensor: tensor.FromFloat32([]float32{1, 0, 0, 1}, 2, 2)}, {Name: "c", Tensor: tensor.FromFloat32([]float32{5, 7}, 2)}}, []float32{4, 8, 4, 8}},
+	} {
+		names := []string{"x"}
+		for _, w := range c.rest {
+			names = append(names, w.Name)
+		}
+		x := graph.Value{Name: "x", DType: tensor.Float32, Shape: c.shape}
+		m, err := Load(file(6, nodeOf(op, c.attrs, names...), []graph.Value{x}, "y", c.rest...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := m.Specialise(nil)
+		if err != nil {
+			t.Errorf("%s: %v", op, err)
+			continue
+		}
+		if y := compute(t, g, map[string]*tensor.Tensor{"x": tensor.FromFloat32([]float32{-1, 1, -1, 1}, c.shape...)})["y"]; !slices.Equal(y.Float32(), c.want) {
+			t.Errorf("%s: %v, want %v", op, y.Float32(), c.want)
+		}
+	}
+}
