@@ -148,13 +148,30 @@ func (e *ending) all(y []float32, channel, at int) {
 	if e.residual != nil {
 		binaryActive(opAdd, y, y, e.residual[at:at+len(y)])
 	}
+	e.limit(y)
+	e.rest(y, channel, at)
+}
+
+// limit keeps y within the bounds.
+func (e *ending) limit(y []float32) {
 	if !math.IsInf(float64(e.low), -1) {
 		scalarActive(opMaximum, y, y, e.low)
 	}
 	if !math.IsInf(float64(e.high), 1) {
 		scalarActive(opMinimum, y, y, e.high)
 	}
-	e.rest(y, channel, at)
+}
+
+// rows adds the biases of channels from one on to rows of as many sums, pitch apart, and keeps all within the bounds.
+func (e *ending) rows(sums []float32, channel, channels, pitch int) {
+	if e.bias != nil {
+		bias := e.bias[channel:][:channels]
+		for at := 0; at < len(sums); at += pitch {
+			row := sums[at:][:channels]
+			binaryActive(opAdd, row, row, bias)
+		}
+	}
+	e.limit(sums)
 }
 
 // packGeneric sets dst to [Groups·Outputs, places, Channels].

@@ -82,6 +82,7 @@ type convPlan struct {
 	pitch   int      // between rows of outputs, in what offsets point into
 	rows    int      // byPlane: outputs that are staged together
 	cols    int
+	pieces  []piece // byPlane: what is staged of a plane that is staged whole
 	// outputRows: parts of the output channels of a group that are computed apart, and images whose outputs are rows together.
 	shares, together int
 }
@@ -239,12 +240,13 @@ func (c *Conv) packGroups(dst, w []float32, groups, lo, hi int) {
 
 // convScratch is what one goroutine needs; kept between calls.
 type convScratch struct {
-	tile    convTile
-	depth   depthTile
-	band    []float32 // staged input
-	patches []float32
-	sums    []float32 // outputRows: [outputs, channels]
-	sources []imageSource
+	tile     convTile
+	depth    depthTile
+	band     []float32 // staged input
+	bordered bool      // band has the padding of the planes that the tasks at hand stage
+	patches  []float32
+	sums     []float32 // outputRows: [outputs, channels]
+	sources  []imageSource
 }
 
 var convScratches = sync.Pool{New: func() any { return new(convScratch) }}
@@ -288,6 +290,7 @@ func (c *Conv) run(y, x, w []float32, e *ending) {
 // tasks does some of the tasks, neighbours of which share weights and input.
 func (r *convRun) tasks(lo, hi int) {
 	s := convScratches.Get().(*convScratch)
+	s.bordered = false
 	for task := lo; task < hi; task++ {
 		switch r.plan.way {
 		case channelRows:
@@ -473,15 +476,28 @@ func (r *convRun) outputs(s *convScratch, first, g, share int) {
 	}
 }
 
-// finish makes y of the sums of an image and does what follows.
+// finish makes y of the sums of an image and does what follows. Without a residual, bias and bounds are done while the channels of an
+// output stand together: they are many where the outputs are few.
 func (r *convRun) finish(sums []float32, image, from, end, pitch int) {
-	n := r.out()
+	n, first := r.out(), image%r.Groups*r.Outputs
+	together := r.end.residual == nil
+	if together {
+		r.end.rows(sums, first+from, end-from, pitch)
+	}
 	for o := from; o < end; o += 8 {
 		channels := min(8, end-o)
 		at := (image*r.Outputs + o) * n
 		transposeSums(r.y[at:][:channels*n], sums[o-from:], n, pitch, channels)
+		if together && r.end.plain() {
+			continue
+		}
 		for i := range channels {
-			r.end.all(r.y[at+i*n:][:n], image%r.Groups*r.Outputs+o+i, at+i*n)
+			y := r.y[at+i*n:][:n]
+			if together {
+				r.end.rest(y, first+o+i, at+i*n)
+			} else {
+				r.end.all(y, first+o+i, at+i*n)
+			}
 		}
 	}
 }

@@ -17,6 +17,9 @@ func (p *convPlan) byPlane(c *Conv) {
 	for _, at := range p.stage.offsets {
 		p.offsets = append(p.offsets, 4*at)
 	}
+	if w[0].Out == 1 && rows == w[1].Out && cols == w[2].Out {
+		p.pieces = p.stage.pieces(w)
+	}
 }
 
 // planes computes the outputs of one channel.
@@ -29,10 +32,19 @@ func (r *convRun) planes(s *convScratch, image int) {
 	t.offsets, t.places = unsafe.Pointer(&p.offsets[0]), len(p.offsets)
 	t.xRow, t.yRow = 4*p.stage.cols, 4*w[2].Out
 	t.low, t.high, t.residual = r.end.low, r.end.high, r.distance()
+	band := s.band[:p.stage.channel(w)]
+	if p.pieces != nil && !s.bordered {
+		clear(band)
+		s.bordered = true
+	}
 	for o := range w[0].Out {
 		for row := 0; row < w[1].Out; row += p.rows {
 			for col := 0; col < w[2].Out; col += p.cols {
-				p.stage.fill(s.band[:p.stage.channel(w)], x, w, o, row, col, 0)
+				if p.pieces != nil {
+					p.stage.copy(band, x, w, p.pieces)
+				} else {
+					p.stage.fill(band, x, w, o, row, col, 0)
+				}
 				for i := range r.Outputs {
 					channel := image%r.Groups*r.Outputs + i
 					y := r.y[(image*r.Outputs+i)*n+o*slab+row*w[2].Out+col:]

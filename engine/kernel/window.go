@@ -135,6 +135,35 @@ func (s *staging) fill(dst, plane []float32, w *Window, o, r, c int, padding flo
 	}
 }
 
+// piece is a part of a staged plane that is not padding.
+type piece struct{ to, from, rows, n int }
+
+// pieces are what fill copies of a plane whose outputs are all at place 0 of the first axis: what lies between them is padding, the
+// same for every plane.
+func (s *staging) pieces(w *Window) []piece {
+	var list []piece
+	for k := range w[0].Kernel {
+		i := k*w[0].Dilation - w[0].Before
+		for j, phase := range s.phases {
+			rows := inside(phase[0]-w[1].Before, w[1].Stride, s.rows, w[1].In)
+			cols := inside(phase[1]-w[2].Before, w[2].Stride, s.cols, w[2].In)
+			if i < 0 || i >= w[0].In || rows.n == 0 || cols.n == 0 {
+				continue
+			}
+			to := ((k*len(s.phases)+j)*s.rows+rows.lead)*s.cols + cols.lead
+			list = append(list, piece{to, (i*w[1].In+rows.at)*w[2].In + cols.at, rows.n, cols.n})
+		}
+	}
+	return list
+}
+
+// copy stages a plane where another one of the same window was staged before, or where padding is.
+func (s *staging) copy(dst, plane []float32, w *Window, pieces []piece) {
+	for _, p := range pieces {
+		stageRows(dst[p.to:], plane[p.from:], s.cols, w[1].Stride*w[2].In, p.rows, p.n, w[2].Stride)
+	}
+}
+
 // stretch is the part of some consecutive reads that is not padding: n of them after lead, the first at input at.
 type stretch struct{ lead, n, at int }
 
