@@ -26,7 +26,7 @@ fuzz: ## every decoder for FUZZTIME (1m) each
 bench: ## kernels and units; see bench/README.md
 	$(GO) test -run '^$$' -bench . -benchmem ./engine/... ./learn/round ./verify/trace
 
-same-bits: ## the same hashes from AVX-512, AVX2, portable Go, GOAMD64=v3 and arm64 (qemu-user)
+same-bits: ## the same hashes from AVX-512, AVX2, portable Go, GOAMD64=v3, and arm64, riscv64, s390x (qemu-user)
 	tools/same-bits.sh
 
 exhaustive: ## every function of one number on all 2^32 inputs (FUNCTIONS=Exp,Log KERNEL=avx2); ten seconds to minutes each
