@@ -8,10 +8,10 @@ IInfer constant INFER = IInfer(0x0000000000000000000000000000000000000901);
 /// @notice Numbers are the bit patterns of IEEE-754 binary32. Every validator computes every answer, bit for bit;
 /// gas is charged per multiply-accumulate before the work starts.
 interface IInfer {
-    /// @notice A use was paid: the fee went to the holders of the model's shares, to the last unit.
+    /// @notice A use was paid: the fee belongs to the holders of the model's shares, who claim it, and to the models that it is made from.
     event Used(bytes32 indexed model, address indexed payer, uint256 fee);
 
-    /// @notice infer runs the model and moves its fee from the calling contract's balance to the share holders.
+    /// @notice infer runs the model and moves its fee from the calling contract's balance to the registry, for the share holders to claim.
     /// @param model id of a model whose bytes are in the state of the chain
     /// @param input one float32 bit pattern per feature
     /// @return output one float32 bit pattern per output; a NaN is always 0x7FC00000

@@ -39,6 +39,7 @@ func emitConvInteger(c *compiler, in *instruction) func(*Program) error {
 	if v.outputs <= fewOutputs && v.then == nil {
 		return v.emitDirect(c)
 	}
+	v.x.copied = nil // turn reads x itself
 	v.last, v.sums = make([]int8, v.plane*g*v.channels), make([]int32, gatherRows*v.outputs)
 	if !v.pixels() {
 		v.gathered = make([]int8, gatherRows*v.terms)

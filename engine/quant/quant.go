@@ -7,7 +7,6 @@ package quant
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/exec"
@@ -211,6 +210,3 @@ func bytes(g *graph.Graph) int {
 	}
 	return n
 }
-
-// Values lists the names of the observed values, sorted.
-func (r Ranges) Values() []string { return slices.Sorted(maps.Keys(r)) }
