@@ -16,8 +16,10 @@ if [ ${#models[@]} -eq 0 ]; then
 	mapfile -t models < <("$dir/bin/python" bench/onnx/models.py --list)
 fi
 "$dir/bin/python" bench/onnx/models.py "$dir" $(printf '%s\n' "${models[@]%%,*}" | sort -u)
-go test -c -o "$dir/onnx.test" ./engine/onnx
+tests=$(mktemp -d) # not in $dir, which two checkouts may share
+trap 'rm -rf "$tests"' EXIT
+go test -c -o "$tests/onnx.test" ./engine/onnx
 for t in ${THREADS:-1 2}; do
-	GOMAXPROCS=$t "$dir/onnx.test" -test.run '^TestBesidePeers$' -test.count=1 -peer "$dir/bin/python bench/onnx/peer.py" \
+	GOMAXPROCS=$t "$tests/onnx.test" -test.run '^TestBesidePeers$' -test.count=1 -peer "$dir/bin/python bench/onnx/peer.py" \
 		-peer.models "$(printf "$dir/%s " "${models[@]/,/.onnx,}")" -peer.turn "${TURN:-600ms}" -peer.turns "${TURNS:-3}"
 done
