@@ -82,7 +82,8 @@ type convPlan struct {
 	pitch   int      // between rows of outputs, in what offsets point into
 	rows    int      // byPlane: outputs that are staged together
 	cols    int
-	pieces  []piece // byPlane: what is staged of a plane that is staged whole
+	near    *nearWindow // byPlane: nil if planes are staged
+	pieces  []piece     // byPlane: what is staged of a plane that is staged whole
 	// outputRows: parts of the output channels of a group that are computed apart, and images whose outputs are rows together.
 	shares, together int
 }
@@ -242,6 +243,7 @@ func (c *Conv) packGroups(dst, w []float32, groups, lo, hi int) {
 type convScratch struct {
 	tile     convTile
 	depth    depthTile
+	planes   planeTile
 	band     []float32 // staged input
 	bordered bool      // band has the padding of the planes that the tasks at hand stage
 	patches  []float32
@@ -267,6 +269,10 @@ func (c *Conv) run(y, x, w []float32, e *ending) {
 		return
 	}
 	r := convRun{c, y, x, w, *e}
+	if c.plan.near != nil {
+		r.near()
+		return
+	}
 	tasks, grain := c.Batch*c.Groups, 1
 	switch c.plan.way {
 	case channelRows:

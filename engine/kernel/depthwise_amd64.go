@@ -7,6 +7,10 @@ import "unsafe"
 // byPlane makes the plan of a depthwise convolution, if its window can be staged.
 func (p *convPlan) byPlane(c *Conv) {
 	w := &c.Window
+	if p.near = c.nearWindow(); p.near != nil {
+		p.way = byPlane
+		return
+	}
 	cols := min(w[2].Out, 512)
 	rows := max(1, min(w[1].Out, stagedPlane/(cols*w[0].Kernel*min(w[1].Stride, w[1].Kernel)*min(w[2].Stride, w[2].Kernel))))
 	if p.stage = stagingOf(w, rows, cols); p.stage == nil {

@@ -1075,3 +1075,23 @@ var depthwiseAVX512 = [4]func(*depthTile){
 	depthwise3AVX512,
 	depthwise4AVX512,
 }
+
+// planesStride1AVX2 computes planes of outputs with windows of 3×3 that are 1 apart, each of one channel.
+//
+//go:noescape
+func planesStride1AVX2(t *planeTile)
+
+// planesStride2AVX2 computes planes of outputs with windows of 3×3 that are 2 apart, each of one channel.
+//
+//go:noescape
+func planesStride2AVX2(t *planeTile)
+
+// planesStride1AVX512 computes planes of outputs with windows of 3×3 that are 1 apart, each of one channel.
+//
+//go:noescape
+func planesStride1AVX512(t *planeTile)
+
+// planesStride2AVX512 computes planes of outputs with windows of 3×3 that are 2 apart, each of one channel.
+//
+//go:noescape
+func planesStride2AVX512(t *planeTile)

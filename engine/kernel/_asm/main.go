@@ -34,7 +34,7 @@ func generate() map[string][]byte {
 		emit func(*file)
 	}{
 		{"elementwise_amd64.s", elementwise}, {"reduce_amd64.s", reduce}, {"matmul_amd64.s", matmul}, {"then_amd64.s", thenSteps}, {"relax_amd64.s", relax}, {"quantize_amd64.s", quantize},
-		{"int8_amd64.s", matmulInt8}, {"conv_amd64.s", conv},
+		{"int8_amd64.s", matmulInt8}, {"conv_amd64.s", conv}, {"depthwise_amd64.s", depthwisePlanes},
 	} {
 		f := &file{}
 		unit.emit(f)
@@ -52,6 +52,8 @@ type file struct {
 	text, stubs bytes.Buffer
 	constants   []uint32
 	masks       bool // the table of AVX2 tail masks is used
+	zeros       bool // some vectors of zeros are read
+	pairs       bool // the indices of even and odd elements of two vectors are used
 }
 
 // p writes one instruction; l a label.
@@ -95,6 +97,16 @@ func (f *file) assembly() []byte {
 			fmt.Fprintf(&b, "DATA masks<>+%d(SB)/8, $%s\n", 8*i, word)
 		}
 		b.WriteString("GLOBL masks<>(SB), RODATA|NOPTR, $64\n")
+	}
+	if f.zeros {
+		b.WriteString("\nGLOBL zeros<>(SB), RODATA|NOPTR, $192\n")
+	}
+	if f.pairs {
+		b.WriteString("\n")
+		for i := range 16 {
+			fmt.Fprintf(&b, "DATA evens<>+%d(SB)/4, $%d\nDATA odds<>+%d(SB)/4, $%d\n", 4*i, 2*i, 4*i, 2*i+1)
+		}
+		b.WriteString("GLOBL evens<>(SB), RODATA|NOPTR, $64\nGLOBL odds<>(SB), RODATA|NOPTR, $64\n")
 	}
 	b.Write(f.text.Bytes())
 	return b.Bytes()

@@ -1,0 +1,91 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+)
+
+// depthwiseShapes have windows of 3×3 on planes of every width around one and two vectors, few and many rows, both strides, and padding
+// from none to more than a window.
+func depthwiseShapes(rng *rand.Rand) []ConvShape {
+	var list []ConvShape
+	for width := 1; width <= 70; width++ {
+		for stride := 1; stride <= 2; stride++ {
+			padding := func() int { return rng.IntN(3) + rng.IntN(2)*rng.IntN(3) }
+			rows := axisOf(1+rng.IntN(9), 3, stride, 1, padding(), rng.IntN(3))
+			cols := axisOf(width, 3, stride, 1, padding(), rng.IntN(3))
+			list = append(list, ConvShape{1 + rng.IntN(2), 1 + rng.IntN(7), 1, 1, Along(rows, cols)})
+		}
+	}
+	return list
+}
+
+// TestDepthwiseSame compares with the words of the rule: with usual numbers, with those where implementations differ first, in x, in the
+// weights, or in both, and with what follows. Around x there are NaN, which must not be read.
+func TestDepthwiseSame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(61, 62))
+	for i, s := range depthwiseShapes(rng) {
+		usual := func(n int) []float32 {
+			list := make([]float32, n)
+			for j := range list {
+				list[j] = float32(rng.NormFloat64())
+			}
+			return list
+		}
+		x, w := usual(s.Batch*s.Groups*s.in()), usual(s.Groups*9)
+		switch i % 5 {
+		case 1:
+			x = sample(rng, len(x))
+		case 2:
+			w = sample(rng, len(w))
+		case 3: // products that vanish
+			for j := range x {
+				x[j] *= 0x1p-140
+			}
+			for j := range w {
+				w[j] *= 0x1p-12
+			}
+		}
+		fenced := make([]float32, len(x)+128)
+		for j := range fenced {
+			fenced[j] = float32(math.NaN())
+		}
+		fenced = fenced[:64+copy(fenced[64:], x)]
+		then := Then{Rows: usual(s.Groups), Add: usual(s.Batch * s.Groups * s.out()), Clip: true, Low: 0, High: 6}
+		switch i % 3 {
+		case 1:
+			then = Then{Rows: then.Rows, Clip: true, Low: -0.5, High: float32(math.Inf(1)), Apply: Sigmoid}
+		case 2:
+			then = Then{Add: then.Add}
+		}
+		plain := convByRule(s, x, w)
+		ended := append([]float32(nil), plain...)
+		for j := range ended {
+			channel := j / s.out() % s.Groups
+			part := Then{Clip: then.Clip, Low: then.Low, High: then.High, Rows: pick(then.Rows, channel, 1), Add: pick(then.Add, j, 1)}
+			part.generic(ended[j:j+1], 0, 0, 1)
+			if then.Apply != nil {
+				then.Apply(ended[j:j+1], ended[j:j+1])
+			}
+		}
+		each(t, func(t *testing.T) {
+			for _, procs := range []int{1, 3} {
+				before := runtime.GOMAXPROCS(procs)
+				defer runtime.GOMAXPROCS(before)
+				c := NewConv(s, false)
+				packed := c.Pack(w)
+				what := fmt.Sprintf("%+v with %d threads", s, procs)
+				y, unharmed := framed(t, len(plain), i%3)
+				c.Run(y, fenced[64:], packed, nil, nil)
+				unharmed()
+				sameBits(t, what, y, plain)
+				c.Run(y, fenced[64:], packed, &then, nil)
+				unharmed()
+				sameBits(t, what+", then more", y, ended)
+			}
+		})
+	}
+}
