@@ -13,11 +13,12 @@ const (
 	portable implementation = iota
 	avx2
 	avx512
+	neon
 	implementations
 )
 
 func (i implementation) String() string {
-	return [...]string{"portable", "avx2", "avx512"}[i]
+	return [...]string{"portable", "avx2", "avx512", "neon"}[i]
 }
 
 // active is the implementation in use. It is chosen at start and changed only by SelfTest and by tests.
@@ -52,11 +53,11 @@ func choose(wanted string) (implementation, error) {
 		}
 		return i, nil
 	}
-	return portable, fmt.Errorf("kernel: MUTIRAO_KERNEL=%q is not one of portable, avx2, avx512", wanted)
+	return portable, fmt.Errorf("kernel: MUTIRAO_KERNEL=%q is not one of portable, avx2, avx512, neon", wanted)
 }
 
 func current() implementation { return implementation(active.Load()) }
 
-// Active names the implementation in use: "avx512", "avx2" or "portable". The environment variable MUTIRAO_KERNEL,
+// Active names the implementation in use: "avx512", "avx2", "neon" or "portable". The environment variable MUTIRAO_KERNEL,
 // read once at start, forces one of them; the build tag purego leaves only the portable one.
 func Active() string { return current().String() }

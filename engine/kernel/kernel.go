@@ -1,7 +1,7 @@
 // Package kernel is the arithmetic of the reproducible operator standard: matrix product, reductions, elementwise
 // functions and random numbers on float32 slices, each defined as an exact sequence of IEEE-754 binary32 operations.
 //
-// The portable functions named xxxGeneric are the definition. Generated assembly (AVX2, AVX-512) is chosen at run time
+// The portable functions named xxxGeneric are the definition. Generated assembly (AVX2, AVX-512, NEON) is chosen at run time
 // and equals them bit for bit; neither the instruction set nor the number of threads shows in a result. The bits of a
 // NaN are the one exception: every NaN counts as the same value until Canonicalize gives it its one encoding, which
 // must happen before bits are hashed, stored, sent or compared.

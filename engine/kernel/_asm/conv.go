@@ -6,7 +6,7 @@ import "fmt"
 func conv(f *file) {
 	stageRows(f, 1)
 	stageRows(f, 2)
-	for _, s := range isas {
+	for _, s := range f.arch.isas() {
 		rows := 14
 		if s.name == "AVX2" {
 			rows = 6

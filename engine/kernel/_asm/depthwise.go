@@ -7,7 +7,7 @@ const depthwiseWindow = 3
 
 // depthwisePlanes emits convolutions of whole planes, one channel each, by windows of 3×3 that read x where it is.
 func depthwisePlanes(f *file) {
-	for _, s := range isas {
+	for _, s := range f.arch.isas() {
 		planesOf(f, s, 1)
 		planesOf(f, s, 2)
 	}

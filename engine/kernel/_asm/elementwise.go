@@ -12,9 +12,8 @@ func (p *program) sign(x value) value { return p.and(x, p.word(signBit)) }
 
 func (p *program) exp(x value) value {
 	const toInt = 0x1.8p23
-	// MINPS returns its second operand if one is NaN, so NaN passes.
-	x = p.apply("VMINPS", p.number(89), x)
-	x = p.apply("VMAXPS", p.number(-104), x)
+	x = p.lesser(p.number(89), x)
+	x = p.greater(p.number(-104), x)
 	t := p.fma(x, p.number(0x1.715476p0), p.number(toInt))
 	n := p.minus(t, p.number(toInt))
 	r := p.fma(n, p.number(-0x1.62e43p-1), x)
@@ -46,7 +45,7 @@ func (p *program) log(x value) value {
 	zero := p.number(0)
 	y = p.pick(p.compare(equal, x, zero), p.word(0xff800000), y)
 	y = p.pick(p.compare(less, x, zero), p.word(0x7fc00000), y)
-	return p.pick(p.compare(notLessEq, x, p.word(0x7f7fffff)), x, y)
+	return p.pick(p.compare(lessOrEq, x, p.word(0x7f7fffff)), y, x)
 }
 
 func (p *program) tanh(x value) value {
@@ -64,7 +63,7 @@ func (p *program) erf(x value) value {
 	s := p.times(a, a)
 	q := p.horner(s, 0x1.5bd58cp-14, -0x1.a9e392p-11, 0x1.54bb3ap-8, -0x1.b80cdap-6, 0x1.ce2decp-4, -0x1.812742p-2, 0x1.06eba8p-3)
 	small := p.fma(a, q, a)
-	b := p.apply("VMINPS", p.number(4), a)
+	b := p.lesser(p.number(4), a)
 	q = p.horner(b, 0x1.ae39b6p-20, -0x1.7c8044p-15, 0x1.35ba0cp-11, -0x1.36046ep-8, 0x1.af7dep-6, -0x1.c24222p-4,
 		-0x1.4394b8p-1, -0x1.21505ap0, 0x1.34cb9ap-12)
 	large := p.minus(p.number(1), p.exp(q))
@@ -77,14 +76,26 @@ func (p *program) sigmoid(x value) value {
 	return p.over(p.pick(p.compare(greaterOrEq, x, p.number(0)), one, e), p.plus(one, e))
 }
 
-// extreme is the maximum ("VMAXPS", with "VPAND" for equal operands) or minimum ("VMINPS", "VPOR") of rule 4.
+// extreme is the maximum (opGreater, with opAnd for equal operands) or minimum (opLesser, opOr) of rule 4, from operations that x86
+// has.
 func (p *program) extreme(op, ifEqual string, a, b value) value {
 	y := p.pick(p.compare(equal, a, b), p.apply(ifEqual, a, b), p.apply(op, a, b))
 	return p.pick(p.compare(unordered, a, b), p.plus(a, b), y)
 }
 
-func (p *program) maximum(a, b value) value { return p.extreme("VMAXPS", "VPAND", a, b) }
-func (p *program) minimum(a, b value) value { return p.extreme("VMINPS", "VPOR", a, b) }
+func (p *program) maximum(a, b value) value {
+	if p.isa.isNEON() {
+		return p.apply(opMaximum, a, b)
+	}
+	return p.extreme(opGreater, opAnd, a, b)
+}
+
+func (p *program) minimum(a, b value) value {
+	if p.isa.isNEON() {
+		return p.apply(opMinimum, a, b)
+	}
+	return p.extreme(opLesser, opOr, a, b)
+}
 
 var unaries = []struct {
 	name  string
@@ -95,7 +106,7 @@ var unaries = []struct {
 	{"tanh", (*program).tanh},
 	{"erf", (*program).erf},
 	{"sigmoid", (*program).sigmoid},
-	{"sqrt", func(p *program, x value) value { return p.apply("VSQRTPS", x) }},
+	{"sqrt", func(p *program, x value) value { return p.apply(opSqrt, x) }},
 	{"reciprocal", func(p *program, x value) value { return p.over(p.number(1), x) }},
 	{"neg", func(p *program, x value) value { return p.xor(x, p.word(signBit)) }},
 	{"abs", (*program).abs},
@@ -118,69 +129,70 @@ var binaries = []struct {
 }
 
 func elementwise(f *file) {
-	for _, s := range isas {
+	for _, s := range f.arch.isas() {
+		to, from, other := s.arch.pointers[0], s.arch.pointers[1], s.arch.pointers[2]
 		for _, u := range unaries {
-			p := &program{}
+			p := &program{isa: s}
 			p.result = u.build(p, p.input(0))
 			f.function(u.name+s.name, "dst, src *float32, n int", 24,
 				fmt.Sprintf("sets dst[i] = %s(src[i]) for i < n.", u.name))
-			f.p("MOVQ dst+0(FP), DI")
-			f.p("MOVQ src+8(FP), SI")
-			f.p("MOVQ n+16(FP), CX")
-			loop(f, allocate(f, s, p, nil), "SI")
+			s.argument(f, "dst", 0, to)
+			s.argument(f, "src", 8, from)
+			s.argument(f, "n", 16, s.arch.count)
+			loop(f, allocate(f, p, nil), from)
 		}
 		for _, b := range binaries {
-			p := &program{}
+			p := &program{isa: s}
 			p.result = b.build(p, p.input(0), p.input(1))
 			f.function(b.name+s.name, "dst, a, b *float32, n int", 32,
 				fmt.Sprintf("sets dst[i] = %s(a[i], b[i]) for i < n.", b.name))
-			f.p("MOVQ dst+0(FP), DI")
-			f.p("MOVQ a+8(FP), SI")
-			f.p("MOVQ b+16(FP), DX")
-			f.p("MOVQ n+24(FP), CX")
-			loop(f, allocate(f, s, p, nil), "SI", "DX")
+			s.argument(f, "dst", 0, to)
+			s.argument(f, "a", 8, from)
+			s.argument(f, "b", 16, other)
+			s.argument(f, "n", 24, s.arch.count)
+			loop(f, allocate(f, p, nil), from, other)
 
 			if b.name == "gate" { // has no use with a scalar
 				continue
 			}
-			p = &program{}
+			p = &program{isa: s}
 			p.result = b.build(p, p.input(0), p.bound(0))
 			f.function(b.name+"Scalar"+s.name, "dst, a *float32, s float32, n int", 32,
 				fmt.Sprintf("sets dst[i] = %s(a[i], s) for i < n.", b.name))
-			f.p("MOVQ dst+0(FP), DI")
-			f.p("MOVQ a+8(FP), SI")
-			f.p("VBROADCASTSS s+16(FP), %s", s.reg(0))
-			f.p("MOVQ n+24(FP), CX")
-			loop(f, allocate(f, s, p, []string{s.reg(0)}), "SI")
+			s.argument(f, "dst", 0, to)
+			s.argument(f, "a", 8, from)
+			s.scalar(f, "s", 16, s.reg(0))
+			s.argument(f, "n", 24, s.arch.count)
+			loop(f, allocate(f, p, []string{s.reg(0)}), from)
 		}
 	}
 }
 
-// loop applies a program to CX elements at the given pointers and stores at DI, the tail under a mask.
+// loop applies a program to as many elements at the given pointers as the count says, the tail apart.
 func loop(f *file, a *allocation, pointers ...string) {
 	s := a.isa
+	to, count := s.arch.pointers[0], s.arch.count
 	var inputs []string
 	for _, r := range pointers {
 		inputs = append(inputs, "("+r+")")
 	}
 	a.prologue()
-	f.p("SUBQ $%d, CX", s.lanes)
-	f.p("JLT tail")
+	f.p("%s $%d, %s", s.arch.subtract, s.lanes, count)
+	f.p("%s tail", s.arch.jumpLess)
 	f.p("PCALIGN $32")
 	f.l("vectors")
-	s.store(f, a.step(inputs, false), "(DI)", false)
+	s.store(f, a.step(inputs, false), "("+to+")", false)
 	for _, r := range pointers {
-		f.p("ADDQ $%d, %s", s.bytes(), r)
+		f.p("%s $%d, %s", s.arch.add, s.bytes(), r)
 	}
-	f.p("ADDQ $%d, DI", s.bytes())
-	f.p("SUBQ $%d, CX", s.lanes)
-	f.p("JGE vectors")
+	f.p("%s $%d, %s", s.arch.add, s.bytes(), to)
+	f.p("%s $%d, %s", s.arch.subtract, s.lanes, count)
+	f.p("%s vectors", s.arch.jumpNotLess)
 	f.l("tail")
-	f.p("ADDQ $%d, CX", s.lanes)
-	f.p("JEQ done")
+	f.p("%s $%d, %s", map[*arch]string{amd64: "ADDQ", arm64: "ADDS"}[s.arch], s.lanes, count)
+	f.p("%s done", s.arch.jumpZero)
 	s.tailMask(f)
-	s.store(f, a.step(inputs, true), "(DI)", true)
+	s.store(f, a.step(inputs, true), "("+to+")", true)
 	f.l("done")
-	f.p("VZEROUPPER")
-	f.p("RET")
+	s.end(f)
 }

@@ -4,7 +4,6 @@ import "fmt"
 
 // matmulInt8 emits the tiles of the int8 product.
 func matmulInt8(f *file) {
-	avx2, avx512 := isas[0], isas[1]
 	for rows := 1; rows <= 14; rows++ {
 		tileVNNI(f, avx512, rows)
 	}

@@ -5,7 +5,7 @@ import "fmt"
 // matmul emits the tiles of the matrix product: for each number of rows and of vectors per row, and for AVX2 with and
 // without a mask on the last vector.
 func matmul(f *file) {
-	for _, s := range isas {
+	for _, s := range f.arch.isas() {
 		rows := 14
 		if s.name == "AVX2" {
 			rows = 6

@@ -4,7 +4,7 @@ package main
 func quantize(f *file) {
 	f.function("quantizeAVX2", "dst *byte, src *float32, n int, scale float32, zero, low, high int32", 40,
 		"sets dst[i] = rne(src[i] / scale) + zero, limited to low and high, 0 for NaN, for i < n, a multiple of 8.")
-	constant := func(bits uint32, reg string) { f.p("VBROADCASTSS %s, %s", f.constant(bits), reg) }
+	constant := func(bits uint32, reg string) { avx2.constant(f, bits, reg) }
 	f.p("MOVQ dst+0(FP), DI")
 	f.p("MOVQ src+8(FP), SI")
 	f.p("MOVQ n+16(FP), CX")

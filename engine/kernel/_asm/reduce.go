@@ -21,49 +21,48 @@ var reductions = []struct {
 }
 
 func reduce(f *file) {
-	for _, s := range isas {
+	for _, s := range f.arch.isas() {
+		lane, x, y, count := s.arch.pointers[0], s.arch.pointers[1], s.arch.pointers[2], s.arch.count
 		for _, r := range reductions {
 			params, bytes := "lane *[32]float32, x *float32, n int", 24
 			if r.inputs == 2 {
 				params, bytes = "lane *[32]float32, x, y *float32, n int", 32
 			}
 			f.function(r.name+s.name, params, bytes, "does "+r.doc+" for ascending i < n; n is a multiple of 32.")
-			f.p("MOVQ lane+0(FP), DI")
-			f.p("MOVQ x+8(FP), SI")
+			s.argument(f, "lane", 0, lane)
+			s.argument(f, "x", 8, x)
 			if r.inputs == 2 {
-				f.p("MOVQ y+16(FP), DX")
+				s.argument(f, "y", 16, y)
 			}
-			f.p("MOVQ n+%d(FP), CX", bytes-8)
+			s.argument(f, "n", bytes-8, count)
 			var accumulators []string
 			for i := range reduceLanes / s.lanes {
 				accumulators = append(accumulators, s.reg(i))
-				s.load(f, fmt.Sprintf("%d(DI)", i*s.bytes()), s.reg(i), false)
+				s.load(f, fmt.Sprintf("%d(%s)", i*s.bytes(), lane), s.reg(i), false)
 			}
-			f.p("SUBQ $%d, CX", reduceLanes)
-			f.p("JLT done")
+			f.p("%s $%d, %s", s.arch.subtract, reduceLanes, count)
+			f.p("%s done", s.arch.jumpLess)
 			f.p("PCALIGN $32")
 			f.l("blocks")
 			for i, acc := range accumulators {
-				p := &program{}
+				p := &program{isa: s}
 				p.result = r.build(p, p.bound(i))
-				a := allocate(f, s, p, accumulators)
+				a := allocate(f, p, accumulators)
+				a.into = acc
 				offset := i * s.bytes()
-				if got := a.step([]string{fmt.Sprintf("%d(SI)", offset), fmt.Sprintf("%d(DX)", offset)}, false); got != acc {
-					f.p("VMOVAPS %s, %s", got, acc)
-				}
+				a.step([]string{fmt.Sprintf("%d(%s)", offset, x), fmt.Sprintf("%d(%s)", offset, y)}, false)
 			}
-			f.p("ADDQ $%d, SI", 4*reduceLanes)
+			f.p("%s $%d, %s", s.arch.add, 4*reduceLanes, x)
 			if r.inputs == 2 {
-				f.p("ADDQ $%d, DX", 4*reduceLanes)
+				f.p("%s $%d, %s", s.arch.add, 4*reduceLanes, y)
 			}
-			f.p("SUBQ $%d, CX", reduceLanes)
-			f.p("JGE blocks")
+			f.p("%s $%d, %s", s.arch.subtract, reduceLanes, count)
+			f.p("%s blocks", s.arch.jumpNotLess)
 			f.l("done")
 			for i, acc := range accumulators {
-				s.store(f, acc, fmt.Sprintf("%d(DI)", i*s.bytes()), false)
+				s.store(f, acc, fmt.Sprintf("%d(%s)", i*s.bytes(), lane), false)
 			}
-			f.p("VZEROUPPER")
-			f.p("RET")
+			s.end(f)
 		}
 	}
 }

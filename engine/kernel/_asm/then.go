@@ -2,7 +2,7 @@ package main
 
 // thenSteps emits what may follow a product, for rows of two vectors.
 func thenSteps(f *file) {
-	for _, s := range isas {
+	for _, s := range f.arch.isas() {
 		if s.kMasks {
 			thenTile(f, s, "then"+s.name, true)
 			continue
