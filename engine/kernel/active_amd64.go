@@ -66,3 +66,29 @@ func extremeLanesActive(op binaryOp, lane *[lanes]float32, x []float32) {
 		x = x[n:]
 	}
 }
+
+var tilings = [implementations]tiling{
+	avx2:   {rows: 6, vectors: 2, lanes: 8, masks: true, tiles: tilesAVX2[:], vector: vectorAVX2},
+	avx512: {rows: 14, vectors: 2, lanes: 16, masks: true, tiles: tilesAVX512[:], vector: vectorAVX512},
+}
+
+// then does the steps of Then for w columns, at most two vectors, and returns how many it did.
+func (t *tiling) then(f *thenTile, w int) (done int) {
+	if t.lanes == 16 {
+		f.mask[0], f.mask[1] = 1<<min(w, 16)-1, 1<<max(w-16, 0)-1
+		thenAVX512(f)
+		return w
+	}
+	if w == 2*t.lanes {
+		thenAVX2(f)
+		return w
+	}
+	for l := range f.mask {
+		f.mask[l] = 0
+		if l < w {
+			f.mask[l] = 1<<32 - 1
+		}
+	}
+	thenMaskedAVX2(f)
+	return w
+}

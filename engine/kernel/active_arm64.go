@@ -50,3 +50,15 @@ func extremeLanesActive(op binaryOp, lane *[lanes]float32, x []float32) {
 		x = x[n:]
 	}
 }
+
+var tilings = [implementations]tiling{
+	neon: {rows: 6, vectors: 4, lanes: 4, tiles: tilesNEON[:], vector: vectorNEON},
+}
+
+// then does the steps of Then for the whole vectors of w columns, and returns how many columns those are.
+func (t *tiling) then(f *thenTile, w int) (done int) {
+	if f.vectors = w / t.lanes; f.vectors > 0 {
+		thenNEON(f)
+	}
+	return f.vectors * t.lanes
+}

@@ -528,7 +528,7 @@ func transposeSums(y, sums []float32, n, pitch, channels int) {
 	whole := 0
 	if channels == 8 {
 		for ; whole+8 <= n; whole += 8 {
-			transpose8AVX2(&y[whole], 4*n, &sums[whole*pitch], 4*pitch, 1)
+			transpose8(&y[whole], 4*n, &sums[whole*pitch], 4*pitch, 1)
 		}
 	}
 	for c := range channels {

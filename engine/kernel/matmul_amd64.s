@@ -6978,8 +6978,8 @@ add:
 	VZEROUPPER
 	RET
 
-// func transpose8AVX2(dst *float32, dstRow int, src *float32, srcRow, blocks int)
-TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
+// func transpose8(dst *float32, dstRow int, src *float32, srcRow, blocks int)
+TEXT ·transpose8(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ dstRow+8(FP), DX
 	MOVQ src+16(FP), SI
@@ -7039,8 +7039,8 @@ block:
 	VZEROUPPER
 	RET
 
-// func copyPanelAVX2(dst, src *float32, srcRow, rows int)
-TEXT ·copyPanelAVX2(SB), NOSPLIT, $0-32
+// func copyPanel(dst, src *float32, srcRow, rows int)
+TEXT ·copyPanel(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ srcRow+16(FP), BX
@@ -7063,8 +7063,8 @@ row:
 	VZEROUPPER
 	RET
 
-// func copyRowsAVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
-TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
+// func copyLongRows(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+TEXT ·copyLongRows(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ dstRow+8(FP), DX
 	MOVQ src+16(FP), SI

@@ -395,7 +395,7 @@ func tile6x2AVX2(t *tile)
 func tile6x2MaskedAVX2(t *tile)
 
 // tilesAVX2 holds the tiles by rows-1, vectors-1 and whether the last vector is masked.
-var tilesAVX2 = [6][2][2]func(*tile){
+var tilesAVX2 = [6][4][2]func(*tile){
 	{{tile1x1AVX2, tile1x1MaskedAVX2}, {tile1x2AVX2, tile1x2MaskedAVX2}},
 	{{tile2x1AVX2, tile2x1MaskedAVX2}, {tile2x2AVX2, tile2x2MaskedAVX2}},
 	{{tile3x1AVX2, tile3x1MaskedAVX2}, {tile3x2AVX2, tile3x2MaskedAVX2}},
@@ -550,7 +550,7 @@ func tile14x1AVX512(t *tile)
 func tile14x2AVX512(t *tile)
 
 // tilesAVX512 holds the tiles by rows-1, vectors-1 and whether the last vector is masked.
-var tilesAVX512 = [14][2][2]func(*tile){
+var tilesAVX512 = [14][4][2]func(*tile){
 	{{tile1x1AVX512, tile1x1AVX512}, {tile1x2AVX512, tile1x2AVX512}},
 	{{tile2x1AVX512, tile2x1AVX512}, {tile2x2AVX512, tile2x2AVX512}},
 	{{tile3x1AVX512, tile3x1AVX512}, {tile3x2AVX512, tile3x2AVX512}},
@@ -572,20 +572,20 @@ var tilesAVX512 = [14][2][2]func(*tile){
 //go:noescape
 func vectorAVX512(t *tile)
 
-// transpose8AVX2 transposes blocks of 8×8: dst[8b+i][j] = src[j][8b+i] for b < blocks. Row strides are in bytes.
+// transpose8 transposes blocks of 8×8: dst[8b+i][j] = src[j][8b+i] for b < blocks. Row strides are in bytes.
 //
 //go:noescape
-func transpose8AVX2(dst *float32, dstRow int, src *float32, srcRow, blocks int)
+func transpose8(dst *float32, dstRow int, src *float32, srcRow, blocks int)
 
-// copyPanelAVX2 copies 32 columns of some rows: dst[i][j] = src[i][j], rows of src being srcRow bytes apart.
+// copyPanel copies 32 columns of some rows: dst[i][j] = src[i][j], rows of src being srcRow bytes apart.
 //
 //go:noescape
-func copyPanelAVX2(dst, src *float32, srcRow, rows int)
+func copyPanel(dst, src *float32, srcRow, rows int)
 
-// copyRowsAVX2 copies n >= 16 columns of some rows: dst[i][j] = src[i][j]. Row strides are in bytes.
+// copyLongRows copies n >= 16 columns of some rows: dst[i][j] = src[i][j]. Row strides are in bytes.
 //
 //go:noescape
-func copyRowsAVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+func copyLongRows(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
 
 // thenAVX2 does the steps of Then but the last for some rows of two vectors.
 //

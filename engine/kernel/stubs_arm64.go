@@ -138,3 +138,283 @@ func maximumLanesNEON(lane *[32]float32, x *float32, n int)
 //
 //go:noescape
 func minimumLanesNEON(lane *[32]float32, x *float32, n int)
+
+// tile1x1NEON computes one block of k for 1 rows and 1 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile1x1NEON(t *tile)
+
+// tile1x1ColumnsNEON computes one block of k for 1 rows and 1 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile1x1ColumnsNEON(t *tile)
+
+// tile1x2NEON computes one block of k for 1 rows and 2 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile1x2NEON(t *tile)
+
+// tile1x2ColumnsNEON computes one block of k for 1 rows and 2 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile1x2ColumnsNEON(t *tile)
+
+// tile1x3NEON computes one block of k for 1 rows and 3 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile1x3NEON(t *tile)
+
+// tile1x3ColumnsNEON computes one block of k for 1 rows and 3 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile1x3ColumnsNEON(t *tile)
+
+// tile1x4NEON computes one block of k for 1 rows and 4 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile1x4NEON(t *tile)
+
+// tile1x4ColumnsNEON computes one block of k for 1 rows and 4 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile1x4ColumnsNEON(t *tile)
+
+// tile2x1NEON computes one block of k for 2 rows and 1 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile2x1NEON(t *tile)
+
+// tile2x1ColumnsNEON computes one block of k for 2 rows and 1 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile2x1ColumnsNEON(t *tile)
+
+// tile2x2NEON computes one block of k for 2 rows and 2 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile2x2NEON(t *tile)
+
+// tile2x2ColumnsNEON computes one block of k for 2 rows and 2 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile2x2ColumnsNEON(t *tile)
+
+// tile2x3NEON computes one block of k for 2 rows and 3 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile2x3NEON(t *tile)
+
+// tile2x3ColumnsNEON computes one block of k for 2 rows and 3 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile2x3ColumnsNEON(t *tile)
+
+// tile2x4NEON computes one block of k for 2 rows and 4 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile2x4NEON(t *tile)
+
+// tile2x4ColumnsNEON computes one block of k for 2 rows and 4 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile2x4ColumnsNEON(t *tile)
+
+// tile3x1NEON computes one block of k for 3 rows and 1 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile3x1NEON(t *tile)
+
+// tile3x1ColumnsNEON computes one block of k for 3 rows and 1 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile3x1ColumnsNEON(t *tile)
+
+// tile3x2NEON computes one block of k for 3 rows and 2 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile3x2NEON(t *tile)
+
+// tile3x2ColumnsNEON computes one block of k for 3 rows and 2 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile3x2ColumnsNEON(t *tile)
+
+// tile3x3NEON computes one block of k for 3 rows and 3 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile3x3NEON(t *tile)
+
+// tile3x3ColumnsNEON computes one block of k for 3 rows and 3 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile3x3ColumnsNEON(t *tile)
+
+// tile3x4NEON computes one block of k for 3 rows and 4 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile3x4NEON(t *tile)
+
+// tile3x4ColumnsNEON computes one block of k for 3 rows and 4 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile3x4ColumnsNEON(t *tile)
+
+// tile4x1NEON computes one block of k for 4 rows and 1 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile4x1NEON(t *tile)
+
+// tile4x1ColumnsNEON computes one block of k for 4 rows and 1 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile4x1ColumnsNEON(t *tile)
+
+// tile4x2NEON computes one block of k for 4 rows and 2 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile4x2NEON(t *tile)
+
+// tile4x2ColumnsNEON computes one block of k for 4 rows and 2 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile4x2ColumnsNEON(t *tile)
+
+// tile4x3NEON computes one block of k for 4 rows and 3 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile4x3NEON(t *tile)
+
+// tile4x3ColumnsNEON computes one block of k for 4 rows and 3 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile4x3ColumnsNEON(t *tile)
+
+// tile4x4NEON computes one block of k for 4 rows and 4 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile4x4NEON(t *tile)
+
+// tile4x4ColumnsNEON computes one block of k for 4 rows and 4 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile4x4ColumnsNEON(t *tile)
+
+// tile5x1NEON computes one block of k for 5 rows and 1 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile5x1NEON(t *tile)
+
+// tile5x1ColumnsNEON computes one block of k for 5 rows and 1 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile5x1ColumnsNEON(t *tile)
+
+// tile5x2NEON computes one block of k for 5 rows and 2 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile5x2NEON(t *tile)
+
+// tile5x2ColumnsNEON computes one block of k for 5 rows and 2 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile5x2ColumnsNEON(t *tile)
+
+// tile5x3NEON computes one block of k for 5 rows and 3 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile5x3NEON(t *tile)
+
+// tile5x3ColumnsNEON computes one block of k for 5 rows and 3 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile5x3ColumnsNEON(t *tile)
+
+// tile5x4NEON computes one block of k for 5 rows and 4 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile5x4NEON(t *tile)
+
+// tile5x4ColumnsNEON computes one block of k for 5 rows and 4 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile5x4ColumnsNEON(t *tile)
+
+// tile6x1NEON computes one block of k for 6 rows and 1 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile6x1NEON(t *tile)
+
+// tile6x1ColumnsNEON computes one block of k for 6 rows and 1 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile6x1ColumnsNEON(t *tile)
+
+// tile6x2NEON computes one block of k for 6 rows and 2 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile6x2NEON(t *tile)
+
+// tile6x2ColumnsNEON computes one block of k for 6 rows and 2 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile6x2ColumnsNEON(t *tile)
+
+// tile6x3NEON computes one block of k for 6 rows and 3 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile6x3NEON(t *tile)
+
+// tile6x3ColumnsNEON computes one block of k for 6 rows and 3 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile6x3ColumnsNEON(t *tile)
+
+// tile6x4NEON computes one block of k for 6 rows and 4 vectors of columns; a is stored by rows.
+//
+//go:noescape
+func tile6x4NEON(t *tile)
+
+// tile6x4ColumnsNEON computes one block of k for 6 rows and 4 vectors of columns; a is stored by columns.
+//
+//go:noescape
+func tile6x4ColumnsNEON(t *tile)
+
+// tilesNEON holds the tiles by rows-1, vectors-1 and whether a is stored by columns.
+var tilesNEON = [6][4][2]func(*tile){
+	{{tile1x1NEON, tile1x1ColumnsNEON}, {tile1x2NEON, tile1x2ColumnsNEON}, {tile1x3NEON, tile1x3ColumnsNEON}, {tile1x4NEON, tile1x4ColumnsNEON}},
+	{{tile2x1NEON, tile2x1ColumnsNEON}, {tile2x2NEON, tile2x2ColumnsNEON}, {tile2x3NEON, tile2x3ColumnsNEON}, {tile2x4NEON, tile2x4ColumnsNEON}},
+	{{tile3x1NEON, tile3x1ColumnsNEON}, {tile3x2NEON, tile3x2ColumnsNEON}, {tile3x3NEON, tile3x3ColumnsNEON}, {tile3x4NEON, tile3x4ColumnsNEON}},
+	{{tile4x1NEON, tile4x1ColumnsNEON}, {tile4x2NEON, tile4x2ColumnsNEON}, {tile4x3NEON, tile4x3ColumnsNEON}, {tile4x4NEON, tile4x4ColumnsNEON}},
+	{{tile5x1NEON, tile5x1ColumnsNEON}, {tile5x2NEON, tile5x2ColumnsNEON}, {tile5x3NEON, tile5x3ColumnsNEON}, {tile5x4NEON, tile5x4ColumnsNEON}},
+	{{tile6x1NEON, tile6x1ColumnsNEON}, {tile6x2NEON, tile6x2ColumnsNEON}, {tile6x3NEON, tile6x3ColumnsNEON}, {tile6x4NEON, tile6x4ColumnsNEON}},
+}
+
+// vectorNEON computes one block of k for one row and 2 packed panels.
+//
+//go:noescape
+func vectorNEON(t *tile)
+
+// transpose8 transposes blocks of 8×8: dst[8b+i][j] = src[j][8b+i] for b < blocks. Row strides are in bytes.
+//
+//go:noescape
+func transpose8(dst *float32, dstRow int, src *float32, srcRow, blocks int)
+
+// copyPanel copies 32 columns of some rows: dst[i][j] = src[i][j], rows of src being srcRow bytes apart.
+//
+//go:noescape
+func copyPanel(dst, src *float32, srcRow, rows int)
+
+// copyLongRows copies n >= 16 columns of some rows: dst[i][j] = src[i][j]. Row strides are in bytes.
+//
+//go:noescape
+func copyLongRows(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+
+// thenNEON does the steps of Then but the last for some rows of some vectors.
+//
+//go:noescape
+func thenNEON(t *thenTile)
+
+// relax tells the processor that the loop around it only waits.
+//
+//go:noescape
+func relax()

@@ -205,7 +205,7 @@ func matmulVector(f *file, s isa) {
 // table writes the Go table of tiles.
 func table(f *file, s isa, rows int) {
 	fmt.Fprintf(&f.stubs, "\n// tiles%s holds the tiles by rows-1, vectors-1 and whether the last vector is masked.\n", s.name)
-	fmt.Fprintf(&f.stubs, "var tiles%s = [%d][2][2]func(*tile){\n", s.name, rows)
+	fmt.Fprintf(&f.stubs, "var tiles%s = [%d][4][2]func(*tile){\n", s.name, rows)
 	for r := 1; r <= rows; r++ {
 		fmt.Fprintf(&f.stubs, "\t{{%s, %s}, {%s, %s}},\n", tileName(s, r, 1, false), tileName(s, r, 1, true),
 			tileName(s, r, 2, false), tileName(s, r, 2, true))
@@ -215,7 +215,7 @@ func table(f *file, s isa, rows int) {
 
 // transpose emits the transposition of blocks of 8×8, used to pack a transposed b.
 func transpose(f *file) {
-	f.function("transpose8AVX2", "dst *float32, dstRow int, src *float32, srcRow, blocks int", 40,
+	f.function("transpose8", "dst *float32, dstRow int, src *float32, srcRow, blocks int", 40,
 		"transposes blocks of 8×8: dst[8b+i][j] = src[j][8b+i] for b < blocks. Row strides are in bytes.")
 	f.p("MOVQ dst+0(FP), DI")
 	f.p("MOVQ dstRow+8(FP), DX")
@@ -260,7 +260,7 @@ func transpose(f *file) {
 
 // copyPanel emits the copy of 32 columns of some rows, used to pack b.
 func copyPanel(f *file) {
-	f.function("copyPanelAVX2", "dst, src *float32, srcRow, rows int", 32,
+	f.function("copyPanel", "dst, src *float32, srcRow, rows int", 32,
 		"copies 32 columns of some rows: dst[i][j] = src[i][j], rows of src being srcRow bytes apart.")
 	f.p("MOVQ dst+0(FP), DI")
 	f.p("MOVQ src+8(FP), SI")
@@ -285,7 +285,7 @@ func copyPanel(f *file) {
 // copyRows emits the copy of rows of 16 columns or more, used to pack a. The rows after next are fetched ahead: each starts
 // on another page, where the processor does not guess.
 func copyRows(f *file) {
-	f.function("copyRowsAVX2", "dst *float32, dstRow int, src *float32, srcRow, rows, n int", 48,
+	f.function("copyLongRows", "dst *float32, dstRow int, src *float32, srcRow, rows, n int", 48,
 		"copies n >= 16 columns of some rows: dst[i][j] = src[i][j]. Row strides are in bytes.")
 	f.p("MOVQ dst+0(FP), DI")
 	f.p("MOVQ dstRow+8(FP), DX")

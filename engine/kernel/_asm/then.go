@@ -74,3 +74,45 @@ func thenTile(f *file, s isa, name string, masked bool) {
 	f.p("VZEROUPPER")
 	f.p("RET")
 }
+
+// thenNEON emits the same for rows of any number of vectors. FMAX and FMIN have the rule for NaN and zeros, so that adding zero
+// changes nothing.
+func thenNEON(f *file) {
+	f.function("thenNEON", "t *thenTile", 8, "does the steps of Then but the last for some rows of some vectors.")
+	const scale, low, high, bias, x, other = "F0", "F1", "F2", "F3", "F4", "F5"
+	f.p("MOVD t+0(FP), %s", tileArg)
+	for _, field := range []struct{ name, reg string }{{"rows", "R1"}, {"c", "R2"}, {"cRow", "R3"}, {"rowBias", "R4"}, {"rowStep", "R5"}, {"cols", "R6"},
+		{"add", "R7"}, {"addRow", "R8"}, {"vectors", "R10"}} {
+		f.field("thenTile", field.name, field.reg)
+	}
+	for _, field := range []struct{ name, reg string }{{"scale", scale}, {"low", low}, {"high", high}} {
+		f.p("MOVWU thenTile_%s(%s), R11", field.name, tileArg)
+		f.p("VDUP R11, %s", words4(field.reg))
+	}
+	f.l("row")
+	f.p("MOVWU (R4), R11")
+	f.p("VDUP R11, %s", words4(bias))
+	f.p("MOVD R2, R12")
+	f.p("MOVD R6, R13")
+	f.p("MOVD R7, R14")
+	f.p("MOVD R10, R15")
+	f.l("vector")
+	f.p("FMOVQ (R12), %s", x)
+	f.p("FMOVQ.P 16(R13), %s", other)
+	f.word(fmul, x, x, scale)
+	f.word(fadd, x, x, bias)
+	f.word(fadd, x, x, other)
+	f.p("FMOVQ.P 16(R14), %s", other)
+	f.word(fadd, x, x, other)
+	f.word(fmax, x, x, low)
+	f.word(fmin, x, x, high)
+	f.p("FMOVQ.P %s, 16(R12)", x)
+	f.p("SUBS $1, R15")
+	f.p("BNE vector")
+	f.p("ADD R5, R4")
+	f.p("ADD R3, R2")
+	f.p("ADD R8, R7")
+	f.p("SUBS $1, R1")
+	f.p("BNE row")
+	f.p("RET")
+}

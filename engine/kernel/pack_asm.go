@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -28,7 +28,7 @@ func (p *product) packRows(s *matmulScratch, i0, i1, k0, kc int) (a []float32, a
 func copyRows(dst []float32, dstRow int, src []float32, srcRow, rows, n int) {
 	const size, vectors = 4, 16
 	if n >= vectors {
-		copyRowsAVX2(&dst[0], size*dstRow, &src[0], size*srcRow, rows, n)
+		copyLongRows(&dst[0], size*dstRow, &src[0], size*srcRow, rows, n)
 		return
 	}
 	for i := range rows {
@@ -44,7 +44,7 @@ func (p *product) packPanel(panel []float32, k0, kc, j, w int) {
 	case p.bCol != 1:
 		p.packTransposed(panel[:kc*panelCols], k0, kc, j, w)
 	case w == panelCols:
-		copyPanelAVX2(&panel[0], &p.b[k0*p.bRow+j], size*p.bRow, kc)
+		copyPanel(&panel[0], &p.b[k0*p.bRow+j], size*p.bRow, kc)
 	default:
 		for k := range kc {
 			out := panel[k*panelCols:][:panelCols]
@@ -62,7 +62,7 @@ func (p *product) packTransposed(panel []float32, k0, kc, j, w int) {
 	whole, deep := w&^7, kc&^7
 	for c := 0; c < whole && deep > 0; c += 8 {
 		src := p.b[(j+c)*p.bCol+k0:]
-		transpose8AVX2(&panel[c], 4*width, &src[0], 4*p.bCol, deep/8)
+		transpose8(&panel[c], 4*width, &src[0], 4*p.bCol, deep/8)
 	}
 	for c := range w {
 		from := deep

@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// tile is the argument of one assembly call: one block of k for a few rows and up to two vectors of columns.
+// tile is the argument of one assembly call: one block of k for a few rows and some vectors of columns.
 // Strides are in bytes. The assembly finds the fields by name (go_asm.h).
 type tile struct {
 	k          int
@@ -20,7 +20,7 @@ type tile struct {
 	c          unsafe.Pointer
 	cRow       int
 	first      int       // 1 if c is written, 0 if it is added to
-	mask       [8]uint32 // of the last vector: 16 bits for AVX-512, 8 words of all ones or zero for AVX2
+	mask       [8]uint32 // of the last vector: 16 bits for AVX-512, 8 words of all ones or zero for AVX2, nothing for NEON
 	// What will be needed next, fetched on the way: 128 bytes each of some rows, at least one.
 	next              uintptr
 	nextRow, nextRows int
@@ -28,17 +28,20 @@ type tile struct {
 
 // tiling is the shape of the tiles of one implementation.
 type tiling struct {
-	rows, lanes int
-	tiles       [][2][2]func(*tile)
-	vector      func(*tile) // a row times vectorPanels packed panels
+	rows    int
+	vectors int // of columns
+	lanes   int // of a vector
+	masks   bool
+	// tiles by rows-1 and vectors-1; then, with masks, whether the last vector is masked, without, whether a is stored by columns.
+	tiles  [][4][2]func(*tile)
+	vector func(*tile) // a row times vectorPanels packed panels
 }
 
-var tilings = [implementations]tiling{
-	avx2:   {rows: 6, lanes: 8, tiles: tilesAVX2[:], vector: vectorAVX2},
-	avx512: {rows: 14, lanes: 16, tiles: tilesAVX512[:], vector: vectorAVX512},
-}
+func (t *tiling) width() int { return t.vectors * t.lanes }
 
 const (
+	// maxEdge is the size of the largest tile without masks, that of NEON.
+	maxEdge = 6 * 16
 	// blockA is how many elements of a are packed together: 512 KiB, half of a usual L2 cache.
 	blockA = 1 << 17
 	// inCache is how many float32 a matrix may have to be read where it is, unpacked: they fit the L1 cache.
@@ -59,9 +62,10 @@ type matmulScratch struct {
 	then thenTile
 	// thenGeneric is set if the assembly cannot do the steps of then.
 	thenGeneric bool
-	a           []float32    // some rows of a
-	b           [2][]float32 // blocks of b: the one in use and the next
-	turn        int          // which of them is in use
+	edge        [maxEdge]float32 // a tile that reaches over the edge of c, without masks
+	a           []float32        // some rows of a
+	b           [2][]float32     // blocks of b: the one in use and the next
+	turn        int              // which of them is in use
 }
 
 var matmulScratches = sync.Pool{New: func() any {
@@ -146,7 +150,7 @@ type pass struct {
 // runPasses cuts a block into passes. Where numbers are packed is free: only their place changes, not what is done with
 // them.
 func (p *product) runPasses(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
-	x := pass{j1: j1, packB: !p.packed && (p.bCol != 1 || p.k*p.n > inCache && i1-i0 >= 2*t.rows)}
+	x := pass{j1: j1, packB: !p.packed && (p.bCol != 1 || p.k*p.n > inCache && i1-i0 >= 2*t.rows || !t.masks && (j1-j0)%t.lanes != 0)}
 	packA := p.m*p.k > inCache && j1-j0 >= t.lanes && (p.aCol != 1 || sameSets(p.aRow, t.rows))
 	depth := p.k
 	if packA {
@@ -205,25 +209,62 @@ func (p *product) runPanel(s *matmulScratch, t *tiling, x *pass, j, k0 int) {
 	groups := (rows + t.rows - 1) / t.rows
 	then := k0+f.k == p.k && p.then != nil && !p.then.plain()
 	next := p.nextBlock(s, x, j, k0, groups)
-	for j0, end := j, min(j+panelCols, x.j1); j < end; j += 2 * t.lanes {
-		w := min(2*t.lanes, end-j)
+	for j0, end := j, min(j+panelCols, x.j1); j < end; j += t.width() {
+		w := min(t.width(), end-j)
 		vectors := (w + t.lanes - 1) / t.lanes
-		masked := s.setMask(t.lanes, w)
+		edge := w%t.lanes != 0
+		variant := 0
+		if t.masks {
+			s.setMask(t.lanes, w)
+			variant = index(edge)
+		} else {
+			variant = index(x.aCol != 1)
+		}
 		f.b = unsafe.Pointer(&b[j-j0])
 		for g := range groups {
 			first, last := x.i0+rows*g/groups, x.i0+rows*(g+1)/groups
 			f.a = unsafe.Pointer(&x.a[(first-x.i0)*x.aRow+(k0-x.d0)*x.aCol])
 			f.c = unsafe.Pointer(&p.c[first*p.n+j])
 			next.fetch(f)
-			t.tiles[last-first-1][vectors-1][masked](f)
+			run := t.tiles[last-first-1][vectors-1][variant]
+			if edge && !t.masks {
+				s.runEdge(run, p.c[first*p.n+j:], p.n, last-first, w, vectors*t.lanes)
+			} else {
+				run(f)
+			}
 			next.pack()
 			if then {
-				p.runThen(s, t.lanes, first, last, j, j+w)
+				p.runThen(s, t, first, last, j, j+w)
 			}
 		}
 	}
 	if x.packB {
 		s.turn = 1 - s.turn
+	}
+}
+
+// index is 1 for true.
+func index(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// runEdge runs a tile of wider rows than c has left, w columns: on a copy. n is the distance of rows of c.
+func (s *matmulScratch) runEdge(run func(*tile), c []float32, n, rows, w, wide int) {
+	f := &s.tile
+	if f.first == 0 {
+		for i := range rows {
+			copy(s.edge[i*wide:], c[i*n:][:w])
+		}
+	}
+	row := f.cRow
+	f.c, f.cRow = unsafe.Pointer(&s.edge[0]), 4*wide
+	run(f)
+	f.cRow = row
+	for i := range rows {
+		copy(c[i*n:][:w], s.edge[i*wide:])
 	}
 }
 
@@ -305,26 +346,22 @@ func (p *product) runVector(s *matmulScratch, t *tiling, j0, j1 int) int {
 		}
 	}
 	if j > j0 && p.then != nil && !p.then.plain() {
-		p.runThen(s, t.lanes, 0, 1, j0, j)
+		p.runThen(s, t, 0, 1, j0, j)
 	}
 	return j
 }
 
-// setMask sets the mask of the last vector of w columns and returns 1 if it leaves lanes out.
-func (s *matmulScratch) setMask(lanes, w int) int {
+// setMask sets the mask of the last vector of w columns.
+func (s *matmulScratch) setMask(lanes, w int) {
 	last := (w-1)%lanes + 1
 	if lanes == 16 {
 		s.tile.mask[0] = 1<<last - 1
-	} else {
-		for l := range s.tile.mask {
-			s.tile.mask[l] = 0
-			if l < last {
-				s.tile.mask[l] = 1<<32 - 1
-			}
+		return
+	}
+	for l := range s.tile.mask {
+		s.tile.mask[l] = 0
+		if l < last {
+			s.tile.mask[l] = 1<<32 - 1
 		}
 	}
-	if last < lanes {
-		return 1
-	}
-	return 0
 }

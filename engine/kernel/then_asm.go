@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// thenTile is the argument of one assembly call: the steps of Then for a few rows and up to two vectors of columns.
+// thenTile is the argument of one assembly call: the steps of Then for a few rows and some vectors of columns.
 // Strides are in bytes. Steps that are not asked for are done with a number that changes nothing.
 type thenTile struct {
 	rows             int
@@ -19,8 +19,9 @@ type thenTile struct {
 	add              unsafe.Pointer
 	addRow           int
 	scale, low, high float32
-	zero             float32 // added to the maximum: +0 turns the -0 that VMAXPS may return for a bound of +0 into +0
-	mask             [16]uint32
+	zero             float32    // added to the maximum: +0 turns the -0 that VMAXPS may return for a bound of +0 into +0
+	mask             [16]uint32 // of two vectors, on amd64
+	vectors          int        // of a row, on arm64
 }
 
 // minusZeros is added where nothing is: x ⊕ -0 = x for every x.
@@ -55,11 +56,9 @@ func (s *thenTile) fill(t *Then, n int) bool {
 }
 
 // runThen does all steps but Apply, of which there are some, for a block of c.
-func (p *product) runThen(s *matmulScratch, lanes, i0, i1, j0, j1 int) {
+func (p *product) runThen(s *matmulScratch, t *tiling, i0, i1, j0, j1 int) {
 	if s.thenGeneric {
-		for i := i0; i < i1; i++ {
-			p.then.generic(p.c[i*p.n+j0:i*p.n+j1], i, j0, p.n)
-		}
+		p.thenRows(i0, i1, j0, j1)
 		return
 	}
 	f := &s.then
@@ -68,7 +67,7 @@ func (p *product) runThen(s *matmulScratch, lanes, i0, i1, j0, j1 int) {
 	if p.then.Rows != nil {
 		f.rowBias = unsafe.Pointer(&p.then.Rows[i0])
 	}
-	for j := j0; j < j1; j += 2 * lanes {
+	for j := j0; j < j1; j += t.width() {
 		f.c = unsafe.Pointer(&p.c[i0*p.n+j])
 		if p.then.Cols != nil {
 			f.cols = unsafe.Pointer(&p.then.Cols[j])
@@ -76,22 +75,16 @@ func (p *product) runThen(s *matmulScratch, lanes, i0, i1, j0, j1 int) {
 		if p.then.Add != nil {
 			f.add = unsafe.Pointer(&p.then.Add[i0*p.n+j])
 		}
-		w := min(2*lanes, j1-j)
-		if lanes == 16 {
-			f.mask[0], f.mask[1] = 1<<min(w, 16)-1, 1<<max(w-16, 0)-1
-			thenAVX512(f)
-			continue
+		w := min(t.width(), j1-j)
+		if done := t.then(f, w); done < w {
+			p.thenRows(i0, i1, j+done, j+w)
 		}
-		if w == 2*lanes {
-			thenAVX2(f)
-			continue
-		}
-		for l := range f.mask {
-			f.mask[l] = 0
-			if l < w {
-				f.mask[l] = 1<<32 - 1
-			}
-		}
-		thenMaskedAVX2(f)
+	}
+}
+
+// thenRows is the definition of runThen.
+func (p *product) thenRows(i0, i1, j0, j1 int) {
+	for i := i0; i < i1; i++ {
+		p.then.generic(p.c[i*p.n+j0:i*p.n+j1], i, j0, p.n)
 	}
 }
