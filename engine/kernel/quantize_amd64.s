@@ -11,8 +11,8 @@ DATA constants<>+8(SB)/4, $0x4b400000
 DATA constants<>+12(SB)/4, $0x0c080400
 GLOBL constants<>(SB), RODATA|NOPTR, $16
 
-// func quantizeAVX2(dst *byte, src *float32, n int, scale float32, zero, low, high int32)
-TEXT ·quantizeAVX2(SB), NOSPLIT, $0-40
+// func quantize8(dst *byte, src *float32, n int, scale float32, zero, low, high int32)
+TEXT ·quantize8(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX

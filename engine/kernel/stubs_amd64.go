@@ -607,10 +607,10 @@ func thenAVX512(t *thenTile)
 //go:noescape
 func relax()
 
-// quantizeAVX2 sets dst[i] = rne(src[i] / scale) + zero, limited to low and high, 0 for NaN, for i < n, a multiple of 8.
+// quantize8 sets dst[i] = rne(src[i] / scale) + zero, limited to low and high, 0 for NaN, for i < n, a multiple of 8.
 //
 //go:noescape
-func quantizeAVX2(dst *byte, src *float32, n int, scale float32, zero, low, high int32)
+func quantize8(dst *byte, src *float32, n int, scale float32, zero, low, high int32)
 
 // tileInt8VNNI1 computes 1 rows of one panel, a being offset by 128.
 //

@@ -418,3 +418,70 @@ func thenNEON(t *thenTile)
 //
 //go:noescape
 func relax()
+
+// quantize8 sets dst[i] = rne(src[i] / scale) + zero, limited to low and high, 0 for NaN, for i < n, a multiple of 8.
+//
+//go:noescape
+func quantize8(dst *byte, src *float32, n int, scale float32, zero, low, high int32)
+
+// tileInt8Dot1 computes 1 rows of half a panel by products of four at once.
+//
+//go:noescape
+func tileInt8Dot1(t *tileInt8)
+
+// tileInt8Dot2 computes 2 rows of half a panel by products of four at once.
+//
+//go:noescape
+func tileInt8Dot2(t *tileInt8)
+
+// tileInt8Dot3 computes 3 rows of half a panel by products of four at once.
+//
+//go:noescape
+func tileInt8Dot3(t *tileInt8)
+
+// tileInt8Dot4 computes 4 rows of half a panel by products of four at once.
+//
+//go:noescape
+func tileInt8Dot4(t *tileInt8)
+
+// tileInt8Dot5 computes 5 rows of half a panel by products of four at once.
+//
+//go:noescape
+func tileInt8Dot5(t *tileInt8)
+
+// tileInt8Dot6 computes 6 rows of half a panel by products of four at once.
+//
+//go:noescape
+func tileInt8Dot6(t *tileInt8)
+
+// tilesInt8Dot holds the tiles by rows-1.
+var tilesInt8Dot = [6]func(*tileInt8){
+	tileInt8Dot1,
+	tileInt8Dot2,
+	tileInt8Dot3,
+	tileInt8Dot4,
+	tileInt8Dot5,
+	tileInt8Dot6,
+}
+
+// tileInt8NEON1 computes 1 rows of half a panel.
+//
+//go:noescape
+func tileInt8NEON1(t *tileInt8)
+
+// tileInt8NEON2 computes 2 rows of half a panel.
+//
+//go:noescape
+func tileInt8NEON2(t *tileInt8)
+
+// tileInt8NEON3 computes 3 rows of half a panel.
+//
+//go:noescape
+func tileInt8NEON3(t *tileInt8)
+
+// tilesInt8NEON holds the tiles by rows-1.
+var tilesInt8NEON = [3]func(*tileInt8){
+	tileInt8NEON1,
+	tileInt8NEON2,
+	tileInt8NEON3,
+}

@@ -47,12 +47,9 @@ var (
 	fcmgt = encoding{"fcmgt", 0x6ea0e400, same4S}
 	smax  = encoding{"smax", 0x4ea06400, same4S}
 	smin  = encoding{"smin", 0x4ea06c00, same4S}
-	bic   = encoding{"bic", 0x4e601c00, [3]string{"16b", "16b", "16b"}}
 
 	fsqrt = encoding{"fsqrt", 0x6ea1f800, [3]string{"4s", "4s"}}
 	scvtf = encoding{"scvtf", 0x4e21d800, [3]string{"4s", "4s"}}
-	xtn4H = encoding{"xtn", 0x0e612800, [3]string{"4h", "4s"}}
-	xtn8B = encoding{"xtn", 0x0e212800, [3]string{"8b", "8h"}}
 
 	smull  = encoding{"smull", 0x0e20c000, [3]string{"8h", "8b", "8b"}}
 	smull2 = encoding{"smull2", 0x4e20c000, [3]string{"8h", "16b", "16b"}}

@@ -11,19 +11,11 @@ const (
 	neonVectors = 4
 )
 
-// element is what distinguishes tiles of float32 from those of int8: an fma of one k, or four products of 8 bits. Either way a
-// step of k takes 4 bytes of a row of a, and 4 of b for each column.
-type element struct {
-	multiply encoding
-	zeroSum  bool // sums are added to +0, or to what c holds
-}
-
-var float32Element = element{fmlaElement, true}
-
-// neonTile is the state of the emission of one tile.
+// neonTile is the state of the emission of one tile. It multiplies float32 by an fma for each k, or int8 by four products at once:
+// either way a step takes 4 bytes of a row of a, and 4 of b for each column.
 type neonTile struct {
 	*file
-	element
+	multiply      encoding // by element
 	rows, vectors int
 }
 
@@ -86,7 +78,7 @@ func matmulNEON(f *file) {
 func matmulTileNEON(f *file, rows, vectors int, columns bool) {
 	f.function(neonTileName(rows, vectors, columns), "t *tile", 8,
 		fmt.Sprintf("computes one block of k for %d rows and %d vectors of columns; a is stored by %s.", rows, vectors, map[bool]string{false: "rows", true: "columns"}[columns]))
-	t := &neonTile{f, float32Element, rows, vectors}
+	t := &neonTile{f, fmlaElement, rows, vectors}
 	f.p("MOVD t+0(FP), %s", tileArg)
 	f.field("tile", "k", tileK)
 	f.field("tile", "a", tileA)
@@ -195,9 +187,7 @@ func (t *neonTile) byRows(stride string) {
 		b = append(b, neon.reg(i))
 	}
 	b = b[:len(b)&^1]
-	for i := 1; i < t.rows; i++ {
-		t.p("ADD %s, %s, %s", stride, rowPointer(i-1), rowPointer(i))
-	}
+	t.rowPointers(stride)
 	t.p("SUBS $4, %s", tileK)
 	t.p("BLT rest")
 	t.p("PCALIGN $32")
@@ -221,6 +211,12 @@ func (t *neonTile) byRows(stride string) {
 	t.p("SUBS $1, %s", tileK)
 	t.p("BNE one")
 	t.l("sum")
+}
+
+func (t *neonTile) rowPointers(stride string) {
+	for i := 1; i < t.rows; i++ {
+		t.p("ADD %s, %s, %s", stride, rowPointer(i-1), rowPointer(i))
+	}
 }
 
 // byColumns emits the loop over k with the rows of one k in vectors. stride is a register with the distance of columns of a.

@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -9,7 +9,7 @@ func quantizeActive(dst []byte, src []float32, scale float32, zero, low, high in
 	}
 	whole := len(dst) &^ 7
 	for i := 0; i < whole; i += elementCall {
-		quantizeAVX2(&dst[i], &src[i], min(elementCall, whole-i), scale, zero, low, high)
+		quantize8(&dst[i], &src[i], min(elementCall, whole-i), scale, zero, low, high)
 	}
 	return whole
 }
