@@ -2,94 +2,20 @@ package workshop
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/tensor"
-	"github.com/mutirao/mutirao/learn/optim"
-	"github.com/mutirao/mutirao/learn/payload"
 	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/protocol"
-	"github.com/mutirao/mutirao/verify/bisect"
 	"github.com/mutirao/mutirao/verify/merkle"
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
-// Source knows what a unit of a recipe reads and sends: it implements bisect.Source. It is the same for both players and the referee.
-type Source struct {
-	trainer *round.Trainer
-	seed    protocol.Hash
-	steps   int
-}
-
-// NewSource is the source of a unit with a shard's seed.
-func NewSource(t *round.Trainer, seed protocol.Hash, steps int) Source { return Source{t, seed, steps} }
-
-// PointStep implements bisect.Source.
-func (s Source) PointStep(point int) int { return s.trainer.PointStep(point, s.steps) }
-
-// Initial implements bisect.Source.
-func (s Source) Initial(state string) (uint64, bool) {
-	for _, w := range s.trainer.Layout() {
-		if w.Name == state {
-			return 0, true
-		}
-	}
-	return uint64(trace.CanonicalBits(optim.Initial(state))), false
-}
-
-// Input implements bisect.Source.
-func (s Source) Input(step int, name string, element int) (bisect.Datum, error) {
-	if name == optim.LearningRate {
-		return bisect.Datum{Record: -1, Bits: uint64(trace.CanonicalBits(s.trainer.Rate(step, s.steps)))}, nil
-	}
-	for _, v := range s.trainer.StepGraph().Inputs {
-		if v.Name != name || s.isState(name) {
-			continue
-		}
-		batch := s.trainer.Recipe().Train.Batch
-		each := v.Len() / batch
-		return bisect.Datum{Record: s.trainer.RecordOf(s.seed, step, element/each), Find: func(record []byte) (uint64, error) {
-			one, err := s.trainer.ReadRecord(record)
-			if err != nil {
-				return 0, err
-			}
-			return trace.Element(one[name], element%each), nil
-		}}, nil
-	}
-	return bisect.Datum{}, errors.New("not read from the data set")
-}
-
-func (s Source) isState(name string) bool {
-	for _, v := range s.trainer.StepGraph().Outputs {
-		if x, ok := strings.CutPrefix(v.Name, optim.Next); ok && x == name {
-			return true
-		}
-	}
-	return false
-}
-
-// PayloadSize implements bisect.Source.
-func (s Source) PayloadSize() int { return payload.Size(s.trainer.Layout()) }
-
-// Slot implements bisect.Source.
-func (s Source) Slot(offset int) bisect.Slot {
-	p := payload.Locate(offset, s.trainer.Layout())
-	return bisect.Slot{Known: p.Head, Byte: p.Byte, Name: p.Name, Shape: p.Shape, First: p.First, Count: p.Count, Index: p.Index,
-		Encode: func(before, after []float32) ([]byte, error) {
-			change := make([]float32, len(before))
-			for i := range change {
-				change[i] = before[i] - after[i]
-			}
-			return payload.EncodeBlock(change)
-		}}
-}
-
 // Machine is a unit that can be looked into: it implements bisect.Machine by computing again what is asked for. One goroutine owns it.
 type Machine struct {
 	Source
+	trainer *round.Trainer
 	ctx     context.Context // of the dispute; bisect.Machine has none in its methods
 	theta   []tensor.Named
 	records [][]byte
@@ -114,7 +40,7 @@ func NewMachine(ctx context.Context, t *round.Trainer, theta []tensor.Named, rec
 	if err != nil {
 		return nil, err
 	}
-	return &Machine{Source: NewSource(t, seed, steps), ctx: ctx, theta: theta, records: records, program: program, traced: traced, at: -1}, nil
+	return &Machine{Source: NewSource(t.Outline, seed, steps), trainer: t, ctx: ctx, theta: theta, records: records, program: program, traced: traced, at: -1}, nil
 }
 
 // Program implements bisect.Machine.
@@ -122,7 +48,7 @@ func (m *Machine) Program() *trace.Program { return m.program }
 
 // Constant implements bisect.Machine.
 func (m *Machine) Constant(i int) *tensor.Tensor {
-	return m.trainer.StepGraph().Initializers[i].Tensor
+	return m.outline.StepGraph().Initializers[i].Tensor
 }
 
 // reach walks to a step, from where the machine stands if that is before it.
@@ -143,7 +69,7 @@ func (m *Machine) reach(step int) error {
 			return true, nil
 		}
 		m.at, m.values, m.state, m.inputs = at, nil, nil, map[string]*tensor.Tensor{}
-		for _, v := range m.trainer.StepGraph().Inputs {
+		for _, v := range m.outline.StepGraph().Inputs {
 			m.inputs[v.Name] = in[v.Name]
 			if m.isState(v.Name) {
 				m.state = append(m.state, trace.Entry{Name: v.Name, Role: trace.RoleState, Tensor: in[v.Name]})
@@ -198,7 +124,7 @@ func (m *Machine) Payload() ([]byte, error) {
 			}
 		}
 	}
-	m.payload, err = m.trainer.Pack(m.theta, after)
+	m.payload, err = m.outline.Pack(m.theta, after)
 	return m.payload, err
 }
 

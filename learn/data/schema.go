@@ -16,9 +16,11 @@ const (
 	kindTable = 1
 	kindText  = 2
 
-	maxFeatures = 4096
-	maxWindow   = 1024
+	maxWindow = 1024
 )
+
+// MaxFeatures bounds the features of a table.
+const MaxFeatures = 4096
 
 // RecordSize returns the bytes of one record.
 func (s Schema) RecordSize() int {
@@ -54,8 +56,8 @@ func DecodeSchema(b []byte) (Schema, error) {
 		return Schema{}, fmt.Errorf("%w: schema is neither a table's nor a text's", ErrInvalid)
 	}
 	n := int(binary.LittleEndian.Uint16(b[1:]))
-	if n < 1 || n > maxFeatures {
-		return Schema{}, fmt.Errorf("%w: %d features; 1 to %d are possible", ErrInvalid, n, maxFeatures)
+	if n < 1 || n > MaxFeatures {
+		return Schema{}, fmt.Errorf("%w: %d features; 1 to %d are possible", ErrInvalid, n, MaxFeatures)
 	}
 	rest := b[3:]
 	var names []string

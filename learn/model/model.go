@@ -75,16 +75,37 @@ func New(r *recipe.Recipe, s *data.Set, split data.Split) (*Model, error) {
 	if (schema.Window > 0) != (r.Data.Kind == recipe.Text) {
 		return nil, fmt.Errorf("%w: the recipe wants a %s and the set is of the other kind", data.ErrInvalid, r.Data.Kind)
 	}
+	if r.Model.Kind != recipe.MLP {
+		return of(r, 0, schema.Window, scaling{})
+	}
+	if schema.Label != r.Data.Label {
+		return nil, fmt.Errorf("%w: the recipe predicts %q and the set %q", data.ErrInvalid, r.Data.Label, schema.Label)
+	}
+	return of(r, len(schema.Features), 0, standardise(s, split, len(schema.Features)))
+}
+
+// Shape returns the model that a recipe asks for on records of that many bytes. It has the graphs of New's, but for the values that
+// follow from the data. It returns an error if recipe and records do not fit.
+func Shape(r *recipe.Recipe, recordSize int) (*Model, error) {
+	if r.Model.Kind != recipe.MLP {
+		return of(r, 0, recordSize-1, scaling{})
+	}
+	features := recordSize/4 - 1
+	if recordSize%4 != 0 || features < 1 || features > data.MaxFeatures {
+		return nil, fmt.Errorf("%w: a record of %d bytes is no row of a table", data.ErrInvalid, recordSize)
+	}
+	return of(r, features, 0, scaling{tensor.New(tensor.Float32, features), tensor.New(tensor.Float32, features)})
+}
+
+// of makes the model for rows of so many features, or for windows of so many tokens.
+func of(r *recipe.Recipe, features, window int, s scaling) (*Model, error) {
 	var net network
 	switch r.Model.Kind {
 	case recipe.MLP:
-		if schema.Label != r.Data.Label {
-			return nil, fmt.Errorf("%w: the recipe predicts %q and the set %q", data.ErrInvalid, r.Data.Label, schema.Label)
-		}
-		net = newMLP(len(schema.Features), r.Model.Hidden, standardise(s, split, len(schema.Features)))
+		net = newMLP(features, r.Model.Hidden, s)
 	case recipe.Transformer:
-		if schema.Window != r.Model.Context {
-			return nil, fmt.Errorf("%w: windows of %d tokens for a context of %d", data.ErrInvalid, schema.Window, r.Model.Context)
+		if window != r.Model.Context {
+			return nil, fmt.Errorf("%w: windows of %d tokens for a context of %d", data.ErrInvalid, window, r.Model.Context)
 		}
 		net = newTransformer(r.Model)
 	default:

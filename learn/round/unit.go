@@ -12,7 +12,6 @@ import (
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/learn/model"
 	"github.com/mutirao/mutirao/learn/optim"
-	"github.com/mutirao/mutirao/learn/payload"
 )
 
 // Points is the number of states of a unit that are observed: the start, 15 between, the end.
@@ -40,27 +39,6 @@ type Output struct {
 type Entry struct {
 	Name, Role string
 	Tensor     *tensor.Tensor
-}
-
-// PointStep returns the number of steps after which point p, 0 to 16, of a unit is observed. The unit is
-// cut into 16 segments, or into 8, 4, 2 or 1 where hashing more states would take over a hundredth of its
-// time; with s segments it is ⌊p·s/16⌋·steps/s rounded down. Neighbouring points may show the same state.
-func (t *Trainer) PointStep(p, steps int) int {
-	s := t.segments(steps)
-	return p * s / (Points - 1) * steps / s
-}
-
-// hashMACs is what hashing a byte of a state costs in multiply-accumulates, from measurements of one core
-// with SHA and AVX-512 instructions: 1.5 GB/s against 40 G/s.
-const hashMACs = 27
-
-// segments is the number of segments of a unit. It depends on the recipe alone, so that all cut alike.
-func (t *Trainer) segments(steps int) int {
-	s := Points - 1
-	for s > 1 && uint64(s+1)*t.stateBytes*hashMACs > t.stepMACs*uint64(steps)/100 {
-		s /= 2
-	}
-	return s
 }
 
 // Unit computes a task. observe, unless nil, is called 17 times, in order, with all that passes from one
@@ -112,19 +90,6 @@ func (t *Trainer) Unit(ctx context.Context, task Task, observe func(point int, s
 		return Output{}, err
 	}
 	return Output{Payload: sent, Tokens: t.UnitTokens(task.Steps), Skips: in.skips, Loss: in.meanLoss()}, nil
-}
-
-// pack encodes old minus new weights.
-func (t *Trainer) pack(old, new []tensor.Named) ([]byte, error) {
-	change := zeros(t.layout)
-	for i := range change {
-		kernel.Sub(change[i].Tensor.Float32(), old[i].Tensor.Float32(), new[i].Tensor.Float32())
-	}
-	codes, err := payload.Quantise(change, payload.Int4)
-	if err != nil {
-		return nil, diverged(err)
-	}
-	return payload.Encode(codes)
 }
 
 // diverged marks an error about numbers that grew out of range.
