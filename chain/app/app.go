@@ -58,6 +58,7 @@ import (
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
+	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/protocol"
@@ -76,6 +77,7 @@ var permissions = map[string][]string{
 	evmtypes.ModuleName:            {authtypes.Minter, authtypes.Burner},
 	feemarkettypes.ModuleName:      nil,
 	work.ModuleName:                {authtypes.Burner},
+	dispute.ModuleName:             {authtypes.Burner},
 	registry.ModuleName:            {authtypes.Burner},
 }
 
@@ -100,13 +102,14 @@ type App struct {
 	EVM       *evmkeeper.Keeper
 	Work      *work.Keeper
 	Registry  *registry.Keeper
+	Dispute   *dispute.Keeper
 }
 
 var _ servertypes.Application = (*App)(nil)
 
-// New builds the app over db and loads its latest state. Apps of one process must be built one after the other,
-// because the EVM writes globals while it is built.
-func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App, error) {
+// New builds the app over db and loads its latest state. What the referee of disputes knows of units is programs, the same on every
+// validator. Apps of one process must be built one after the other, because the EVM writes globals while it is built.
+func New(logger log.Logger, db dbm.DB, programs dispute.Programs, options ...func(*baseapp.BaseApp)) (*App, error) {
 	enc := encoding.New()
 	base := baseapp.NewBaseApp(Name, logger, db, enc.TxConfig.TxDecoder(),
 		append([]func(*baseapp.BaseApp){baseapp.SetChainID(network.ChainID)}, options...)...)
@@ -115,7 +118,7 @@ func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App,
 	a := &App{BaseApp: base, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
 
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, consensustypes.StoreKey,
-		feemarkettypes.StoreKey, evmtypes.StoreKey, work.ModuleName, registry.ModuleName}
+		feemarkettypes.StoreKey, evmtypes.StoreKey, work.ModuleName, registry.ModuleName, dispute.ModuleName}
 	keys := storetypes.NewKVStoreKeys(names...)
 	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
 	// The EVM snapshots these stores around calls to precompiles; names keeps their order fixed.
@@ -125,7 +128,7 @@ func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App,
 	}
 	snapshotted = append(snapshotted, objects[banktypes.ObjectStoreKey], objects[evmtypes.ObjectKey])
 
-	if err := a.addKeepers(logger, keys, objects, snapshotted); err != nil {
+	if err := a.addKeepers(logger, keys, objects, snapshotted, programs); err != nil {
 		return nil, err
 	}
 	if err := a.addModules(); err != nil {
@@ -150,7 +153,7 @@ func New(logger log.Logger, db dbm.DB, options ...func(*baseapp.BaseApp)) (*App,
 }
 
 func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreKey,
-	objects map[string]*storetypes.ObjectStoreKey, snapshotted []storetypes.StoreKey) error {
+	objects map[string]*storetypes.ObjectStoreKey, snapshotted []storetypes.StoreKey, programs dispute.Programs) error {
 	store := func(name string) corestore.KVStoreService { return runtime.NewKVStoreService(keys[name]) }
 	// Nobody holds the key of this address: parameters change only with an upgrade until governance arrives.
 	authority := authtypes.NewModuleAddress("gov")
@@ -176,6 +179,9 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		return err
 	}
 	if a.Work, err = work.NewKeeper(store(work.ModuleName), a.Bank, a.Registry); err != nil {
+		return err
+	}
+	if a.Dispute, err = dispute.NewKeeper(store(dispute.ModuleName), a.Bank, a.Work, a.Registry, programs); err != nil {
 		return err
 	}
 
@@ -208,16 +214,18 @@ func (a *App) addModules() error {
 		vm.NewAppModule(a.EVM, a.Account, a.Bank, a.Account.AddressCodec()),
 		registry.NewModule(a.Registry, a.Account.AddressCodec()),
 		work.NewModule(a.Work, a.Account.AddressCodec()),
+		dispute.NewModule(a.Dispute, a.Account.AddressCodec()),
 	)
 	a.manager.SetOrderPreBlockers(evmtypes.ModuleName, authtypes.ModuleName)
 	// The base fee must be known before the EVM begins its block.
 	a.manager.SetOrderBeginBlockers(stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
 	// The fee market comes last to see all gas of the block.
-	a.manager.SetOrderEndBlockers(work.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
+	// A run goes on in the block in which the last dispute that it waits for ends.
+	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName)
 	// The EVM reads the coin's metadata from the bank; staking checks its pools against balances.
 	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
-		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName}
+		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName, dispute.ModuleName}
 	a.manager.SetOrderInitGenesis(order...)
 	a.manager.SetOrderExportGenesis(order...)
 	return a.manager.RegisterServices(module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter()))

@@ -24,6 +24,7 @@ import (
 	"github.com/mutirao/mutirao/chain/fault"
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 )
@@ -56,12 +57,19 @@ type chain struct {
 	doc      *cmttypes.GenesisDoc
 	proposer []byte
 	height   int64
+	programs dispute.Programs
 }
 
 // wealth is what every funded person begins with.
 var wealth = money.MUT(1000)
 
 func newChain(t testing.TB, people ...person) *chain {
+	t.Helper()
+	return newChainOf(t, nil, people...)
+}
+
+// newChainOf is a chain whose referee knows programs.
+func newChainOf(t testing.TB, programs dispute.Programs, people ...person) *chain {
 	t.Helper()
 	keys := genesis.DeriveKeys([32]byte{1}, 2)
 	spec := genesis.Spec{Time: time.Unix(1_700_000_000, 0), Validators: keys}
@@ -72,7 +80,7 @@ func newChain(t testing.TB, people ...person) *chain {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &chain{t: t, db: dbm.NewMemDB(), doc: doc, proposer: keys[0].Consensus.PubKey().Address()}
+	c := &chain{t: t, db: dbm.NewMemDB(), doc: doc, proposer: keys[0].Consensus.PubKey().Address(), programs: programs}
 	c.open()
 	t.Cleanup(func() { c.app.Close() })
 	params := doc.ConsensusParams.ToProto()
@@ -97,7 +105,7 @@ func validatorSet(doc *cmttypes.GenesisDoc) *cmttypes.ValidatorSet {
 func (c *chain) open() {
 	c.t.Helper()
 	var err error
-	if c.app, err = app.New(log.NewNopLogger(), c.db); err != nil {
+	if c.app, err = app.New(log.NewNopLogger(), c.db, c.programs); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -172,24 +172,46 @@ func (c *Client) Summaries(ctx context.Context, run protocol.Hash) ([]work.Round
 }
 
 func records[R protocol.Recorded](ctx context.Context, c *Client, run protocol.Hash) ([]R, error) {
+	return pages[R](func(kind, after string) ([]recorded, error) {
+		var page workpb.RecordsResponse
+		err := c.query(ctx, "/mutirao.work.v1.Query/Records", &workpb.RecordsRequest{Run: run[:], Kind: kind, After: after}, &page)
+		return recordedOf(page.Records), err
+	})
+}
+
+// recorded is a record as every module's query returns it.
+type recorded interface {
+	GetKey() string
+	GetJson() []byte
+}
+
+func recordedOf[R recorded](page []R) []recorded {
+	list := make([]recorded, len(page))
+	for i, r := range page {
+		list[i] = r
+	}
+	return list
+}
+
+// pages collects the records of a kind page by page.
+func pages[R protocol.Recorded](ask func(kind, after string) ([]recorded, error)) ([]R, error) {
 	var out []R
 	var kind R
 	after := ""
 	for {
-		var page workpb.RecordsResponse
-		request := &workpb.RecordsRequest{Run: run[:], Kind: kind.RecordKind(), After: after}
-		if err := c.query(ctx, "/mutirao.work.v1.Query/Records", request, &page); err != nil {
+		page, err := ask(kind.RecordKind(), after)
+		if err != nil {
 			return nil, err
 		}
-		if len(page.Records) == 0 {
+		if len(page) == 0 {
 			return out, nil
 		}
-		for _, r := range page.Records {
+		for _, r := range page {
 			var value R
-			if err := decode(r.Json, &value); err != nil {
+			if err := decode(r.GetJson(), &value); err != nil {
 				return nil, err
 			}
-			out, after = append(out, value), r.Key
+			out, after = append(out, value), r.GetKey()
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	authsigning "github.com/cosmos/cosmos-sdk/x/auth/signing"
 
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol"
@@ -74,6 +75,8 @@ func Wrap(from protocol.Account, m protocol.Msg) (sdk.Msg, int, error) {
 		return &workpb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	case "registry":
 		return &registrypb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
+	case "dispute":
+		return &disputepb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	}
 	panic("client: message of unknown kind " + m.Kind())
 }

@@ -22,3 +22,6 @@ func NewKey(seed [32]byte) (Key, error) {
 
 // Account is the address that the key signs for.
 func (k Key) Account() protocol.Account { return protocol.Account(k.secret.PubKey().Address()) }
+
+// Sign signs a digest outside of a transaction, such as that of a move in a dispute. A signature has 65 bytes: r, s and which of two keys.
+func (k Key) Sign(digest protocol.Hash) ([]byte, error) { return k.secret.Sign(digest[:]) }

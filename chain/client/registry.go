@@ -92,23 +92,9 @@ func (c *Client) Holdings(ctx context.Context, model protocol.Hash) ([]registry.
 
 // Uses lists the receipts of all uses of a model in their order.
 func (c *Client) Uses(ctx context.Context, model protocol.Hash) ([]registry.UseReceipt, error) {
-	var out []registry.UseReceipt
-	after := ""
-	for {
+	return pages[registry.UseReceipt](func(kind, after string) ([]recorded, error) {
 		var page registrypb.RecordsResponse
-		request := &registrypb.RecordsRequest{Model: model[:], Kind: registry.UseReceipt{}.RecordKind(), After: after}
-		if err := c.query(ctx, "/mutirao.registry.v1.Query/Records", request, &page); err != nil {
-			return nil, err
-		}
-		if len(page.Records) == 0 {
-			return out, nil
-		}
-		for _, r := range page.Records {
-			var value registry.UseReceipt
-			if err := decode(r.Json, &value); err != nil {
-				return nil, err
-			}
-			out, after = append(out, value), r.Key
-		}
-	}
+		err := c.query(ctx, "/mutirao.registry.v1.Query/Records", &registrypb.RecordsRequest{Model: model[:], Kind: kind, After: after}, &page)
+		return recordedOf(page.Records), err
+	})
 }

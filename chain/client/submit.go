@@ -19,7 +19,9 @@ import (
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/fault"
 	"github.com/mutirao/mutirao/chain/network"
+	disputehost "github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
@@ -69,6 +71,9 @@ func (c *Client) Submit(ctx context.Context, msgs ...protocol.Msg) error {
 		}
 		list[i] = wrapped
 		gas += escrow.GasPerMessage + (escrow.GasPerByte+envelopeBytes)*uint64(size) + stateGas
+		if _, ok := m.(dispute.Msg); ok {
+			gas += disputehost.GasPerMove + disputehost.GasPerMicroOperation
+		}
 	}
 	return c.execute(ctx, gas, list...)
 }

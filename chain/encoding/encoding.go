@@ -14,6 +14,7 @@ import (
 	"github.com/cosmos/evm/x/vm"
 
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/work"
 )
@@ -36,5 +37,6 @@ func New() evmencoding.Config {
 	vm.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	registry.RegisterInterfaces(c.InterfaceRegistry)
 	work.RegisterInterfaces(c.InterfaceRegistry)
+	dispute.RegisterInterfaces(c.InterfaceRegistry)
 	return c
 }

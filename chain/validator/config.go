@@ -11,6 +11,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/dispute"
 )
 
 // Config is what one validator needs to run. Addresses are host:port of TCP; port 0 is refused, because peers and
@@ -26,6 +27,9 @@ type Config struct {
 
 	// TimeoutCommit is the pause after each block; the interval between blocks is a little longer.
 	TimeoutCommit time.Duration
+
+	// Programs is what the referee of disputes knows of units, the same on every validator; nil on a network without disputes.
+	Programs dispute.Programs
 
 	// Log receives warnings and three lines per block; nil discards them. It must allow concurrent writes.
 	Log io.Writer

@@ -93,7 +93,7 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHome, err)
 	}
-	if n.app, err = app.New(logger, db); err != nil {
+	if n.app, err = app.New(logger, db, c.Programs); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	cometLogger := servercmtlog.CometLoggerWrapper{Logger: logger}

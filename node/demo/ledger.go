@@ -11,6 +11,7 @@ import (
 
 	cmttypes "github.com/cometbft/cometbft/types"
 
+	"github.com/mutirao/mutirao/agent/workshop"
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/validator"
 	"github.com/mutirao/mutirao/node/failure"
@@ -38,7 +39,7 @@ func openLedger(ctx context.Context, dir, rpc string, master [32]byte, n int, ac
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{}
+	l, programs := &ledger{}, workshop.NewPrograms()
 	defer func() {
 		if err != nil {
 			l.stop()
@@ -50,7 +51,7 @@ func openLedger(ctx context.Context, dir, rpc string, master [32]byte, n int, ac
 	for i := range n {
 		c := validator.Config{
 			Home: filepath.Join(dir, fmt.Sprintf("validator-%d", i+1)), Genesis: doc, Keys: keys[i],
-			P2P: addresses[2*i], RPC: addresses[2*i+1], TimeoutCommit: blockPause, Log: l.log,
+			P2P: addresses[2*i], RPC: addresses[2*i+1], TimeoutCommit: blockPause, Log: l.log, Programs: programs,
 		}
 		for j := range n {
 			if j != i {

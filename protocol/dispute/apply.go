@@ -105,8 +105,12 @@ func (t *turn) event(kind string, pairs ...string) {
 	t.emit(protocol.Event{Type: "dispute." + kind, Attributes: attributes})
 }
 
-// back adds a backer, or to its bond. Effect: the amount is locked. Errors: ErrFull, ErrInvalid for the defender.
+// back adds a backer, or to its bond. Effect: the amount is locked. Errors: ErrPhase once the defender has answered, since the answers tell
+// who will win; ErrFull, ErrInvalid for the defender.
 func (t *turn) back(m Back, from protocol.Account) error {
+	if t.Turn > 0 {
+		return fmt.Errorf("%w: the defender has answered", protocol.ErrPhase)
+	}
 	if from == t.Claim.Defender {
 		return fmt.Errorf("%w: the defender cannot back its challenger", protocol.ErrInvalid)
 	}
@@ -142,6 +146,7 @@ func (t *turn) play(m Play, r Referee) error {
 	if used >= *t.clock(side) {
 		return fmt.Errorf("%w: the clock of the %s has run out", protocol.ErrPhase, side)
 	}
+	asked := t.Game.Stage
 	var err error
 	if side == Challenger {
 		err = t.Game.Choose(int(m.Move.Choice), r)
@@ -153,7 +158,11 @@ func (t *turn) play(m Play, r Referee) error {
 	}
 	*t.clock(side) -= used
 	t.Turn, t.Since = t.Turn+1, t.env.Height
-	t.event("moved", "turn", fmt.Sprint(t.Turn), "side", string(side), "words", t.Game.Words())
+	t.emit(protocol.Record{Value: Moved{
+		Version: Version, Dispute: t.ID, Turn: t.Turn, Side: side, Asked: asked, Choice: m.Move.Choice, Bytes: uint32(len(m.Move.Answer)),
+		Words: t.Game.Words(), Height: t.env.Height, Time: t.env.Time,
+	}})
+	t.event("moved", "turn", fmt.Sprint(t.Turn), "side", string(side))
 	if t.Game.Stage == bisect.Over {
 		t.finish(t.Game.Verdict, t.Game.Reason)
 	}
@@ -162,12 +171,12 @@ func (t *turn) play(m Play, r Referee) error {
 
 // equivocate ends the dispute against a side that has signed two moves for one turn. Error: ErrNotAssigned if it has not.
 func (t *turn) equivocate(m Equivocate, r Referee) error {
-	who := t.account(m.A.Side)
-	if !r.Signed(who, m.A.Digest(), m.SignatureA) || !r.Signed(who, m.B.Digest(), m.SignatureB) {
-		return fmt.Errorf("%w: the moves are not both signed by the %s", protocol.ErrNotAssigned, m.A.Side)
+	who := t.account(m.Side)
+	if !r.Signed(who, m.digest(m.A), m.A.Signature) || !r.Signed(who, m.digest(m.B), m.B.Signature) {
+		return fmt.Errorf("%w: the moves are not both signed by the %s", protocol.ErrNotAssigned, m.Side)
 	}
-	reason := fmt.Sprintf("the %s signed two moves for turn %d", m.A.Side, m.A.Turn)
-	if m.A.Side == Defender {
+	reason := fmt.Sprintf("the %s signed two moves for turn %d", m.Side, m.Turn)
+	if m.Side == Defender {
 		t.finish(bisect.Refuted, reason)
 	} else {
 		t.finish(bisect.Upheld, reason)
@@ -199,7 +208,7 @@ func (t *turn) refund() {
 // close records the verdict.
 func (t *turn) close(v bisect.Verdict, reason string) {
 	t.emit(protocol.Record{Value: Ruling{
-		Version: Version, Dispute: t.ID, Claim: t.Claim, Challenger: t.Challenger, Bond: t.Bond, Verdict: v, Reason: reason, Moves: t.Turn,
+		Version: Version, Dispute: t.ID, Claim: t.Claim, Challenger: t.Challenger, Bond: t.Bond, Verdict: v, Reason: reason, Place: t.Game.Place(), Moves: t.Turn,
 		Opened: t.Opened, Height: t.env.Height, Time: t.env.Time, Shares: t.shares(v),
 	}})
 	t.event("ended", "verdict", string(v), "reason", reason)
@@ -225,6 +234,7 @@ type Ruling struct {
 	Bond       money.Amount     `json:"bond"`
 	Verdict    bisect.Verdict   `json:"verdict"` // empty if the claim was refuted elsewhere
 	Reason     string           `json:"reason"`
+	Place      string           `json:"place"` // where the game had come, in words
 	Moves      uint32           `json:"moves"`
 	Opened     protocol.Height  `json:"opened"`
 	Height     protocol.Height  `json:"height"`
@@ -239,6 +249,26 @@ func (Ruling) RecordKind() string { return "ruling" }
 func (r Ruling) RecordKey() string {
 	return fmt.Sprintf("%s/%012d/%s", r.Claim.Run, r.Height, r.Dispute)
 }
+
+// Moved is a move that counted: what stays of it. Turns count from 1.
+type Moved struct {
+	Version uint32          `json:"version"`
+	Dispute protocol.Hash   `json:"dispute"`
+	Turn    uint32          `json:"turn"`
+	Side    Side            `json:"side"`
+	Asked   bisect.Stage    `json:"asked"`
+	Choice  uint32          `json:"choice"` // of the challenger
+	Bytes   uint32          `json:"bytes"`  // of the defender's answer
+	Words   string          `json:"words"`  // how far the game had come after it
+	Height  protocol.Height `json:"height"`
+	Time    int64           `json:"time"`
+}
+
+// RecordKind implements protocol.Recorded.
+func (Moved) RecordKind() string { return "move" }
+
+// RecordKey implements protocol.Recorded.
+func (m Moved) RecordKey() string { return fmt.Sprintf("%s/%06d", m.Dispute, m.Turn) }
 
 // Bounty divides an amount among those who brought a claim down, by their bonds, rounded down; what is left over goes to the first.
 func (r Ruling) Bounty(amount money.Amount) []Backer {

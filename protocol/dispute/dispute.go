@@ -2,8 +2,8 @@
 // proved, how long each side may think, and who gets what in the end. The game that is played is package verify/bisect's. A dispute
 // is one State; Apply changes it by a message and Tick by the passing of a block. Both are pure: they return a new state and the effects
 // that the host carries out. At every moment the escrow of a dispute equals Claims of its state; the defender's bond is package work's,
-// which the host asks to slash when a dispute ends with its claim refuted. Integers only, no I/O, no clock. It imports protocol,
-// protocol/money and verify. Source: spec/dispute.md, which the comments cite by section.
+// which the host asks to slash when a dispute ends with its claim refuted. Integers only, no I/O, no clock. It imports protocol and the
+// packages work, registry and money below it, and verify. Source: spec/dispute.md, which the comments cite by section.
 package dispute
 
 import (
@@ -23,6 +23,7 @@ const (
 	MaxBackers   = 16 // accounts that share a dispute with its opener
 	MaxRise      = 10 // times that an opener's bond can double
 	MaxClock     = 1_000_000
+	MaxPrices    = 1_000 // of a unit, in a bond
 	MaxSignature = 128
 	MaxMessage   = 512 << 10 // bytes of a message in JSON
 	amountBits   = 128
@@ -30,8 +31,21 @@ const (
 
 // Params are what a host fixes for all its disputes.
 type Params struct {
-	Bond  money.Amount `json:"bond"`  // of an opener who has lost none and has none open
-	Clock uint32       `json:"clock"` // blocks that each side may think in all
+	Bond   money.Amount `json:"bond"`   // the least of an opener who has lost none and has none open
+	Prices uint32       `json:"prices"` // that bond is also at least so many times the price of the unit in question
+	Clock  uint32       `json:"clock"`  // blocks that each side may think in all
+}
+
+// DefaultParams are those of a host that has fixed none. Half of a bond pays a defender for answers, which cost it several times the
+// computing of the unit.
+func DefaultParams() Params { return Params{Bond: money.MUT(1), Prices: 8, Clock: 300} }
+
+// For are the params of disputes about units of a price.
+func (p Params) For(price money.Amount) Params {
+	if least := price.Times(uint64(p.Prices)); least.Compare(p.Bond) > 0 {
+		p.Bond = least
+	}
+	return p
 }
 
 // Check validates the form. The error is ErrInvalid.
@@ -41,6 +55,9 @@ func (p Params) Check() error {
 	}
 	if p.Clock < 1 || p.Clock > MaxClock {
 		return fmt.Errorf("%w: a clock of %d blocks, allowed are 1 to %d", protocol.ErrInvalid, p.Clock, MaxClock)
+	}
+	if p.Prices > MaxPrices {
+		return fmt.Errorf("%w: a bond of %d prices, allowed are %d", protocol.ErrInvalid, p.Prices, MaxPrices)
 	}
 	return nil
 }
@@ -60,12 +77,13 @@ type Claim struct {
 	Round    uint32           `json:"round"`
 	Unit     uint32           `json:"unit"`
 	Defender protocol.Account `json:"defender"`
+	Shard    protocol.Hash    `json:"shard"` // seed of the unit's data order
 	Terms    bisect.Terms     `json:"terms"`
 }
 
-// digest names a claim.
-func (c Claim) digest() protocol.Hash {
-	p := new(protocol.Preimage).Hash(c.Run).Uint32(c.Round).Uint32(c.Unit).Account(c.Defender)
+// Digest names a claim.
+func (c Claim) Digest() protocol.Hash {
+	p := new(protocol.Preimage).Hash(c.Run).Uint32(c.Round).Uint32(c.Unit).Account(c.Defender).Hash(c.Shard)
 	t := c.Terms
 	p.Hash(t.Program).Hash(t.Model).Hash(t.Dataset).Uint64(uint64(t.Records)).Uint64(uint64(t.Steps)).Hash(t.Trace).Hash(t.Payload)
 	return p.Digest("mutirao/dispute/claim")
@@ -73,7 +91,7 @@ func (c Claim) digest() protocol.Hash {
 
 // ID names the dispute that an account opens about a claim.
 func ID(c Claim, opener protocol.Account, nonce uint64) protocol.Hash {
-	return new(protocol.Preimage).Hash(c.digest()).Account(opener).Uint64(nonce).Digest("mutirao/dispute/id")
+	return new(protocol.Preimage).Hash(c.Digest()).Account(opener).Uint64(nonce).Digest("mutirao/dispute/id")
 }
 
 // State is everything about one dispute while it lasts. It is JSON without maps, so its bytes are deterministic.
@@ -100,8 +118,20 @@ type Backer struct {
 
 // History is what a host knows about an opener.
 type History struct {
-	Lost uint32 // disputes that it opened and lost
-	Open uint32 // disputes that it has open
+	Lost uint32 `json:"lost"` // disputes that it opened and lost
+	Open uint32 `json:"open"` // disputes that it has open
+}
+
+// Opened counts a dispute that begins, Closed one that has ended.
+func (h History) Opened() History { return History{h.Lost, h.Open + 1} }
+
+// Closed counts a dispute that has ended with a verdict.
+func (h History) Closed(v bisect.Verdict) History {
+	if v == bisect.Upheld {
+		h.Lost++
+	}
+	h.Open--
+	return h
 }
 
 // OpenerBond is the bond for an opener with a history: it doubles with each dispute lost or open. Rule: spec/dispute.md §2.
@@ -126,11 +156,21 @@ func (s *State) Claims() money.Amount {
 }
 
 // ToMove is the side whose clock runs.
-func (s *State) ToMove() Side {
-	if s.Game.Stage.Picks() {
+func (s *State) ToMove() Side { return sideOf(s.Game.Stage) }
+
+func sideOf(asked bisect.Stage) Side {
+	if asked.Picks() {
 		return Challenger
 	}
 	return Defender
+}
+
+// Player is who is to move; zero when the dispute has ended.
+func (s *State) Player() protocol.Account {
+	if s.Ended {
+		return protocol.Account{}
+	}
+	return s.account(s.ToMove())
 }
 
 // account is who plays a side.

@@ -47,6 +47,7 @@ type table struct {
 	balance map[protocol.Account]money.Amount
 	burned  money.Amount
 	rulings []Ruling
+	moves   []Moved
 }
 
 func (b *table) env() protocol.Env { return protocol.Env{Height: b.height, Time: int64(b.height)} }
@@ -66,11 +67,19 @@ func (b *table) take(s *State, effects []protocol.Effect) {
 			b.locked = b.locked.Minus(e.Amount)
 			b.burned = b.burned.Plus(e.Amount)
 		case protocol.Record:
-			b.rulings = append(b.rulings, e.Value.(Ruling))
+			switch v := e.Value.(type) {
+			case Ruling:
+				b.rulings = append(b.rulings, v)
+			case Moved:
+				b.moves = append(b.moves, v)
+			}
 		}
 	}
 	if b.locked.Compare(s.Claims()) != 0 {
 		b.t.Fatalf("escrow holds %s, the dispute owes %s", b.locked, s.Claims())
+	}
+	if n := len(b.moves); n != int(s.Turn) || n > 0 && b.moves[n-1].Turn != s.Turn {
+		b.t.Fatalf("%d moves are recorded after %d", n, s.Turn)
 	}
 	if s.Ended != (len(b.rulings) == 1) {
 		b.t.Fatalf("ended %v, %d rulings", s.Ended, len(b.rulings))
@@ -274,7 +283,7 @@ func (b *table) harass(rng *rand.Rand, p Play) {
 		Play{p.Move, sign(friend, p.Move.Digest())},
 		Back{Dispute: protocol.Hash{7}, Amount: money.New(1)},
 		Back{Dispute: b.s.ID},
-		Equivocate{p.Move, p.Signature, p.Move, p.Signature},
+		Equivocation(p, p),
 	}
 	late := p.Move
 	late.Turn++
@@ -292,7 +301,7 @@ func (b *table) harass(rng *rand.Rand, p Play) {
 	} else {
 		c.Answer = append(slices.Clone(c.Answer), 1)
 	}
-	bad = append(bad, Equivocate{a, sign(friend, a.Digest()), c, sign(friend, c.Digest())})
+	bad = append(bad, Equivocation(Play{a, sign(friend, a.Digest())}, Play{c, sign(friend, c.Digest())}))
 	if err := b.send(bad[rng.IntN(len(bad))], friend); err == nil {
 		b.t.Fatal("a hostile message is taken")
 	}
@@ -376,7 +385,7 @@ func TestEquivocation(t *testing.T) {
 		} else {
 			second.Choice = 7
 		}
-		if err := b.send(Equivocate{first.Move, first.Signature, second, sign(b.s.account(side), second.Digest())}, friend); err != nil {
+		if err := b.send(Equivocation(first, Play{second, sign(b.s.account(side), second.Digest())}), friend); err != nil {
 			t.Fatal(err)
 		}
 		want := map[Side]bisect.Verdict{Defender: bisect.Refuted, Challenger: bisect.Upheld}[side]
@@ -416,6 +425,12 @@ func TestBondsAndBackers(t *testing.T) {
 			t.Errorf("backer %d: %v", i+1, err)
 		}
 	}
+	if err := b.send(b.move(liar, honestly(t, truth)), friend); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.send(Back{Dispute: b.s.ID, Amount: money.New(1)}, friend); !errors.Is(err, protocol.ErrPhase) {
+		t.Errorf("a backer after the first answer: %v", err)
+	}
 	b.play(liar, honestly(t, truth))
 	if b.balance[friend].Compare(money.New(500)) != 0 || b.balance[accuser].Compare(money.New(1000)) != 0 {
 		t.Errorf("the backer has %s, the challenger %s", b.balance[friend], b.balance[accuser])
@@ -441,7 +456,7 @@ func TestBondsAndBackers(t *testing.T) {
 // TestMessages checks forms and the one JSON form of each message.
 func TestMessages(t *testing.T) {
 	m := Move{Dispute: protocol.Hash{1}, Turn: 3, Side: Defender, Answer: []byte{1}}
-	good := []Msg{Open{Run: protocol.Hash{1}}, Back{protocol.Hash{1}, money.New(1)}, Play{m, []byte{1}}, Equivocate{m, []byte{1}, Move{Dispute: m.Dispute, Turn: 3, Side: Defender}, []byte{1}}}
+	good := []Msg{Open{Run: protocol.Hash{1}}, Back{protocol.Hash{1}, money.New(1)}, Play{m, []byte{1}}, Equivocation(Play{m, []byte{1}}, Play{Move{Dispute: m.Dispute, Turn: 3, Side: Defender}, []byte{1}})}
 	for _, g := range good {
 		b, err := json.Marshal(g)
 		if err != nil {
@@ -456,7 +471,8 @@ func TestMessages(t *testing.T) {
 	huge.Answer = make([]byte, bisect.MaxAnswer+1)
 	for _, bad := range []Msg{Open{}, Back{}, Back{Dispute: protocol.Hash{1}}, Play{Move: m}, Play{m, make([]byte, MaxSignature+1)}, Play{huge, []byte{1}},
 		Play{Move{Side: Defender}, []byte{1}}, Play{Move{Dispute: protocol.Hash{1}, Side: "judge"}, []byte{1}}, Play{Move{Dispute: protocol.Hash{1}, Side: Challenger, Answer: []byte{1}}, []byte{1}},
-		Equivocate{m, []byte{1}, m, []byte{1}}, Equivocate{m, nil, Move{Dispute: m.Dispute, Turn: 3, Side: Defender}, []byte{1}}} {
+		Equivocation(Play{m, []byte{1}}, Play{m, []byte{1}}), Equivocation(Play{m, nil}, Play{Move{Dispute: m.Dispute, Turn: 3, Side: Defender}, []byte{1}}),
+		Equivocation(Play{Move{Side: Defender}, []byte{1}}, Play{Move{Side: Defender, Answer: []byte{1}}, []byte{1}})} {
 		if err := bad.Check(); protocol.Code(err) == protocol.CodeUnknown || err == nil {
 			t.Errorf("%+v: %v", bad, err)
 		}
@@ -472,7 +488,7 @@ func TestMessages(t *testing.T) {
 // FuzzDecodeMsg: no bytes make a decoder panic, and what it takes has a form that decodes to the same.
 func FuzzDecodeMsg(f *testing.F) {
 	m := Move{Dispute: protocol.Hash{1}, Turn: 3, Side: Defender, Answer: []byte{1}}
-	for _, g := range []Msg{Open{Run: protocol.Hash{1}}, Back{protocol.Hash{1}, money.New(1)}, Play{m, []byte{1}}, Equivocate{m, []byte{1}, Move{Dispute: m.Dispute, Turn: 3, Side: Defender}, []byte{1}}} {
+	for _, g := range []Msg{Open{Run: protocol.Hash{1}}, Back{protocol.Hash{1}, money.New(1)}, Play{m, []byte{1}}, Equivocation(Play{m, []byte{1}}, Play{Move{Dispute: m.Dispute, Turn: 3, Side: Defender}, []byte{1}})} {
 		b, err := json.Marshal(g)
 		if err != nil {
 			f.Fatal(err)

@@ -37,10 +37,18 @@ type Play struct {
 
 // Equivocate proves that a side has signed two different moves for one turn. Rule: spec/dispute.md §3.
 type Equivocate struct {
-	A          Move   `json:"a"`
-	SignatureA []byte `json:"signature_a"`
-	B          Move   `json:"b"`
-	SignatureB []byte `json:"signature_b"`
+	Dispute protocol.Hash `json:"dispute"`
+	Turn    uint32        `json:"turn"`
+	Side    Side          `json:"side"`
+	A       Signed        `json:"a"`
+	B       Signed        `json:"b"`
+}
+
+// Signed is the part in which two moves for one turn differ, with the player's signature of the whole.
+type Signed struct {
+	Answer    protocol.Hash `json:"answer"` // AnswerHash of the move's
+	Choice    uint32        `json:"choice"`
+	Signature []byte        `json:"signature"`
 }
 
 // Move is an answer of the defender or a choice of the challenger.
@@ -54,8 +62,28 @@ type Move struct {
 
 // Digest is what the player signs. It differs for any two different moves.
 func (m Move) Digest() protocol.Hash {
-	p := new(protocol.Preimage).Hash(m.Dispute).Uint32(m.Turn).Text(string(m.Side)).Bytes(m.Answer).Uint32(m.Choice)
+	return moveDigest(m.Dispute, m.Turn, m.Side, AnswerHash(m.Answer), m.Choice)
+}
+
+// AnswerHash stands for an answer in what is signed, so that evidence about two answers is small.
+func AnswerHash(answer []byte) protocol.Hash {
+	return new(protocol.Preimage).Bytes(answer).Digest("mutirao/dispute/answer")
+}
+
+func moveDigest(dispute protocol.Hash, turn uint32, side Side, answer protocol.Hash, choice uint32) protocol.Hash {
+	p := new(protocol.Preimage).Hash(dispute).Uint32(turn).Text(string(side)).Hash(answer).Uint32(choice)
 	return p.Digest("mutirao/dispute/move")
+}
+
+// Equivocation is the evidence that two signed moves are. They must be for one turn of one side.
+func Equivocation(a, b Play) Equivocate {
+	part := func(p Play) Signed { return Signed{AnswerHash(p.Move.Answer), p.Move.Choice, p.Signature} }
+	return Equivocate{Dispute: a.Move.Dispute, Turn: a.Move.Turn, Side: a.Move.Side, A: part(a), B: part(b)}
+}
+
+// digest is what the player signed.
+func (m Equivocate) digest(s Signed) protocol.Hash {
+	return moveDigest(m.Dispute, m.Turn, m.Side, s.Answer, s.Choice)
 }
 
 func (m Move) check() error {
@@ -108,21 +136,18 @@ func (m Play) Check() error {
 
 // Check validates the form.
 func (m Equivocate) Check() error {
-	for _, part := range []struct {
-		move      Move
-		signature []byte
-	}{{m.A, m.SignatureA}, {m.B, m.SignatureB}} {
-		if err := checkSignature(part.signature); err != nil {
-			return err
-		}
-		if err := part.move.check(); err != nil {
-			return err
-		}
+	switch {
+	case m.Dispute.IsZero():
+		return fmt.Errorf("%w: dispute is missing", protocol.ErrInvalid)
+	case m.Side != Defender && m.Side != Challenger:
+		return fmt.Errorf("%w: side %.20q", protocol.ErrInvalid, m.Side)
+	case m.A.Answer == m.B.Answer && m.A.Choice == m.B.Choice:
+		return fmt.Errorf("%w: the moves are one", protocol.ErrInvalid)
 	}
-	if m.A.Dispute != m.B.Dispute || m.A.Turn != m.B.Turn || m.A.Side != m.B.Side || m.A.Digest() == m.B.Digest() {
-		return fmt.Errorf("%w: the moves are not two for one turn", protocol.ErrInvalid)
+	if err := checkSignature(m.A.Signature); err != nil {
+		return err
 	}
-	return nil
+	return checkSignature(m.B.Signature)
 }
 
 // Kinds on the wire.
@@ -135,7 +160,7 @@ func (Equivocate) Kind() string { return "dispute/equivocate" }
 func (Open) Target() protocol.Hash         { return protocol.Hash{} }
 func (m Back) Target() protocol.Hash       { return m.Dispute }
 func (m Play) Target() protocol.Hash       { return m.Move.Dispute }
-func (m Equivocate) Target() protocol.Hash { return m.A.Dispute }
+func (m Equivocate) Target() protocol.Hash { return m.Dispute }
 
 // DecodeMsg reads a message of a kind from its JSON form, which has at most MaxMessage bytes and no unknown fields, and checks
 // it. The error wraps protocol.ErrInvalid or ErrTooLarge.

@@ -12,7 +12,7 @@ import (
 )
 
 // DisputeParams are the terms of all disputes on this ledger.
-var DisputeParams = dispute.Params{Bond: money.MUT(1), Clock: 60}
+var DisputeParams = dispute.Params{Bond: money.MUT(1), Prices: 1, Clock: 60}
 
 // Judge gives the ledger what it needs to judge moves about units of a run. Without it no dispute can be opened.
 func (l *Ledger) Judge(referee func(run *work.State, unit work.Unit) dispute.Referee) {
@@ -68,14 +68,11 @@ func (l *Ledger) openDispute(m dispute.Open, from protocol.Account) error {
 		return err
 	}
 	data := l.dataset(run.Spec.Dataset)
-	claim := dispute.Claim{Run: run.ID, Round: m.Round, Unit: m.Unit, Defender: u.Worker, Terms: bisect.Terms{
-		Program: run.Spec.Program, Model: run.Current.Model, Dataset: data.Root, Records: int(data.Records), Steps: int(run.Spec.Steps),
-		Trace: u.Result.Trace, Payload: u.Result.Payload.Root,
-	}}
+	claim := dispute.ClaimOf(run, u, *data)
 	if l.disputeAt(dispute.ID(claim, from, m.Nonce)) >= 0 {
 		return fmt.Errorf("%w: dispute %s", protocol.ErrExists, dispute.ID(claim, from, m.Nonce))
 	}
-	d, effects, err := dispute.Create(m, claim, DisputeParams, l.history(from), from, l.env())
+	d, effects, err := dispute.Create(m, claim, DisputeParams.For(run.Spec.Price.PerUnit), l.history(from), from, l.env())
 	if err != nil {
 		return err
 	}
@@ -139,16 +136,8 @@ func (l *Ledger) advance(i int, d *dispute.State, effects []protocol.Effect) err
 	if err := l.execute(effects); err != nil || !over {
 		return err
 	}
-	var conviction *work.Conviction
-	if d.Game.Verdict == bisect.Refuted {
-		conviction = &work.Conviction{Detail: d.Game.Reason, Bounty: func(amount money.Amount) []work.Payee {
-			var list []work.Payee
-			for _, s := range l.lastRuling().Bounty(amount) {
-				list = append(list, work.Payee{To: s.Account, Amount: s.Bond})
-			}
-			return list
-		}}
-	}
+	ruling, _ := dispute.RulingIn(effects)
+	conviction := ruling.Conviction()
 	at := l.run(d.Claim.Run)
 	run, effects := work.CloseGame(l.runs[at], d.Claim.Round, d.Claim.Unit, conviction, l.env())
 	l.runs[at] = run
@@ -164,13 +153,4 @@ func (l *Ledger) advance(i int, d *dispute.State, effects []protocol.Effect) err
 		}
 	}
 	return nil
-}
-
-// lastRuling is the ruling that has just been recorded.
-func (l *Ledger) lastRuling() dispute.Ruling {
-	for i := len(l.records) - 1; ; i-- {
-		if r, ok := l.records[i].(dispute.Ruling); ok {
-			return r
-		}
-	}
 }

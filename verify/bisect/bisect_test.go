@@ -138,7 +138,7 @@ func TestWords(t *testing.T) {
 	value := honest.Inputs()
 	liar := bisecttest.New(t, plain, bisecttest.Fault{Kind: "flip", Step: 15, Value: value, Element: 5}, -1)
 	r := play(t, liar, honest, honestly(t, honest))
-	const want = "they agree until step 15 of 20 · node MatMul_0 · tile 0 of 1 · element 5 of [3 2] · micro-operations 6 to 6 of 6 · refuted: "
+	const want = "they agree until step 15 of 20 · node MatMul_0 · tile 0 of 1 · element (2,1) · micro-operations 6 to 6 of 6 · refuted: "
 	if got := r.game.Words(); !strings.HasPrefix(got, want) {
 		t.Errorf("%q, want %q …", got, want)
 	}

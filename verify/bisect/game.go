@@ -61,6 +61,9 @@ func (s Stage) Picks() bool {
 	return slices.Contains([]Stage{PickSegment, PickStep, PickBranch, PickElement, PickOperation, PickByte}, s)
 }
 
+// Judged reports whether the answer makes the referee compute: a micro-operation, an element of a record, a block of the payload.
+func (s Stage) Judged() bool { return s == AskFinal || s == AskDatum || s == AskBlock }
+
 // Verdict is how a game ended.
 type Verdict string
 
@@ -316,14 +319,14 @@ func (g *Game) chooseElement(src Source) error {
 	switch {
 	case g.Tree == TreeTiles && g.Transcript.IsZero(): // of the state before the first step
 		bits, _ := src.Initial(g.Input)
-		g.judge(bits, "element %d of %s before the first step", g.Element, g.Input)
+		g.judge(bits, "element %s of %s before the first step", g.at(), g.Input)
 	case g.Record == nil:
 		d, err := src.Input(g.From, g.Input, g.Element)
 		switch {
 		case err != nil:
-			g.end(Refuted, "element %d of input %s: %v", g.Element, g.Input, err)
+			g.end(Refuted, "element %s of input %s: %v", g.at(), g.Input, err)
 		case d.Record < 0:
-			g.judge(d.Bits, "element %d of input %s", g.Element, g.Input)
+			g.judge(d.Bits, "element %s of input %s", g.at(), g.Input)
 		default:
 			g.Stage = AskDatum
 		}

@@ -233,7 +233,7 @@ func (g *Game) takeDatum(a *datum, src Source) error {
 	if err != nil {
 		return err
 	}
-	g.judge(bits, "element %d of input %s, from record %d", g.Element, g.Input, d.Record)
+	g.judge(bits, "element %s of input %s, from record %d", g.at(), g.Input, d.Record)
 	return nil
 }
 
@@ -428,7 +428,7 @@ func (g *Game) takeFinal(a *final) error {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("micro-operation %d of %d of element %d of %s (%s)", g.OpLow+1, g.Ops, g.Element, g.Input, call.Node.Op)
+	what := fmt.Sprintf("micro-operation %d of %d of element %s of %s (%s)", g.OpLow+1, g.Ops, g.at(), g.Input, call.Node.Op)
 	switch err := s.Run(g.OpLow, acc, in); {
 	case errors.Is(err, split.ErrValue):
 		g.end(Refuted, "%s: %v", what, err)

@@ -7,7 +7,7 @@ import (
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
-// Words says how far a game has come, for people: "they agree until step 37 · node MatMul_12 · tile 51 · element 3301 ·
+// Words says how far a game has come, for people: "they agree until step 37 · node MatMul_12 · tile 51 · element (3,17) ·
 // micro-operations 4 to 5 of 40".
 func (g *Game) Words() string {
 	var parts []string
@@ -41,7 +41,7 @@ func (g *Game) Words() string {
 		say("tile %d of %d", g.Tile, trace.Tiles(g.Shape))
 	}
 	if g.Ops > 0 || g.Stage == AskDatum {
-		say("element %d of %v", g.Element, g.Shape)
+		say("element %s", g.at())
 	}
 	if g.Ops > 1 {
 		say("micro-operations %d to %d of %d", g.OpLow+1, g.OpHigh, g.Ops)
@@ -53,4 +53,44 @@ func (g *Game) Words() string {
 		say("%s: %s", g.Verdict, g.Reason)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// Place is where a game has come, in few words: "step 37, node MatMul_12, element (3,17)".
+func (g *Game) Place() string {
+	switch {
+	case g.Tree == TreePayload && g.Byte > 0:
+		return fmt.Sprintf("byte %d of the payload", g.Byte)
+	case g.Tree == TreePayload:
+		return "the payload"
+	case len(g.Points) == 0:
+		return "the trace"
+	}
+	var parts []string
+	if g.To > g.From {
+		parts = append(parts, fmt.Sprintf("step %d", g.From+1))
+	} else {
+		parts = append(parts, "the start")
+	}
+	switch {
+	case g.Tree == TreeAfter:
+		parts = append(parts, "the state after it")
+	case g.Record != nil:
+		parts = append(parts, "node "+g.Input)
+	case g.Input != "":
+		parts = append(parts, "input "+g.Input)
+	}
+	if g.Element > 0 || g.Ops > 0 {
+		parts = append(parts, "element "+g.at())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// at is the place of the element in question: "(3,17)".
+func (g *Game) at() string {
+	at, rest := make([]string, len(g.Shape)), g.Element
+	for i := len(g.Shape) - 1; i >= 0; i-- {
+		at[i] = fmt.Sprint(rest % max(g.Shape[i], 1))
+		rest /= max(g.Shape[i], 1)
+	}
+	return "(" + strings.Join(at, ",") + ")"
 }

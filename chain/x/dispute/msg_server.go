@@ -1,0 +1,131 @@
+package dispute
+
+import (
+	"context"
+	"fmt"
+
+	"cosmossdk.io/core/address"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
+)
+
+// Gas beyond that of a message and of the state that it reads, charged before the work.
+const (
+	GasPerMove           = 1_000_000 // signatures, and making the unit's source anew: up to 10 ms
+	GasPerMicroOperation = 1_000_000 // what the referee computes at the end of a game: up to 10 ms
+)
+
+type msgServer struct {
+	*Keeper
+	addresses address.Codec
+}
+
+// Execute hosts dispute.Create and dispute.Apply: load, apply, store.
+func (s msgServer) Execute(ctx context.Context, m *disputepb.MsgExecute) (*disputepb.MsgExecuteResponse, error) {
+	sdkCtx := sdk.UnwrapSDKContext(ctx)
+	escrow.ChargeMessage(sdkCtx, len(m.Body))
+	from, err := s.addresses.StringToBytes(m.From)
+	if err != nil {
+		return nil, err
+	}
+	if len(from) != len(protocol.Account{}) {
+		return nil, fault.ABCI(fmt.Errorf("%w: sender of %d bytes", protocol.ErrInvalid, len(from)))
+	}
+	msg, err := dispute.DecodeMsg(m.Kind, m.Body)
+	if err != nil {
+		return nil, fault.ABCI(err)
+	}
+	sdkCtx.GasMeter().ConsumeGas(GasPerMove, "move")
+	if open, ok := msg.(dispute.Open); ok {
+		err = s.open(sdkCtx, open, protocol.Account(from))
+	} else {
+		err = s.apply(sdkCtx, msg, protocol.Account(from))
+	}
+	if err != nil {
+		return nil, fault.ABCI(err)
+	}
+	return &disputepb.MsgExecuteResponse{}, nil
+}
+
+func (s msgServer) open(metered sdk.Context, m dispute.Open, from protocol.Account) error {
+	ctx, charge := escrow.Unmetered(metered), escrow.ChargeState(metered)
+	run, err := s.works.Run(ctx, m.Run, charge)
+	if err != nil {
+		return err
+	}
+	unit, err := run.Disputable(m.Round, m.Unit)
+	if err != nil {
+		return err
+	}
+	data, err := s.datasets.Dataset(ctx, run.Spec.Dataset, charge)
+	if err != nil {
+		return err
+	}
+	claim := dispute.ClaimOf(run, unit, data)
+	id := dispute.ID(claim, from, m.Nonce)
+	switch known, err := s.known.Has(ctx, id[:]); {
+	case err != nil:
+		return err
+	case known:
+		return fmt.Errorf("%w: dispute %s", protocol.ErrExists, id)
+	}
+	t, err := s.termsOf(ctx, run, data.RecordSize, data.Records)
+	if err != nil {
+		return err
+	}
+	if _, err := s.source(t, claim); err != nil {
+		return err
+	}
+	params, err := s.Params(ctx)
+	if err != nil {
+		return err
+	}
+	history, err := s.history(ctx, from)
+	if err != nil {
+		return err
+	}
+	next, effects, err := dispute.Create(m, claim, params.For(run.Spec.Price.PerUnit), history, from, escrow.Env(ctx))
+	if err != nil {
+		return err
+	}
+	if err := s.works.OpenGame(ctx, run, m.Round, m.Unit, from); err != nil {
+		return err
+	}
+	return s.add(ctx, next, effects)
+}
+
+func (s msgServer) apply(metered sdk.Context, msg dispute.Msg, from protocol.Account) error {
+	ctx, charge := escrow.Unmetered(metered), escrow.ChargeState(metered)
+	state, err := s.Dispute(ctx, msg.Target(), charge)
+	if err != nil {
+		return err
+	}
+	claim := state.Claim.Digest()
+	switch settled, err := s.refuted.Has(ctx, claim[:]); {
+	case err != nil:
+		return err
+	case settled: // the end of the block returns the bonds
+		return fmt.Errorf("%w: the claim was refuted in another dispute", protocol.ErrFinished)
+	}
+	if state.Game.Stage.Judged() {
+		metered.GasMeter().ConsumeGas(GasPerMicroOperation, "micro-operation")
+	}
+	var t terms
+	if _, err := load(ctx, s.runs, state.Claim.Run[:], &t, charge); err != nil {
+		return err
+	}
+	source, err := s.source(t, state.Claim)
+	if err != nil {
+		return err
+	}
+	next, effects, err := dispute.Apply(state, msg, from, referee{source}, escrow.Env(ctx))
+	if err != nil {
+		return err
+	}
+	return s.keep(ctx, next, effects, charge)
+}
