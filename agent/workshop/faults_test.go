@@ -636,7 +636,7 @@ func lapse(t *testing.T, f fault, until int, how string, done map[bisect.Stage]b
 			}
 		case "twice":
 			x, y := c.answer(a), c.answer(append(slices.Clone(a), 1))
-			c.must(protocol.Account{'e'}, dispute.Equivocate{A: x, SignatureA: signed(worker, x.Digest()), B: y, SignatureB: signed(worker, y.Digest())})
+			c.must(protocol.Account{'e'}, dispute.Equivocation(dispute.Play{Move: x, Signature: signed(worker, x.Digest())}, dispute.Play{Move: y, Signature: signed(worker, y.Digest())}))
 		}
 		c.wait()
 		c.convicted(fmt.Sprintf("%s at %s", how, stage))
@@ -732,7 +732,7 @@ func falseGame(t *testing.T, u unitUnderTest, choices []int, level int, rng *ran
 			part = (choices[made] + 1) % g.Choices()
 			if how == "twice" {
 				x, y := c.choice(part), c.choice(part+1)
-				c.must(protocol.Account{'e'}, dispute.Equivocate{A: x, SignatureA: signed(accuser, x.Digest()), B: y, SignatureB: signed(accuser, y.Digest())})
+				c.must(protocol.Account{'e'}, dispute.Equivocation(dispute.Play{Move: x, Signature: signed(accuser, x.Digest())}, dispute.Play{Move: y, Signature: signed(accuser, y.Digest())}))
 			}
 			if how != "anywhere" {
 				c.wait()
