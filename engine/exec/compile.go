@@ -83,6 +83,7 @@ func compileCalls(g *graph.Graph, calls []graph.Call, u *Update, w *Weights, ser
 		}
 	}
 	c.removeDead(needed)
+	c.joinSilu(needed)
 	c.joinProducts(needed)
 	c.fuse(needed)
 	p.guard, p.commit = -1, len(c.code)

@@ -8,7 +8,7 @@ import (
 var elementwiseOps = map[string]operation{
 	"Neg": unary(kernel.Neg), "Abs": unary(kernel.Abs), "Sign": unary(sign), "Relu": unary(kernel.Relu),
 	"Sqrt": unary(kernel.Sqrt), "Reciprocal": unary(kernel.Reciprocal), "Exp": unary(kernel.Exp), "Log": unary(kernel.Log),
-	"Tanh": unary(kernel.Tanh), "Erf": unary(kernel.Erf), "Sigmoid": unary(kernel.Sigmoid),
+	"Tanh": unary(kernel.Tanh), "Erf": unary(kernel.Erf), "Sigmoid": unary(kernel.Sigmoid), "Silu": unary(kernel.Silu),
 	"Sin": unary(kernel.Sin), "Cos": unary(kernel.Cos), "Gelu": unary(gelu),
 	"GeluGrad": {emitGeluGrad, []int{0, 1}},
 

@@ -114,7 +114,7 @@ func (c *compiler) isZero(id int) bool {
 
 var fusedUnary = map[string]func(dst, src []float32){
 	"Neg": kernel.Neg, "Abs": kernel.Abs, "Relu": kernel.Relu, "Sqrt": kernel.Sqrt, "Reciprocal": kernel.Reciprocal, "Exp": kernel.Exp,
-	"Log": kernel.Log, "Tanh": kernel.Tanh, "Erf": kernel.Erf, "Sigmoid": kernel.Sigmoid, "Gelu": gelu,
+	"Log": kernel.Log, "Tanh": kernel.Tanh, "Erf": kernel.Erf, "Sigmoid": kernel.Sigmoid, "Silu": kernel.Silu, "Gelu": gelu,
 }
 
 // gate is the two instructions of a derivative of Relu as one operation.

@@ -44,6 +44,10 @@ var pointBuffers = sync.Pool{New: func() any { return new([pointPlaces - pointTe
 
 // apply sets dst to the function of src. dst may be src.
 func (f *pointwise) apply(dst, src []float32) {
+	if one := f.steps[0].unary; one != nil && len(f.steps) == 1 {
+		one(dst, src)
+		return
+	}
 	buffers := pointBuffers.Get().(*[pointPlaces - pointTemporary][chunkLength]float32)
 	for lo := 0; lo < len(src); lo += chunkLength {
 		hi := min(lo+chunkLength, len(src))

@@ -15,9 +15,9 @@ func supported(i implementation) bool {
 var (
 	unaryAssembly = [implementations][unaryOps]func(dst, src *float32, n int){
 		avx2: {opExp: expAVX2, opLog: logAVX2, opTanh: tanhAVX2, opErf: erfAVX2, opSigmoid: sigmoidAVX2, opSqrt: sqrtAVX2,
-			opReciprocal: reciprocalAVX2, opNeg: negAVX2, opAbs: absAVX2, opRelu: reluAVX2},
+			opReciprocal: reciprocalAVX2, opNeg: negAVX2, opAbs: absAVX2, opRelu: reluAVX2, opSilu: siluAVX2},
 		avx512: {opExp: expAVX512, opLog: logAVX512, opTanh: tanhAVX512, opErf: erfAVX512, opSigmoid: sigmoidAVX512, opSqrt: sqrtAVX512,
-			opReciprocal: reciprocalAVX512, opNeg: negAVX512, opAbs: absAVX512, opRelu: reluAVX512},
+			opReciprocal: reciprocalAVX512, opNeg: negAVX512, opAbs: absAVX512, opRelu: reluAVX512, opSilu: siluAVX512},
 	}
 	binaryAssembly = [implementations][binaryOps]func(dst, a, b *float32, n int){
 		avx2:   {addAVX2, subAVX2, mulAVX2, divAVX2, maximumAVX2, minimumAVX2, gateAVX2},

@@ -12,7 +12,7 @@ func supported(i implementation) bool { return i == neon && cpu.ARM64.HasASIMD }
 var (
 	unaryAssembly = [implementations][unaryOps]func(dst, src *float32, n int){
 		neon: {opExp: expNEON, opLog: logNEON, opTanh: tanhNEON, opErf: erfNEON, opSigmoid: sigmoidNEON, opSqrt: sqrtNEON,
-			opReciprocal: reciprocalNEON, opNeg: negNEON, opAbs: absNEON, opRelu: reluNEON},
+			opReciprocal: reciprocalNEON, opNeg: negNEON, opAbs: absNEON, opRelu: reluNEON, opSilu: siluNEON},
 	}
 	binaryAssembly = [implementations][binaryOps]func(dst, a, b *float32, n int){
 		neon: {addNEON, subNEON, mulNEON, divNEON, maximumNEON, minimumNEON, gateNEON},

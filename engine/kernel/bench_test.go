@@ -42,7 +42,7 @@ func BenchmarkElementwise(b *testing.B) {
 			run  func()
 		}{
 			{"Exp", func() { Exp(dst, x) }}, {"Log", func() { Log(dst, x) }}, {"Tanh", func() { Tanh(dst, x) }},
-			{"Erf", func() { Erf(dst, x) }}, {"Sigmoid", func() { Sigmoid(dst, x) }}, {"Sin", func() { Sin(dst, x) }},
+			{"Erf", func() { Erf(dst, x) }}, {"Sigmoid", func() { Sigmoid(dst, x) }}, {"Silu", func() { Silu(dst, x) }}, {"Sin", func() { Sin(dst, x) }},
 			{"Add", func() { Add(dst, x, y) }}, {"Div", func() { Div(dst, x, y) }}, {"Maximum", func() { Maximum(dst, x, y) }},
 			{"MulScalar", func() { MulScalar(dst, x, 3) }}, {"Sum", func() { Sum(x) }}, {"Dot", func() { Dot(x, y) }}, {"Max", func() { Max(x) }},
 			{"Softmax", func() { Softmax(dst, x, 1, n) }}, {"Uniform", func() { Uniform(dst, [2]uint32{1, 2}, 0) }},

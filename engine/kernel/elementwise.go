@@ -21,6 +21,7 @@ const (
 	opRelu
 	opSin
 	opCos
+	opSilu
 	unaryOps
 )
 
@@ -33,6 +34,7 @@ var unaryGeneric = [unaryOps]func(float32) float32{
 	opAbs:        func(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ signBit) },
 	opRelu:       func(x float32) float32 { return maximumGeneric(x, 0) },
 	opSin:        sinGeneric, opCos: cosGeneric,
+	opSilu: func(x float32) float32 { return float32(x * sigmoidGeneric(x)) },
 }
 
 // Below, dst and src have equal lengths and may be the same slice, but must not overlap otherwise. Errors in ulp are
@@ -52,6 +54,9 @@ func Erf(dst, src []float32) { applyUnary(opErf, dst, src) }
 
 // Sigmoid sets dst[i] = 1/(1 + e^-src[i]), within 2.2 ulp.
 func Sigmoid(dst, src []float32) { applyUnary(opSigmoid, dst, src) }
+
+// Silu sets dst[i] = src[i]·Sigmoid(src[i]), the product rounded.
+func Silu(dst, src []float32) { applyUnary(opSilu, dst, src) }
 
 // Sqrt sets dst[i] to the IEEE-754 square root of src[i], correctly rounded.
 func Sqrt(dst, src []float32) { applyUnary(opSqrt, dst, src) }

@@ -397,16 +397,15 @@ TEXT ·tanhNEON(SB), NOSPLIT, $0-24
 	FMOVQ 192(R9), F29
 	FMOVQ 560(R9), F27
 	FMOVQ 0(R9), F26
-	FMOVQ 16(R9), F25
-	FMOVQ 32(R9), F24
+	FMOVQ 32(R9), F25
 	FMOVQ 48(R9), F31
-	FMOVQ 64(R9), F23
-	FMOVQ 80(R9), F22
-	FMOVQ 96(R9), F21
+	FMOVQ 64(R9), F24
+	FMOVQ 80(R9), F23
+	FMOVQ 96(R9), F22
 	FMOVQ 112(R9), F30
-	FMOVQ 576(R9), F20
-	FMOVQ 592(R9), F19
-	FMOVQ 608(R9), F18
+	FMOVQ 576(R9), F21
+	FMOVQ 592(R9), F20
+	FMOVQ 608(R9), F19
 	SUBS $4, R3
 	BLT tail
 	PCALIGN $32
@@ -430,14 +429,13 @@ vectors:
 	WORD $0x4e23cc01 // fmla v1.4s, v0.4s, v3.4s
 	WORD $0x4e26d4c3 // fadd v3.4s, v6.4s, v6.4s
 	WORD $0x4ea3f743 // fmin v3.4s, v26.4s, v3.4s
-	WORD $0x4e23f723 // fmax v3.4s, v25.4s, v3.4s
 	FMOVQ 48(R9), F0
-	WORD $0x4e38cc60 // fmla v0.4s, v3.4s, v24.4s
+	WORD $0x4e39cc60 // fmla v0.4s, v3.4s, v25.4s
 	WORD $0x4ebfd405 // fsub v5.4s, v0.4s, v31.4s
+	WORD $0x4e38cca3 // fmla v3.4s, v5.4s, v24.4s
 	WORD $0x4e37cca3 // fmla v3.4s, v5.4s, v23.4s
-	WORD $0x4e36cca3 // fmla v3.4s, v5.4s, v22.4s
 	FMOVQ 128(R9), F5
-	WORD $0x4e23cea5 // fmla v5.4s, v21.4s, v3.4s
+	WORD $0x4e23cec5 // fmla v5.4s, v22.4s, v3.4s
 	FMOVQ 144(R9), F4
 	WORD $0x4e23cca4 // fmla v4.4s, v5.4s, v3.4s
 	FMOVQ 160(R9), F5
@@ -458,11 +456,11 @@ vectors:
 	VSHL $23, V3.S4, V3.S4
 	WORD $0x6e23dc03 // fmul v3.4s, v0.4s, v3.4s
 	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
-	WORD $0x6e23fe83 // fdiv v3.4s, v20.4s, v3.4s
+	WORD $0x6e23fea3 // fdiv v3.4s, v21.4s, v3.4s
 	WORD $0x4ea3d7a3 // fsub v3.4s, v29.4s, v3.4s
-	WORD $0x6ea6e666 // fcmgt v6.4s, v19.4s, v6.4s
+	WORD $0x6ea6e686 // fcmgt v6.4s, v20.4s, v6.4s
 	VBSL V3.B16, V1.B16, V6.B16
-	VAND V18.B16, V2.B16, V2.B16
+	VAND V19.B16, V2.B16, V2.B16
 	VORR V2.B16, V6.B16, V2.B16
 	FMOVQ F2, (R0)
 	ADD $16, R1
@@ -501,14 +499,13 @@ loaded10:
 	WORD $0x4e21cc60 // fmla v0.4s, v3.4s, v1.4s
 	WORD $0x4e26d4c1 // fadd v1.4s, v6.4s, v6.4s
 	WORD $0x4ea1f741 // fmin v1.4s, v26.4s, v1.4s
-	WORD $0x4e21f721 // fmax v1.4s, v25.4s, v1.4s
 	FMOVQ 48(R9), F3
-	WORD $0x4e38cc23 // fmla v3.4s, v1.4s, v24.4s
+	WORD $0x4e39cc23 // fmla v3.4s, v1.4s, v25.4s
 	WORD $0x4ebfd464 // fsub v4.4s, v3.4s, v31.4s
+	WORD $0x4e38cc81 // fmla v1.4s, v4.4s, v24.4s
 	WORD $0x4e37cc81 // fmla v1.4s, v4.4s, v23.4s
-	WORD $0x4e36cc81 // fmla v1.4s, v4.4s, v22.4s
 	FMOVQ 128(R9), F4
-	WORD $0x4e21cea4 // fmla v4.4s, v21.4s, v1.4s
+	WORD $0x4e21cec4 // fmla v4.4s, v22.4s, v1.4s
 	FMOVQ 144(R9), F5
 	WORD $0x4e21cc85 // fmla v5.4s, v4.4s, v1.4s
 	FMOVQ 160(R9), F4
@@ -529,11 +526,11 @@ loaded10:
 	VSHL $23, V1.S4, V1.S4
 	WORD $0x6e21dc61 // fmul v1.4s, v3.4s, v1.4s
 	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
-	WORD $0x6e21fe81 // fdiv v1.4s, v20.4s, v1.4s
+	WORD $0x6e21fea1 // fdiv v1.4s, v21.4s, v1.4s
 	WORD $0x4ea1d7a1 // fsub v1.4s, v29.4s, v1.4s
-	WORD $0x6ea6e666 // fcmgt v6.4s, v19.4s, v6.4s
+	WORD $0x6ea6e686 // fcmgt v6.4s, v20.4s, v6.4s
 	VBSL V1.B16, V0.B16, V6.B16
-	VAND V18.B16, V2.B16, V2.B16
+	VAND V19.B16, V2.B16, V2.B16
 	VORR V2.B16, V6.B16, V2.B16
 	TBZ $1, R3, one11
 	FMOVD F2, (R0)
@@ -560,17 +557,15 @@ TEXT ·erfNEON(SB), NOSPLIT, $0-24
 	FMOVQ 704(R9), F28
 	FMOVQ 720(R9), F27
 	FMOVQ 736(R9), F26
-	FMOVQ 192(R9), F19
-	FMOVQ 0(R9), F25
-	FMOVQ 16(R9), F24
-	FMOVQ 32(R9), F23
+	FMOVQ 192(R9), F21
+	FMOVQ 32(R9), F25
 	FMOVQ 48(R9), F31
-	FMOVQ 64(R9), F22
-	FMOVQ 80(R9), F21
-	FMOVQ 96(R9), F20
+	FMOVQ 64(R9), F24
+	FMOVQ 80(R9), F23
+	FMOVQ 96(R9), F22
 	FMOVQ 112(R9), F30
-	FMOVQ 752(R9), F18
-	FMOVQ 608(R9), F17
+	FMOVQ 752(R9), F20
+	FMOVQ 608(R9), F19
 	SUBS $4, R3
 	BLT tail
 	PCALIGN $32
@@ -610,15 +605,13 @@ vectors:
 	WORD $0x4e21cca2 // fmla v2.4s, v5.4s, v1.4s
 	FMOVQ 976(R9), F5
 	WORD $0x4e21cc45 // fmla v5.4s, v2.4s, v1.4s
-	WORD $0x4ea5f725 // fmin v5.4s, v25.4s, v5.4s
-	WORD $0x4e25f705 // fmax v5.4s, v24.4s, v5.4s
 	FMOVQ 48(R9), F1
-	WORD $0x4e37cca1 // fmla v1.4s, v5.4s, v23.4s
+	WORD $0x4e39cca1 // fmla v1.4s, v5.4s, v25.4s
 	WORD $0x4ebfd422 // fsub v2.4s, v1.4s, v31.4s
-	WORD $0x4e36cc45 // fmla v5.4s, v2.4s, v22.4s
-	WORD $0x4e35cc45 // fmla v5.4s, v2.4s, v21.4s
+	WORD $0x4e38cc45 // fmla v5.4s, v2.4s, v24.4s
+	WORD $0x4e37cc45 // fmla v5.4s, v2.4s, v23.4s
 	FMOVQ 128(R9), F2
-	WORD $0x4e25ce82 // fmla v2.4s, v20.4s, v5.4s
+	WORD $0x4e25cec2 // fmla v2.4s, v22.4s, v5.4s
 	FMOVQ 144(R9), F4
 	WORD $0x4e25cc44 // fmla v4.4s, v2.4s, v5.4s
 	FMOVQ 160(R9), F2
@@ -638,10 +631,10 @@ vectors:
 	VADD V30.S4, V5.S4, V5.S4
 	VSHL $23, V5.S4, V5.S4
 	WORD $0x6e25dc25 // fmul v5.4s, v1.4s, v5.4s
-	WORD $0x4ea5d665 // fsub v5.4s, v19.4s, v5.4s
-	WORD $0x6ea3e643 // fcmgt v3.4s, v18.4s, v3.4s
+	WORD $0x4ea5d6a5 // fsub v5.4s, v21.4s, v5.4s
+	WORD $0x6ea3e683 // fcmgt v3.4s, v20.4s, v3.4s
 	VBSL V5.B16, V0.B16, V3.B16
-	VAND V17.B16, V6.B16, V6.B16
+	VAND V19.B16, V6.B16, V6.B16
 	VORR V6.B16, V3.B16, V6.B16
 	FMOVQ F6, (R0)
 	ADD $16, R1
@@ -696,15 +689,13 @@ loaded14:
 	WORD $0x4e21cc80 // fmla v0.4s, v4.4s, v1.4s
 	FMOVQ 976(R9), F4
 	WORD $0x4e21cc04 // fmla v4.4s, v0.4s, v1.4s
-	WORD $0x4ea4f724 // fmin v4.4s, v25.4s, v4.4s
-	WORD $0x4e24f704 // fmax v4.4s, v24.4s, v4.4s
 	FMOVQ 48(R9), F1
-	WORD $0x4e37cc81 // fmla v1.4s, v4.4s, v23.4s
+	WORD $0x4e39cc81 // fmla v1.4s, v4.4s, v25.4s
 	WORD $0x4ebfd420 // fsub v0.4s, v1.4s, v31.4s
-	WORD $0x4e36cc04 // fmla v4.4s, v0.4s, v22.4s
-	WORD $0x4e35cc04 // fmla v4.4s, v0.4s, v21.4s
+	WORD $0x4e38cc04 // fmla v4.4s, v0.4s, v24.4s
+	WORD $0x4e37cc04 // fmla v4.4s, v0.4s, v23.4s
 	FMOVQ 128(R9), F0
-	WORD $0x4e24ce80 // fmla v0.4s, v20.4s, v4.4s
+	WORD $0x4e24cec0 // fmla v0.4s, v22.4s, v4.4s
 	FMOVQ 144(R9), F2
 	WORD $0x4e24cc02 // fmla v2.4s, v0.4s, v4.4s
 	FMOVQ 160(R9), F0
@@ -724,10 +715,10 @@ loaded14:
 	VADD V30.S4, V4.S4, V4.S4
 	VSHL $23, V4.S4, V4.S4
 	WORD $0x6e24dc24 // fmul v4.4s, v1.4s, v4.4s
-	WORD $0x4ea4d664 // fsub v4.4s, v19.4s, v4.4s
-	WORD $0x6ea3e643 // fcmgt v3.4s, v18.4s, v3.4s
+	WORD $0x4ea4d6a4 // fsub v4.4s, v21.4s, v4.4s
+	WORD $0x6ea3e683 // fcmgt v3.4s, v20.4s, v3.4s
 	VBSL V4.B16, V5.B16, V3.B16
-	VAND V17.B16, V6.B16, V6.B16
+	VAND V19.B16, V6.B16, V6.B16
 	VORR V6.B16, V3.B16, V6.B16
 	TBZ $1, R3, one15
 	FMOVD F6, (R0)
@@ -752,15 +743,14 @@ TEXT ·sigmoidNEON(SB), NOSPLIT, $0-24
 	MOVD $constants<>(SB), R9
 	FMOVQ 192(R9), F29
 	FMOVQ 608(R9), F28
-	FMOVQ 0(R9), F27
-	FMOVQ 16(R9), F26
-	FMOVQ 32(R9), F25
+	FMOVQ 16(R9), F27
+	FMOVQ 32(R9), F26
 	FMOVQ 48(R9), F31
-	FMOVQ 64(R9), F24
-	FMOVQ 80(R9), F23
-	FMOVQ 96(R9), F22
+	FMOVQ 64(R9), F25
+	FMOVQ 80(R9), F24
+	FMOVQ 96(R9), F23
 	FMOVQ 112(R9), F30
-	FMOVQ 256(R9), F21
+	FMOVQ 256(R9), F22
 	SUBS $4, R3
 	BLT tail
 	PCALIGN $32
@@ -768,15 +758,14 @@ TEXT ·sigmoidNEON(SB), NOSPLIT, $0-24
 vectors:
 	FMOVQ (R1), F4
 	VORR V28.B16, V4.B16, V2.B16
-	WORD $0x4ea2f762 // fmin v2.4s, v27.4s, v2.4s
-	WORD $0x4e22f742 // fmax v2.4s, v26.4s, v2.4s
+	WORD $0x4e22f762 // fmax v2.4s, v27.4s, v2.4s
 	FMOVQ 48(R9), F0
-	WORD $0x4e39cc40 // fmla v0.4s, v2.4s, v25.4s
+	WORD $0x4e3acc40 // fmla v0.4s, v2.4s, v26.4s
 	WORD $0x4ebfd403 // fsub v3.4s, v0.4s, v31.4s
+	WORD $0x4e39cc62 // fmla v2.4s, v3.4s, v25.4s
 	WORD $0x4e38cc62 // fmla v2.4s, v3.4s, v24.4s
-	WORD $0x4e37cc62 // fmla v2.4s, v3.4s, v23.4s
 	FMOVQ 128(R9), F3
-	WORD $0x4e22cec3 // fmla v3.4s, v22.4s, v2.4s
+	WORD $0x4e22cee3 // fmla v3.4s, v23.4s, v2.4s
 	FMOVQ 144(R9), F1
 	WORD $0x4e22cc61 // fmla v1.4s, v3.4s, v2.4s
 	FMOVQ 160(R9), F3
@@ -796,7 +785,7 @@ vectors:
 	VADD V30.S4, V2.S4, V2.S4
 	VSHL $23, V2.S4, V2.S4
 	WORD $0x6e22dc02 // fmul v2.4s, v0.4s, v2.4s
-	WORD $0x6e35e484 // fcmge v4.4s, v4.4s, v21.4s
+	WORD $0x6e36e484 // fcmge v4.4s, v4.4s, v22.4s
 	VBSL V2.B16, V29.B16, V4.B16
 	WORD $0x4e22d7a2 // fadd v2.4s, v29.4s, v2.4s
 	WORD $0x6e22fc82 // fdiv v2.4s, v4.4s, v2.4s
@@ -821,15 +810,14 @@ one17:
 
 loaded18:
 	VORR V28.B16, V2.B16, V4.B16
-	WORD $0x4ea4f764 // fmin v4.4s, v27.4s, v4.4s
-	WORD $0x4e24f744 // fmax v4.4s, v26.4s, v4.4s
+	WORD $0x4e24f764 // fmax v4.4s, v27.4s, v4.4s
 	FMOVQ 48(R9), F0
-	WORD $0x4e39cc80 // fmla v0.4s, v4.4s, v25.4s
+	WORD $0x4e3acc80 // fmla v0.4s, v4.4s, v26.4s
 	WORD $0x4ebfd401 // fsub v1.4s, v0.4s, v31.4s
+	WORD $0x4e39cc24 // fmla v4.4s, v1.4s, v25.4s
 	WORD $0x4e38cc24 // fmla v4.4s, v1.4s, v24.4s
-	WORD $0x4e37cc24 // fmla v4.4s, v1.4s, v23.4s
 	FMOVQ 128(R9), F1
-	WORD $0x4e24cec1 // fmla v1.4s, v22.4s, v4.4s
+	WORD $0x4e24cee1 // fmla v1.4s, v23.4s, v4.4s
 	FMOVQ 144(R9), F3
 	WORD $0x4e24cc23 // fmla v3.4s, v1.4s, v4.4s
 	FMOVQ 160(R9), F1
@@ -849,7 +837,7 @@ loaded18:
 	VADD V30.S4, V4.S4, V4.S4
 	VSHL $23, V4.S4, V4.S4
 	WORD $0x6e24dc04 // fmul v4.4s, v0.4s, v4.4s
-	WORD $0x6e35e442 // fcmge v2.4s, v2.4s, v21.4s
+	WORD $0x6e36e442 // fcmge v2.4s, v2.4s, v22.4s
 	VBSL V4.B16, V29.B16, V2.B16
 	WORD $0x4e24d7a4 // fadd v4.4s, v29.4s, v4.4s
 	WORD $0x6e24fc44 // fdiv v4.4s, v2.4s, v4.4s
@@ -864,6 +852,129 @@ one19:
 	FMOVS F4, (R0)
 
 stored20:
+
+done:
+	RET
+
+// func siluNEON(dst, src *float32, n int)
+TEXT ·siluNEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R3
+	MOVD $constants<>(SB), R9
+	FMOVQ 192(R9), F29
+	FMOVQ 608(R9), F28
+	FMOVQ 16(R9), F27
+	FMOVQ 32(R9), F26
+	FMOVQ 48(R9), F31
+	FMOVQ 64(R9), F25
+	FMOVQ 80(R9), F24
+	FMOVQ 96(R9), F23
+	FMOVQ 112(R9), F30
+	FMOVQ 256(R9), F22
+	SUBS $4, R3
+	BLT tail
+	PCALIGN $32
+
+vectors:
+	FMOVQ (R1), F4
+	VORR V28.B16, V4.B16, V0.B16
+	WORD $0x4e20f760 // fmax v0.4s, v27.4s, v0.4s
+	FMOVQ 48(R9), F2
+	WORD $0x4e3acc02 // fmla v2.4s, v0.4s, v26.4s
+	WORD $0x4ebfd443 // fsub v3.4s, v2.4s, v31.4s
+	WORD $0x4e39cc60 // fmla v0.4s, v3.4s, v25.4s
+	WORD $0x4e38cc60 // fmla v0.4s, v3.4s, v24.4s
+	FMOVQ 128(R9), F3
+	WORD $0x4e20cee3 // fmla v3.4s, v23.4s, v0.4s
+	FMOVQ 144(R9), F1
+	WORD $0x4e20cc61 // fmla v1.4s, v3.4s, v0.4s
+	FMOVQ 160(R9), F3
+	WORD $0x4e20cc23 // fmla v3.4s, v1.4s, v0.4s
+	FMOVQ 176(R9), F1
+	WORD $0x4e20cc61 // fmla v1.4s, v3.4s, v0.4s
+	FMOVQ 192(R9), F3
+	WORD $0x4e20cc23 // fmla v3.4s, v1.4s, v0.4s
+	FMOVQ 192(R9), F1
+	WORD $0x4e20cc61 // fmla v1.4s, v3.4s, v0.4s
+	VSUB V31.S4, V2.S4, V2.S4
+	WORD $0x4f3f0440 // sshr v0.4s, v2.4s, #1
+	VSUB V0.S4, V2.S4, V2.S4
+	VADD V30.S4, V2.S4, V2.S4
+	VSHL $23, V2.S4, V2.S4
+	WORD $0x6e22dc22 // fmul v2.4s, v1.4s, v2.4s
+	VADD V30.S4, V0.S4, V0.S4
+	VSHL $23, V0.S4, V0.S4
+	WORD $0x6e20dc40 // fmul v0.4s, v2.4s, v0.4s
+	WORD $0x6e36e482 // fcmge v2.4s, v4.4s, v22.4s
+	VBSL V0.B16, V29.B16, V2.B16
+	WORD $0x4e20d7a0 // fadd v0.4s, v29.4s, v0.4s
+	WORD $0x6e20fc40 // fdiv v0.4s, v2.4s, v0.4s
+	WORD $0x6e20dc80 // fmul v0.4s, v4.4s, v0.4s
+	FMOVQ F0, (R0)
+	ADD $16, R1
+	ADD $16, R0
+	SUBS $4, R3
+	BGE vectors
+
+tail:
+	ADDS $4, R3
+	BEQ done
+	TBZ $1, R3, one21
+	FMOVD (R1), F0
+	TBZ $0, R3, loaded22
+	ADD $8, R1, R10
+	VLD1 (R10), V0.S[2]
+	B loaded22
+
+one21:
+	FMOVS (R1), F0
+
+loaded22:
+	VORR V28.B16, V0.B16, V4.B16
+	WORD $0x4e24f764 // fmax v4.4s, v27.4s, v4.4s
+	FMOVQ 48(R9), F2
+	WORD $0x4e3acc82 // fmla v2.4s, v4.4s, v26.4s
+	WORD $0x4ebfd441 // fsub v1.4s, v2.4s, v31.4s
+	WORD $0x4e39cc24 // fmla v4.4s, v1.4s, v25.4s
+	WORD $0x4e38cc24 // fmla v4.4s, v1.4s, v24.4s
+	FMOVQ 128(R9), F1
+	WORD $0x4e24cee1 // fmla v1.4s, v23.4s, v4.4s
+	FMOVQ 144(R9), F3
+	WORD $0x4e24cc23 // fmla v3.4s, v1.4s, v4.4s
+	FMOVQ 160(R9), F1
+	WORD $0x4e24cc61 // fmla v1.4s, v3.4s, v4.4s
+	FMOVQ 176(R9), F3
+	WORD $0x4e24cc23 // fmla v3.4s, v1.4s, v4.4s
+	FMOVQ 192(R9), F1
+	WORD $0x4e24cc61 // fmla v1.4s, v3.4s, v4.4s
+	FMOVQ 192(R9), F3
+	WORD $0x4e24cc23 // fmla v3.4s, v1.4s, v4.4s
+	VSUB V31.S4, V2.S4, V2.S4
+	WORD $0x4f3f0444 // sshr v4.4s, v2.4s, #1
+	VSUB V4.S4, V2.S4, V2.S4
+	VADD V30.S4, V2.S4, V2.S4
+	VSHL $23, V2.S4, V2.S4
+	WORD $0x6e22dc62 // fmul v2.4s, v3.4s, v2.4s
+	VADD V30.S4, V4.S4, V4.S4
+	VSHL $23, V4.S4, V4.S4
+	WORD $0x6e24dc44 // fmul v4.4s, v2.4s, v4.4s
+	WORD $0x6e36e402 // fcmge v2.4s, v0.4s, v22.4s
+	VBSL V4.B16, V29.B16, V2.B16
+	WORD $0x4e24d7a4 // fadd v4.4s, v29.4s, v4.4s
+	WORD $0x6e24fc44 // fdiv v4.4s, v2.4s, v4.4s
+	WORD $0x6e24dc04 // fmul v4.4s, v0.4s, v4.4s
+	TBZ $1, R3, one23
+	FMOVD F4, (R0)
+	TBZ $0, R3, stored24
+	ADD $8, R0, R10
+	VST1 V4.S[2], (R10)
+	B stored24
+
+one23:
+	FMOVS F4, (R0)
+
+stored24:
 
 done:
 	RET
@@ -889,29 +1000,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one21
+	TBZ $1, R3, one25
 	FMOVD (R1), F0
-	TBZ $0, R3, loaded22
+	TBZ $0, R3, loaded26
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
-	B loaded22
+	B loaded26
 
-one21:
+one25:
 	FMOVS (R1), F0
 
-loaded22:
+loaded26:
 	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	TBZ $1, R3, one23
+	TBZ $1, R3, one27
 	FMOVD F0, (R0)
-	TBZ $0, R3, stored24
+	TBZ $0, R3, stored28
 	ADD $8, R0, R10
 	VST1 V0.S[2], (R10)
-	B stored24
+	B stored28
 
-one23:
+one27:
 	FMOVS F0, (R0)
 
-stored24:
+stored28:
 
 done:
 	RET
@@ -939,29 +1050,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one25
+	TBZ $1, R3, one29
 	FMOVD (R1), F0
-	TBZ $0, R3, loaded26
+	TBZ $0, R3, loaded30
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
-	B loaded26
+	B loaded30
 
-one25:
+one29:
 	FMOVS (R1), F0
 
-loaded26:
+loaded30:
 	WORD $0x6e20ffe0 // fdiv v0.4s, v31.4s, v0.4s
-	TBZ $1, R3, one27
+	TBZ $1, R3, one31
 	FMOVD F0, (R0)
-	TBZ $0, R3, stored28
+	TBZ $0, R3, stored32
 	ADD $8, R0, R10
 	VST1 V0.S[2], (R10)
-	B stored28
+	B stored32
 
-one27:
+one31:
 	FMOVS F0, (R0)
 
-stored28:
+stored32:
 
 done:
 	RET
@@ -989,29 +1100,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one29
+	TBZ $1, R3, one33
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded30
+	TBZ $0, R3, loaded34
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded30
+	B loaded34
 
-one29:
+one33:
 	FMOVS (R1), F1
 
-loaded30:
+loaded34:
 	VEOR V31.B16, V1.B16, V1.B16
-	TBZ $1, R3, one31
+	TBZ $1, R3, one35
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored32
+	TBZ $0, R3, stored36
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored32
+	B stored36
 
-one31:
+one35:
 	FMOVS F1, (R0)
 
-stored32:
+stored36:
 
 done:
 	RET
@@ -1039,29 +1150,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one33
+	TBZ $1, R3, one37
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded34
+	TBZ $0, R3, loaded38
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded34
+	B loaded38
 
-one33:
+one37:
 	FMOVS (R1), F1
 
-loaded34:
+loaded38:
 	VAND V31.B16, V1.B16, V1.B16
-	TBZ $1, R3, one35
+	TBZ $1, R3, one39
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored36
+	TBZ $0, R3, stored40
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored36
+	B stored40
 
-one35:
+one39:
 	FMOVS F1, (R0)
 
-stored36:
+stored40:
 
 done:
 	RET
@@ -1089,29 +1200,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one37
+	TBZ $1, R3, one41
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded38
+	TBZ $0, R3, loaded42
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded38
+	B loaded42
 
-one37:
+one41:
 	FMOVS (R1), F1
 
-loaded38:
+loaded42:
 	WORD $0x4e3ff421 // fmax v1.4s, v1.4s, v31.4s
-	TBZ $1, R3, one39
+	TBZ $1, R3, one43
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored40
+	TBZ $0, R3, stored44
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored40
+	B stored44
 
-one39:
+one43:
 	FMOVS F1, (R0)
 
-stored40:
+stored44:
 
 done:
 	RET
@@ -1140,40 +1251,40 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one41
+	TBZ $1, R3, one45
 	FMOVD (R1), F0
-	TBZ $0, R3, loaded42
+	TBZ $0, R3, loaded46
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
-	B loaded42
-
-one41:
-	FMOVS (R1), F0
-
-loaded42:
-	TBZ $1, R3, one43
-	FMOVD (R2), F1
-	TBZ $0, R3, loaded44
-	ADD $8, R2, R10
-	VLD1 (R10), V1.S[2]
-	B loaded44
-
-one43:
-	FMOVS (R2), F1
-
-loaded44:
-	WORD $0x4e21d401 // fadd v1.4s, v0.4s, v1.4s
-	TBZ $1, R3, one45
-	FMOVD F1, (R0)
-	TBZ $0, R3, stored46
-	ADD $8, R0, R10
-	VST1 V1.S[2], (R10)
-	B stored46
+	B loaded46
 
 one45:
+	FMOVS (R1), F0
+
+loaded46:
+	TBZ $1, R3, one47
+	FMOVD (R2), F1
+	TBZ $0, R3, loaded48
+	ADD $8, R2, R10
+	VLD1 (R10), V1.S[2]
+	B loaded48
+
+one47:
+	FMOVS (R2), F1
+
+loaded48:
+	WORD $0x4e21d401 // fadd v1.4s, v0.4s, v1.4s
+	TBZ $1, R3, one49
+	FMOVD F1, (R0)
+	TBZ $0, R3, stored50
+	ADD $8, R0, R10
+	VST1 V1.S[2], (R10)
+	B stored50
+
+one49:
 	FMOVS F1, (R0)
 
-stored46:
+stored50:
 
 done:
 	RET
@@ -1201,29 +1312,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one47
+	TBZ $1, R3, one51
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded48
+	TBZ $0, R3, loaded52
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded48
+	B loaded52
 
-one47:
+one51:
 	FMOVS (R1), F1
 
-loaded48:
+loaded52:
 	WORD $0x4e20d421 // fadd v1.4s, v1.4s, v0.4s
-	TBZ $1, R3, one49
+	TBZ $1, R3, one53
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored50
+	TBZ $0, R3, stored54
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored50
+	B stored54
 
-one49:
+one53:
 	FMOVS F1, (R0)
 
-stored50:
+stored54:
 
 done:
 	RET
@@ -1252,40 +1363,40 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one51
+	TBZ $1, R3, one55
 	FMOVD (R1), F0
-	TBZ $0, R3, loaded52
+	TBZ $0, R3, loaded56
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
-	B loaded52
-
-one51:
-	FMOVS (R1), F0
-
-loaded52:
-	TBZ $1, R3, one53
-	FMOVD (R2), F1
-	TBZ $0, R3, loaded54
-	ADD $8, R2, R10
-	VLD1 (R10), V1.S[2]
-	B loaded54
-
-one53:
-	FMOVS (R2), F1
-
-loaded54:
-	WORD $0x4ea1d401 // fsub v1.4s, v0.4s, v1.4s
-	TBZ $1, R3, one55
-	FMOVD F1, (R0)
-	TBZ $0, R3, stored56
-	ADD $8, R0, R10
-	VST1 V1.S[2], (R10)
-	B stored56
+	B loaded56
 
 one55:
+	FMOVS (R1), F0
+
+loaded56:
+	TBZ $1, R3, one57
+	FMOVD (R2), F1
+	TBZ $0, R3, loaded58
+	ADD $8, R2, R10
+	VLD1 (R10), V1.S[2]
+	B loaded58
+
+one57:
+	FMOVS (R2), F1
+
+loaded58:
+	WORD $0x4ea1d401 // fsub v1.4s, v0.4s, v1.4s
+	TBZ $1, R3, one59
+	FMOVD F1, (R0)
+	TBZ $0, R3, stored60
+	ADD $8, R0, R10
+	VST1 V1.S[2], (R10)
+	B stored60
+
+one59:
 	FMOVS F1, (R0)
 
-stored56:
+stored60:
 
 done:
 	RET
@@ -1313,29 +1424,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one57
+	TBZ $1, R3, one61
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded58
+	TBZ $0, R3, loaded62
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded58
+	B loaded62
 
-one57:
+one61:
 	FMOVS (R1), F1
 
-loaded58:
+loaded62:
 	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
-	TBZ $1, R3, one59
+	TBZ $1, R3, one63
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored60
+	TBZ $0, R3, stored64
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored60
+	B stored64
 
-one59:
+one63:
 	FMOVS F1, (R0)
 
-stored60:
+stored64:
 
 done:
 	RET
@@ -1364,40 +1475,40 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one61
+	TBZ $1, R3, one65
 	FMOVD (R1), F0
-	TBZ $0, R3, loaded62
+	TBZ $0, R3, loaded66
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
-	B loaded62
-
-one61:
-	FMOVS (R1), F0
-
-loaded62:
-	TBZ $1, R3, one63
-	FMOVD (R2), F1
-	TBZ $0, R3, loaded64
-	ADD $8, R2, R10
-	VLD1 (R10), V1.S[2]
-	B loaded64
-
-one63:
-	FMOVS (R2), F1
-
-loaded64:
-	WORD $0x6e21dc01 // fmul v1.4s, v0.4s, v1.4s
-	TBZ $1, R3, one65
-	FMOVD F1, (R0)
-	TBZ $0, R3, stored66
-	ADD $8, R0, R10
-	VST1 V1.S[2], (R10)
-	B stored66
+	B loaded66
 
 one65:
+	FMOVS (R1), F0
+
+loaded66:
+	TBZ $1, R3, one67
+	FMOVD (R2), F1
+	TBZ $0, R3, loaded68
+	ADD $8, R2, R10
+	VLD1 (R10), V1.S[2]
+	B loaded68
+
+one67:
+	FMOVS (R2), F1
+
+loaded68:
+	WORD $0x6e21dc01 // fmul v1.4s, v0.4s, v1.4s
+	TBZ $1, R3, one69
+	FMOVD F1, (R0)
+	TBZ $0, R3, stored70
+	ADD $8, R0, R10
+	VST1 V1.S[2], (R10)
+	B stored70
+
+one69:
 	FMOVS F1, (R0)
 
-stored66:
+stored70:
 
 done:
 	RET
@@ -1425,29 +1536,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one67
+	TBZ $1, R3, one71
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded68
+	TBZ $0, R3, loaded72
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded68
+	B loaded72
 
-one67:
+one71:
 	FMOVS (R1), F1
 
-loaded68:
+loaded72:
 	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
-	TBZ $1, R3, one69
+	TBZ $1, R3, one73
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored70
+	TBZ $0, R3, stored74
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored70
+	B stored74
 
-one69:
+one73:
 	FMOVS F1, (R0)
 
-stored70:
+stored74:
 
 done:
 	RET
@@ -1476,40 +1587,40 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one71
+	TBZ $1, R3, one75
 	FMOVD (R1), F0
-	TBZ $0, R3, loaded72
+	TBZ $0, R3, loaded76
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
-	B loaded72
-
-one71:
-	FMOVS (R1), F0
-
-loaded72:
-	TBZ $1, R3, one73
-	FMOVD (R2), F1
-	TBZ $0, R3, loaded74
-	ADD $8, R2, R10
-	VLD1 (R10), V1.S[2]
-	B loaded74
-
-one73:
-	FMOVS (R2), F1
-
-loaded74:
-	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
-	TBZ $1, R3, one75
-	FMOVD F1, (R0)
-	TBZ $0, R3, stored76
-	ADD $8, R0, R10
-	VST1 V1.S[2], (R10)
-	B stored76
+	B loaded76
 
 one75:
+	FMOVS (R1), F0
+
+loaded76:
+	TBZ $1, R3, one77
+	FMOVD (R2), F1
+	TBZ $0, R3, loaded78
+	ADD $8, R2, R10
+	VLD1 (R10), V1.S[2]
+	B loaded78
+
+one77:
+	FMOVS (R2), F1
+
+loaded78:
+	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
+	TBZ $1, R3, one79
+	FMOVD F1, (R0)
+	TBZ $0, R3, stored80
+	ADD $8, R0, R10
+	VST1 V1.S[2], (R10)
+	B stored80
+
+one79:
 	FMOVS F1, (R0)
 
-stored76:
+stored80:
 
 done:
 	RET
@@ -1537,29 +1648,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one77
+	TBZ $1, R3, one81
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded78
+	TBZ $0, R3, loaded82
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded78
+	B loaded82
 
-one77:
+one81:
 	FMOVS (R1), F1
 
-loaded78:
+loaded82:
 	WORD $0x6e20fc21 // fdiv v1.4s, v1.4s, v0.4s
-	TBZ $1, R3, one79
+	TBZ $1, R3, one83
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored80
+	TBZ $0, R3, stored84
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored80
+	B stored84
 
-one79:
+one83:
 	FMOVS F1, (R0)
 
-stored80:
+stored84:
 
 done:
 	RET
@@ -1588,40 +1699,40 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one81
+	TBZ $1, R3, one85
 	FMOVD (R1), F0
-	TBZ $0, R3, loaded82
+	TBZ $0, R3, loaded86
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
-	B loaded82
-
-one81:
-	FMOVS (R1), F0
-
-loaded82:
-	TBZ $1, R3, one83
-	FMOVD (R2), F1
-	TBZ $0, R3, loaded84
-	ADD $8, R2, R10
-	VLD1 (R10), V1.S[2]
-	B loaded84
-
-one83:
-	FMOVS (R2), F1
-
-loaded84:
-	WORD $0x4e21f401 // fmax v1.4s, v0.4s, v1.4s
-	TBZ $1, R3, one85
-	FMOVD F1, (R0)
-	TBZ $0, R3, stored86
-	ADD $8, R0, R10
-	VST1 V1.S[2], (R10)
-	B stored86
+	B loaded86
 
 one85:
+	FMOVS (R1), F0
+
+loaded86:
+	TBZ $1, R3, one87
+	FMOVD (R2), F1
+	TBZ $0, R3, loaded88
+	ADD $8, R2, R10
+	VLD1 (R10), V1.S[2]
+	B loaded88
+
+one87:
+	FMOVS (R2), F1
+
+loaded88:
+	WORD $0x4e21f401 // fmax v1.4s, v0.4s, v1.4s
+	TBZ $1, R3, one89
+	FMOVD F1, (R0)
+	TBZ $0, R3, stored90
+	ADD $8, R0, R10
+	VST1 V1.S[2], (R10)
+	B stored90
+
+one89:
 	FMOVS F1, (R0)
 
-stored86:
+stored90:
 
 done:
 	RET
@@ -1649,29 +1760,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one87
+	TBZ $1, R3, one91
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded88
+	TBZ $0, R3, loaded92
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded88
+	B loaded92
 
-one87:
+one91:
 	FMOVS (R1), F1
 
-loaded88:
+loaded92:
 	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
-	TBZ $1, R3, one89
+	TBZ $1, R3, one93
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored90
+	TBZ $0, R3, stored94
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored90
+	B stored94
 
-one89:
+one93:
 	FMOVS F1, (R0)
 
-stored90:
+stored94:
 
 done:
 	RET
@@ -1700,40 +1811,40 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one91
+	TBZ $1, R3, one95
 	FMOVD (R1), F0
-	TBZ $0, R3, loaded92
+	TBZ $0, R3, loaded96
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
-	B loaded92
-
-one91:
-	FMOVS (R1), F0
-
-loaded92:
-	TBZ $1, R3, one93
-	FMOVD (R2), F1
-	TBZ $0, R3, loaded94
-	ADD $8, R2, R10
-	VLD1 (R10), V1.S[2]
-	B loaded94
-
-one93:
-	FMOVS (R2), F1
-
-loaded94:
-	WORD $0x4ea1f401 // fmin v1.4s, v0.4s, v1.4s
-	TBZ $1, R3, one95
-	FMOVD F1, (R0)
-	TBZ $0, R3, stored96
-	ADD $8, R0, R10
-	VST1 V1.S[2], (R10)
-	B stored96
+	B loaded96
 
 one95:
+	FMOVS (R1), F0
+
+loaded96:
+	TBZ $1, R3, one97
+	FMOVD (R2), F1
+	TBZ $0, R3, loaded98
+	ADD $8, R2, R10
+	VLD1 (R10), V1.S[2]
+	B loaded98
+
+one97:
+	FMOVS (R2), F1
+
+loaded98:
+	WORD $0x4ea1f401 // fmin v1.4s, v0.4s, v1.4s
+	TBZ $1, R3, one99
+	FMOVD F1, (R0)
+	TBZ $0, R3, stored100
+	ADD $8, R0, R10
+	VST1 V1.S[2], (R10)
+	B stored100
+
+one99:
 	FMOVS F1, (R0)
 
-stored96:
+stored100:
 
 done:
 	RET
@@ -1761,29 +1872,29 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one97
+	TBZ $1, R3, one101
 	FMOVD (R1), F1
-	TBZ $0, R3, loaded98
+	TBZ $0, R3, loaded102
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
-	B loaded98
+	B loaded102
 
-one97:
+one101:
 	FMOVS (R1), F1
 
-loaded98:
+loaded102:
 	WORD $0x4ea0f421 // fmin v1.4s, v1.4s, v0.4s
-	TBZ $1, R3, one99
+	TBZ $1, R3, one103
 	FMOVD F1, (R0)
-	TBZ $0, R3, stored100
+	TBZ $0, R3, stored104
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
-	B stored100
+	B stored104
 
-one99:
+one103:
 	FMOVS F1, (R0)
 
-stored100:
+stored104:
 
 done:
 	RET
@@ -1815,41 +1926,41 @@ vectors:
 tail:
 	ADDS $4, R3
 	BEQ done
-	TBZ $1, R3, one101
+	TBZ $1, R3, one105
 	FMOVD (R1), F2
-	TBZ $0, R3, loaded102
+	TBZ $0, R3, loaded106
 	ADD $8, R1, R10
 	VLD1 (R10), V2.S[2]
-	B loaded102
-
-one101:
-	FMOVS (R1), F2
-
-loaded102:
-	TBZ $1, R3, one103
-	FMOVD (R2), F1
-	TBZ $0, R3, loaded104
-	ADD $8, R2, R10
-	VLD1 (R10), V1.S[2]
-	B loaded104
-
-one103:
-	FMOVS (R2), F1
-
-loaded104:
-	WORD $0x6ebfe421 // fcmgt v1.4s, v1.4s, v31.4s
-	VBSL V31.B16, V2.B16, V1.B16
-	TBZ $1, R3, one105
-	FMOVD F1, (R0)
-	TBZ $0, R3, stored106
-	ADD $8, R0, R10
-	VST1 V1.S[2], (R10)
-	B stored106
+	B loaded106
 
 one105:
+	FMOVS (R1), F2
+
+loaded106:
+	TBZ $1, R3, one107
+	FMOVD (R2), F1
+	TBZ $0, R3, loaded108
+	ADD $8, R2, R10
+	VLD1 (R10), V1.S[2]
+	B loaded108
+
+one107:
+	FMOVS (R2), F1
+
+loaded108:
+	WORD $0x6ebfe421 // fcmgt v1.4s, v1.4s, v31.4s
+	VBSL V31.B16, V2.B16, V1.B16
+	TBZ $1, R3, one109
+	FMOVD F1, (R0)
+	TBZ $0, R3, stored110
+	ADD $8, R0, R10
+	VST1 V1.S[2], (R10)
+	B stored110
+
+one109:
 	FMOVS F1, (R0)
 
-stored106:
+stored110:
 
 done:
 	RET

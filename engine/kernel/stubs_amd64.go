@@ -29,6 +29,11 @@ func erfAVX2(dst, src *float32, n int)
 //go:noescape
 func sigmoidAVX2(dst, src *float32, n int)
 
+// siluAVX2 sets dst[i] = silu(src[i]) for i < n.
+//
+//go:noescape
+func siluAVX2(dst, src *float32, n int)
+
 // sqrtAVX2 sets dst[i] = sqrt(src[i]) for i < n.
 //
 //go:noescape
@@ -143,6 +148,11 @@ func erfAVX512(dst, src *float32, n int)
 //
 //go:noescape
 func sigmoidAVX512(dst, src *float32, n int)
+
+// siluAVX512 sets dst[i] = silu(src[i]) for i < n.
+//
+//go:noescape
+func siluAVX512(dst, src *float32, n int)
 
 // sqrtAVX512 sets dst[i] = sqrt(src[i]) for i < n.
 //

@@ -29,6 +29,11 @@ func erfNEON(dst, src *float32, n int)
 //go:noescape
 func sigmoidNEON(dst, src *float32, n int)
 
+// siluNEON sets dst[i] = silu(src[i]) for i < n.
+//
+//go:noescape
+func siluNEON(dst, src *float32, n int)
+
 // sqrtNEON sets dst[i] = sqrt(src[i]) for i < n.
 //
 //go:noescape

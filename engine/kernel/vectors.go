@@ -20,7 +20,7 @@ type vector struct {
 // vectors covers every function: any bit patterns and everyday numbers, odd lengths, several blocks and chunks.
 var vectors = func() []vector {
 	var list []vector
-	for _, f := range []string{"Exp", "Log", "Tanh", "Erf", "Sigmoid", "Sqrt", "Reciprocal", "Neg", "Abs", "Relu", "Sin", "Cos"} {
+	for _, f := range []string{"Exp", "Log", "Tanh", "Erf", "Sigmoid", "Sqrt", "Reciprocal", "Neg", "Abs", "Relu", "Sin", "Cos", "Silu"} {
 		list = append(list, vector{Function: f, Input: "words", Shape: []int{4099}}, vector{Function: f, Input: "wide", Shape: []int{1031}})
 	}
 	for _, f := range []string{"Add", "Sub", "Mul", "Div", "Maximum", "Minimum"} {
@@ -116,7 +116,7 @@ const (
 
 var unaryFunctions = map[string]func(dst, src []float32){
 	"Exp": Exp, "Log": Log, "Tanh": Tanh, "Erf": Erf, "Sigmoid": Sigmoid, "Sqrt": Sqrt, "Reciprocal": Reciprocal,
-	"Neg": Neg, "Abs": Abs, "Relu": Relu, "Sin": Sin, "Cos": Cos,
+	"Neg": Neg, "Abs": Abs, "Relu": Relu, "Sin": Sin, "Cos": Cos, "Silu": Silu,
 }
 
 var binaryFunctions = map[string]func(dst, a, b []float32){

@@ -10,15 +10,24 @@ const signBit = 1 << 31
 func (p *program) abs(x value) value  { return p.and(x, p.word(signBit-1)) }
 func (p *program) sign(x value) value { return p.and(x, p.word(signBit)) }
 
-func (p *program) exp(x value) value {
+// NaN passes both.
+func (p *program) atMost(limit float32, x value) value  { return p.lesser(p.number(limit), x) }
+func (p *program) atLeast(limit float32, x value) value { return p.greater(p.number(limit), x) }
+
+func (p *program) exp(x value) value { return p.expWithin(p.atLeast(-104, p.atMost(89, x))) }
+
+// expWithin is exp of a number within its limits. VSCALEFPS scales by 2^n with one rounding, as the two products of the definition do: the
+// first is exact.
+func (p *program) expWithin(x value) value {
 	const toInt = 0x1.8p23
-	x = p.lesser(p.number(89), x)
-	x = p.greater(p.number(-104), x)
 	t := p.fma(x, p.number(0x1.715476p0), p.number(toInt))
 	n := p.minus(t, p.number(toInt))
 	r := p.fma(n, p.number(-0x1.62e43p-1), x)
 	r = p.fma(n, p.number(0x1.05c61p-29), r)
 	y := p.horner(r, 0x1.694c9cp-10, 0x1.12398p-7, 0x1.555a26p-5, 0x1.555492p-3, 0x1.fffffap-2, 1, 1)
+	if p.isa.kMasks {
+		return p.apply(opScale, y, n)
+	}
 	i := p.minusInt(t, p.number(toInt))
 	half := p.shiftRight(i, 1)
 	rest := p.minusInt(i, half)
@@ -53,7 +62,7 @@ func (p *program) tanh(x value) value {
 	s := p.times(a, a)
 	q := p.horner(s, 0x1.225e3ap-9, -0x1.0e50e2p-7, 0x1.63f936p-6, -0x1.b9f766p-5, 0x1.11108cp-3, -0x1.555554p-2)
 	small := p.fma(p.times(a, s), q, a)
-	e := p.exp(p.plus(a, a))
+	e := p.expWithin(p.atMost(89, p.plus(a, a)))
 	large := p.minus(one, p.over(p.number(2), p.plus(e, one)))
 	return p.or(p.pick(p.compare(less, a, p.number(0.6)), small, large), p.sign(x))
 }
@@ -66,15 +75,17 @@ func (p *program) erf(x value) value {
 	b := p.lesser(p.number(4), a)
 	q = p.horner(b, 0x1.ae39b6p-20, -0x1.7c8044p-15, 0x1.35ba0cp-11, -0x1.36046ep-8, 0x1.af7dep-6, -0x1.c24222p-4,
 		-0x1.4394b8p-1, -0x1.21505ap0, 0x1.34cb9ap-12)
-	large := p.minus(p.number(1), p.exp(q))
+	large := p.minus(p.number(1), p.expWithin(q))
 	return p.or(p.pick(p.compare(less, a, p.number(0.925)), small, large), p.sign(x))
 }
 
 func (p *program) sigmoid(x value) value {
 	one := p.number(1)
-	e := p.exp(p.or(x, p.word(signBit)))
+	e := p.expWithin(p.atLeast(-104, p.or(x, p.word(signBit))))
 	return p.over(p.pick(p.compare(greaterOrEq, x, p.number(0)), one, e), p.plus(one, e))
 }
+
+func (p *program) silu(x value) value { return p.times(x, p.sigmoid(x)) }
 
 // extreme is the maximum (opGreater, with opAnd for equal operands) or minimum (opLesser, opOr) of rule 4, from operations that x86
 // has.
@@ -106,6 +117,7 @@ var unaries = []struct {
 	{"tanh", (*program).tanh},
 	{"erf", (*program).erf},
 	{"sigmoid", (*program).sigmoid},
+	{"silu", (*program).silu},
 	{"sqrt", func(p *program, x value) value { return p.apply(opSqrt, x) }},
 	{"reciprocal", func(p *program, x value) value { return p.over(p.number(1), x) }},
 	{"neg", func(p *program, x value) value { return p.xor(x, p.word(signBit)) }},

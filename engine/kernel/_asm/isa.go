@@ -160,7 +160,7 @@ func (s isa) operation(f *file, n node, args []string, dst string) {
 		f.neonOperation(n, args, dst)
 		return
 	}
-	name := map[string]string{opAdd: "VADDPS", opSubtract: "VSUBPS", opMultiply: "VMULPS", opDivide: "VDIVPS", opSqrt: "VSQRTPS", opLesser: "VMINPS",
+	name := map[string]string{opAdd: "VADDPS", opSubtract: "VSUBPS", opMultiply: "VMULPS", opDivide: "VDIVPS", opSqrt: "VSQRTPS", opScale: "VSCALEFPS", opLesser: "VMINPS",
 		opGreater: "VMAXPS", opAnd: "VPAND" + s.logic, opOr: "VPOR" + s.logic, opXor: "VPXOR" + s.logic, opAddInt: "VPADDD", opSubtractInt: "VPSUBD",
 		opToFloat: "VCVTDQ2PS", opShiftLeft: "VPSLLD", opShiftRight: "VPSRAD", opCompare: "VCMPPS"}[n.op]
 	switch n.op {

@@ -38,6 +38,8 @@ const (
 	opLesser, opGreater = "lesser", "greater"
 	// The minimum or maximum of rule 4, on NEON.
 	opMinimum, opMaximum = "minimum", "maximum"
+	// a·2^n for a whole number n, rounded once, on AVX-512.
+	opScale = "scale"
 
 	opAnd, opOr, opXor        = "and", "or", "xor"
 	opAddInt, opSubtractInt   = "addInt", "subtractInt"   // of 32 bits, wrapping
