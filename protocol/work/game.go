@@ -95,7 +95,7 @@ func (t *turn) convict(u *Unit, c *Conviction) {
 		t.pay(p.To, p.Amount)
 	}
 	t.burn(bond.Minus(bounty))
-	t.event("slashed", "account", u.Worker.String(), "role", string(m.Role), "unit", fmt.Sprint(u.Index), "amount", bond.String(), "detail", c.Detail)
+	t.event("slashed", "account", u.Worker.String(), "role", string(m.Role), "unit", fmt.Sprint(u.Index), "to", payees[0].To.String(), "amount", bond.String(), "detail", c.Detail)
 	for i := range t.Round.Units {
 		if o := &t.Round.Units[i]; o.Worker == u.Worker && o.admissible() {
 			o.Status = Void

@@ -194,5 +194,5 @@ func (t *turn) slash(who, to protocol.Account, unit uint32, detail string) {
 		t.pay(to, bounty)
 	}
 	t.burn(burned)
-	t.event("slashed", "account", who.String(), "role", string(m.Role), "unit", fmt.Sprint(unit), "amount", bond.String(), "detail", detail)
+	t.event("slashed", "account", who.String(), "role", string(m.Role), "unit", fmt.Sprint(unit), "to", to.String(), "amount", bond.String(), "detail", detail)
 }

@@ -120,6 +120,7 @@ func (t *turn) payDuties(sum *totals) {
 			Duties: n, AllDuties: all, Gross: sum.pool, Split: t.Spec.Split, Amount: amount,
 		})
 		t.pay(s.Account, amount)
+		t.event("duties-done", "round", fmt.Sprint(t.Round.Number), "account", s.Account.String(), "duties", fmt.Sprint(n))
 		sum.paid = sum.paid.Plus(amount)
 	}
 	sum.burned = sum.burned.Plus(left)
@@ -184,6 +185,7 @@ func (t *turn) summarize(sum totals) {
 			s.Missed++
 		}
 		s.Units = append(s.Units, line)
+		t.event("unit-closed", "round", fmt.Sprint(r.Number), "unit", fmt.Sprint(u.Index), "worker", u.Worker.String(), "verdict", string(u.Status))
 	}
 	for i := range r.Seats {
 		s.Verifiers = append(s.Verifiers, VerifierDuties{Account: r.Seats[i].Account, Duties: r.Seats[i].Duties, Present: r.Seats[i].Present})
