@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz bench same-bits exhaustive onnx-conformance same-model generate clean
+.PHONY: help build demo test lint fuzz ledger-audit bench same-bits exhaustive onnx-conformance same-model generate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ lint: ## gofmt, go vet, and the rules for reproducible numerics
 
 fuzz: ## every decoder for FUZZTIME (1m) each
 	tools/fuzz.sh $(or $(FUZZTIME),1m)
+
+ledger-audit: ## the books of a simulation of MESSAGES (100,000) messages, recomputed from its log (half a minute)
+	$(GO) test ./sim/books -run TestAuditAgrees -count=1 -v -timeout 0 -args -messages $(or $(MESSAGES),100000)
 
 bench: ## kernels and units; see bench/README.md
 	$(GO) test -run '^$$' -bench . -benchmem ./engine/... ./learn/round ./verify/trace

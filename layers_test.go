@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"p2p":       {"verify"}, // pieces of a blob are checked with verify/merkle: docs/adr/003
 	"protocol":  {"verify", "engine"},
 	"chain":     {"protocol", "verify", "engine", "contracts"},
+	"audit":     {}, // a second implementation shares nothing with the first: docs/adr/009
 	"agent":     {"protocol", "verify", "learn", "engine"},
 	"gateway":   {"protocol"},
 	"dashboard": {"protocol"},

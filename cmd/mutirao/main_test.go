@@ -167,6 +167,42 @@ func TestDemoGoesOnAfterKill(t *testing.T) {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	r.check(t)
+	audit(t, dir)
+}
+
+// The books of the network that the demo left behind are recomputed from its blocks alone; a coin more at the beginning than the
+// state knows of is found.
+func audit(t *testing.T, dir string) {
+	t.Helper()
+	var report struct {
+		Schema             string
+		Agrees             bool
+		Messages, Receipts int
+		Findings           []json.RawMessage
+	}
+	run := func() *exec.ExitError {
+		out, err := exec.Command(binary, "ledger", "audit", dir, "--json").Output()
+		if failed := json.Unmarshal(out, &report); failed != nil {
+			t.Fatalf("%v: %v\n%s", failed, err, out)
+		}
+		failed, _ := err.(*exec.ExitError)
+		return failed
+	}
+	if err := run(); err != nil || !report.Agrees || report.Schema != "mutirao.ledger-audit/v1" || report.Messages < 100 || report.Receipts < 50 {
+		t.Errorf("the audit says %v, %+v", err, report)
+	}
+	file := filepath.Join(dir, "ledger", "validator-1", "config", "genesis.json")
+	doc, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	richer := bytes.Replace(doc, []byte(`"10000000000000000000"`), []byte(`"10000000000000000001"`), 1)
+	if err := os.WriteFile(file, richer, 0o600); err != nil || bytes.Equal(doc, richer) {
+		t.Fatalf("the genesis has nobody with ten coins: %v", err)
+	}
+	if err := run(); err == nil || err.ExitCode() != 9 || len(report.Findings) != 2 {
+		t.Errorf("with another genesis the audit says %v, %s", err, report.Findings)
+	}
 }
 
 // waitForRound waits until the demo's notes mention a closed round.

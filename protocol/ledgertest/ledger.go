@@ -36,6 +36,7 @@ type Ledger struct {
 	referee  func(run *work.State, unit work.Unit) dispute.Referee
 	records  []protocol.Recorded
 	events   []Event
+	faults   Faults
 }
 
 // Event is an event with the block in which it happened.
@@ -219,13 +220,13 @@ func (l *Ledger) use(m registry.Use, from protocol.Account) error {
 	if err != nil {
 		return err
 	}
-	l.models[i] = model
+	l.models[i] = l.faults.use(model)
 	return l.execute(effects)
 }
 
 // execute carries effects out. The error is ErrInsufficient, from a Lock.
 func (l *Ledger) execute(effects []protocol.Effect) error {
-	for _, e := range effects {
+	for _, e := range l.faults.effects(effects) {
 		switch e := e.(type) {
 		case protocol.Lock:
 			if err := l.books.lock(e.From, e.Amount); err != nil {

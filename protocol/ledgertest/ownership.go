@@ -77,6 +77,7 @@ func (l *Ledger) transfer(m registry.TransferShares, from protocol.Account) erro
 	if err != nil {
 		return err
 	}
+	l.faults.transfer(&sender, &receiver)
 	l.holdings[i] = sender
 	if j >= 0 {
 		l.holdings[j] = receiver

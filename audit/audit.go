@@ -1,0 +1,246 @@
+// Package audit recomputes every balance and every share of the ledger from the log of its blocks, and says where the
+// ledger's own books differ. It is a second implementation of the money rules in spec/work.md, spec/registry.md and
+// spec/voucher.md, written from their text: it imports nothing of this module, so that a fault in the rules' arithmetic, in
+// a keeper or in the bank is not repeated here.
+//
+// What counts as the log: the balances at genesis, the transactions with whether each was carried out, the gas that a block
+// charged for and its base fee, and the verdicts that the rules announce as events: which units counted, who did how many
+// duties, who was expelled and who proved it, when a member left and a run ended. No amount of any event is read. A verdict
+// must be backed by messages that the ledger accepted. What contracts moved among themselves without a log is not in the
+// log; such balances cannot be recomputed and are reported as differences.
+package audit
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// Account is the 20-byte address of whoever owns coins.
+type Account [20]byte
+
+// Hash is the 32-byte id of a run, model, dataset or channel.
+type Hash [32]byte
+
+func (a Account) String() string { return "0x" + hex.EncodeToString(a[:]) }
+func (h Hash) String() string    { return hex.EncodeToString(h[:]) }
+
+// UnmarshalText reads the form of String.
+func (a *Account) UnmarshalText(text []byte) error {
+	return fromHex(a[:], strings.TrimPrefix(string(text), "0x"))
+}
+
+// UnmarshalText reads the form of String.
+func (h *Hash) UnmarshalText(text []byte) error { return fromHex(h[:], string(text)) }
+
+// MarshalText returns the form of String.
+func (a Account) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// MarshalText returns the form of String.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+func fromHex(to []byte, s string) error {
+	if len(s) != 2*len(to) {
+		return fmt.Errorf("%d hexadecimal digits, not %d", len(s), 2*len(to))
+	}
+	_, err := hex.Decode(to, []byte(s))
+	return err
+}
+
+// Genesis is where the books begin.
+type Genesis struct {
+	Balances map[Account]*big.Int
+	Work     Account // escrow of runs
+	Registry Account // escrow of models and channels
+	Fees     Account // where fees are collected
+}
+
+// Block is one block of the log.
+type Block struct {
+	Height  uint64
+	BaseFee *big.Int // amut per gas
+	Txs     []Tx
+	End     []Event // after the transactions
+}
+
+// Tx is one transaction of a block.
+type Tx struct {
+	ID       string
+	Payer    Account
+	Gas      *Gas // nil if nothing was charged, because the transaction was refused at the door
+	OK       bool // carried out; otherwise the messages count for nothing
+	Messages []Message
+	Events   []Event
+}
+
+// Gas is what a transaction offered for its gas, from which follows what it paid.
+type Gas struct {
+	Limit    uint64
+	Used     uint64
+	Fee      *big.Int // of a native transaction: all that it offered, for all of Limit
+	Cap      *big.Int // of an Ethereum transaction: the most for each gas; nil for a native one
+	Priority *big.Int // the most for each gas above the base fee; nil for no such bound
+}
+
+// Message is one message. Kind is that of the ledger's own messages, such as "work/join", whose Body is JSON; or KindSend,
+// which moves Value; or KindCall, which moves Value and whose Uses are in the receipt.
+type Message struct {
+	From  Account
+	Kind  string
+	Body  []byte
+	To    Account
+	Value *big.Int
+	Uses  []ContractUse
+}
+
+// Kinds of messages that are not our own.
+const (
+	KindSend = "bank/send"
+	KindCall = "evm/call"
+)
+
+// ContractUse is a use of a model by a contract, as the receipt's log says. Fee is the one amount that is taken from the
+// log: it moves value within a contract's execution.
+type ContractUse struct {
+	Model Hash
+	Payer Account
+	Fee   *big.Int
+}
+
+// Event is a verdict.
+type Event struct {
+	Kind       string
+	Attributes map[string]string
+}
+
+// Finding is a difference between the ledger's books and these.
+type Finding struct {
+	Height   uint64 `json:"height"`  // in the block of which it was seen
+	Subject  string `json:"subject"` // "balance 0x…", "run …", "receipt …"
+	Expected string `json:"expected"`
+	Found    string `json:"found"`
+	Cause    string `json:"cause,omitempty"` // transactions of the block that touch the subject
+}
+
+func (f Finding) String() string {
+	s := fmt.Sprintf("block %d: %s is %s, must be %s", f.Height, f.Subject, f.Found, f.Expected)
+	if f.Cause != "" {
+		s += " (" + f.Cause + ")"
+	}
+	return s
+}
+
+// Move is one movement of coins in the last block: From or To is zero for coins that come into being or cease to be.
+type Move struct {
+	Tx       string
+	From, To Account
+	Amount   *big.Int
+	Why      string
+}
+
+// Books are the recomputed books after some block. The zero value is not usable: see New.
+type Books struct {
+	genesis  Genesis
+	height   uint64
+	balances map[Account]*big.Int
+	supply   *big.Int
+	runs     map[Hash]*run
+	datasets map[Hash]Account // its steward
+	models   map[Hash]*model
+	channels map[Hash]*channel
+	receipts map[Receipt]int
+	messages int
+	moves    []Move
+	findings []Finding
+	tx       string  // the one that is being read; "" at the end of a block
+	pending  []Event // of that transaction, not yet used
+}
+
+// New opens the books at genesis.
+func New(g Genesis) *Books {
+	b := &Books{
+		genesis: g, balances: map[Account]*big.Int{}, supply: new(big.Int), runs: map[Hash]*run{}, datasets: map[Hash]Account{},
+		models: map[Hash]*model{}, channels: map[Hash]*channel{}, receipts: map[Receipt]int{},
+	}
+	for who, amount := range g.Balances {
+		b.balances[who] = new(big.Int).Set(amount)
+		b.supply.Add(b.supply, amount)
+	}
+	return b
+}
+
+// Height is the last block that was read, and Messages how many messages were carried out so far.
+func (b *Books) Height() uint64 { return b.height }
+
+// Messages counts the messages that were carried out.
+func (b *Books) Messages() int { return b.messages }
+
+// Moves are the movements of coins in the last block.
+func (b *Books) Moves() []Move { return b.moves }
+
+// Findings are what in the log itself cannot be: a payment from an escrow that does not hold it, a verdict without a message.
+func (b *Books) Findings() []Finding { return b.findings }
+
+// Read adds the next block.
+func (b *Books) Read(block Block) {
+	b.height, b.moves = block.Height, nil
+	for _, tx := range block.Txs {
+		b.tx, b.pending = tx.ID, slices.Clone(tx.Events)
+		b.charge(tx, block.BaseFee)
+		if !tx.OK {
+			continue
+		}
+		for _, m := range tx.Messages {
+			b.messages++
+			b.apply(m)
+		}
+		for _, e := range b.pending {
+			b.verdict(e)
+		}
+	}
+	b.tx, b.pending = "", nil
+	for _, e := range block.End {
+		b.verdict(e)
+	}
+}
+
+func (b *Books) apply(m Message) {
+	switch module, _, _ := strings.Cut(m.Kind, "/"); {
+	case m.Kind == KindSend:
+		b.move(m.From, m.To, m.Value, "sent")
+	case m.Kind == KindCall:
+		b.move(m.From, m.To, m.Value, "value of a call")
+		for _, u := range m.Uses {
+			b.use(u.Model, u.Payer, u.Fee)
+		}
+	case module == "work":
+		b.work(m)
+	case module == "registry":
+		b.registry(m)
+	case module == "voucher":
+		b.voucher(m)
+	default:
+		b.find("message "+m.Kind, "known to this audit", "unknown")
+	}
+}
+
+// take removes and returns the transaction's next event of a kind whose attribute has that value.
+func (b *Books) take(kind, attribute, value string) (Event, bool) {
+	for i, e := range b.pending {
+		if e.Kind == kind && (attribute == "" || e.Attributes[attribute] == value) {
+			b.pending = slices.Delete(b.pending, i, i+1)
+			return e, true
+		}
+	}
+	return Event{}, false
+}
+
+func (b *Books) find(subject, expected, found string) {
+	f := Finding{Height: b.height, Subject: subject, Expected: expected, Found: found}
+	if b.tx != "" {
+		f.Cause = "transaction " + b.tx
+	}
+	b.findings = append(b.findings, f)
+}

@@ -1,0 +1,126 @@
+package audit
+
+import (
+	"encoding/json"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func named(name string) (a Account) { copy(a[:], name); return a }
+
+func id(name string) (h Hash) { copy(h[:], name); return h }
+
+func balances(list map[string]int64) map[Account]*big.Int {
+	out := map[Account]*big.Int{}
+	for who, n := range list {
+		out[named(who)] = big.NewInt(n)
+	}
+	return out
+}
+
+func open(list map[string]int64) *Books {
+	return New(Genesis{Balances: balances(list), Work: named("work"), Registry: named("registry"), Fees: named("fees")})
+}
+
+// The design's vector: C has the parents A and B, A has the parent D; a million is paid for C.
+func TestRoyalties(t *testing.T) {
+	b := open(map[string]int64{"payer": 1_000_000})
+	for child, parents := range map[string][]parent{"c": {{id("a"), 600_000}, {id("b"), 400_000}}, "a": {{id("d"), 1_000_000}}, "b": nil, "d": nil} {
+		b.models[id(child)] = &model{
+			parents: parents, earned: new(big.Int), flowed: new(big.Int), own: new(big.Int), paid: new(big.Int),
+			holdings: map[Account]*holding{named("owner of " + child): {ppm: whole, seen: new(big.Int), due: new(big.Int)}},
+		}
+	}
+	b.use(id("c"), named("payer"), big.NewInt(1_000_000))
+	for _, m := range []string{"c", "a", "b", "d"} {
+		b.claim(id(m), named("owner of "+m))
+	}
+	want := State{Balances: balances(map[string]int64{"owner of c": 700_000, "owner of a": 126_000, "owner of b": 120_000, "owner of d": 54_000})}
+	for who, n := range want.Balances {
+		if b.balances[who].Cmp(n) != 0 {
+			t.Errorf("%s has %s, not %s", who, b.balances[who], n)
+		}
+	}
+	if len(b.Findings()) > 0 {
+		t.Error(b.Findings())
+	}
+}
+
+func TestFees(t *testing.T) {
+	base, tip := big.NewInt(1000), big.NewInt(5)
+	for name, c := range map[string]struct {
+		gas  Gas
+		want int64
+	}{
+		"native":                     {Gas{Limit: 10, Used: 3, Fee: big.NewInt(20_000)}, 20_000},
+		"native with a priority":     {Gas{Limit: 10, Used: 3, Fee: big.NewInt(20_000), Priority: tip}, 10_050},
+		"native, offer below that":   {Gas{Limit: 10, Used: 3, Fee: big.NewInt(10_020), Priority: tip}, 10_020},
+		"Ethereum":                   {Gas{Limit: 10, Used: 3, Cap: big.NewInt(2000), Priority: tip}, 3015},
+		"Ethereum, cap below that":   {Gas{Limit: 10, Used: 3, Cap: big.NewInt(1002), Priority: tip}, 3006},
+		"Ethereum, price of old":     {Gas{Limit: 10, Used: 3, Cap: big.NewInt(2000), Priority: big.NewInt(2000)}, 6000},
+		"Ethereum, all gas was used": {Gas{Limit: 10, Used: 10, Cap: big.NewInt(2000), Priority: tip}, 10_050},
+	} {
+		b := open(map[string]int64{"payer": 1_000_000})
+		b.Read(Block{Height: 1, BaseFee: base, Txs: []Tx{{Payer: named("payer"), Gas: &c.gas}}})
+		if got := b.balances[named("fees")].Int64(); got != c.want {
+			t.Errorf("%s: %d, not %d", name, got, c.want)
+		}
+	}
+}
+
+// Verdicts that no message backs, payments from an empty escrow and messages that nobody knows are findings by themselves.
+func TestContradictions(t *testing.T) {
+	run := `{"spec":{"rounds":1,"max_units":1,"provider_bond":"5","verifier_bond":"5","price":{"per_unit":"100"},"split":{"provider":9000,"verifiers":500}}}`
+	r := id("run").String()
+	created := Tx{
+		ID: "1", OK: true, Messages: []Message{{From: named("author"), Kind: "work/create-run", Body: []byte(run)}},
+		Events: []Event{{"work.run-created", map[string]string{"run": r, "author": named("author").String()}}},
+	}
+	worker := named("worker").String()
+	for name, c := range map[string]struct {
+		event Event
+		want  string
+	}{
+		"a unit that nobody opened": {Event{"work.unit-closed", map[string]string{"run": r, "round": "1", "unit": "0", "worker": worker, "verdict": "verified"}}, "unit 0"},
+		"a slash of a stranger":     {Event{"work.slashed", map[string]string{"run": r, "account": worker, "to": Account{}.String()}}, "slash of"},
+		"a bond that is not there":  {Event{"work.member-left", map[string]string{"run": r, "account": worker}}, "bond of"},
+	} {
+		b := open(map[string]int64{"author": 100})
+		b.Read(Block{Height: 1, Txs: []Tx{created}, End: []Event{c.event}})
+		if list := b.Findings(); len(list) != 1 || !strings.HasPrefix(list[0].Subject, c.want) {
+			t.Errorf("%s: %v", name, list)
+		}
+	}
+	b := open(map[string]int64{"author": 99})
+	b.Read(Block{Height: 1, Txs: []Tx{created, {ID: "2", OK: true, Messages: []Message{{Kind: "gov/vote"}}}}})
+	subjects := []string{}
+	for _, f := range b.Findings() {
+		subjects = append(subjects, f.Subject)
+	}
+	if !slices.Equal(subjects, []string{"balance " + named("author").String(), "message gov/vote"}) {
+		t.Error(subjects)
+	}
+}
+
+// A log may come from a stranger's validator: whatever it says, reading it ends without a panic.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`[{"Height":1,"Txs":[{"OK":true,"Messages":[{"Kind":"work/create-run","Body":"e30="}],"Events":[{"Kind":"work.run-created","Attributes":{"run":"00","author":"0x"}}]}]}]`))
+	seed, _ := json.Marshal([]Block{{Height: 1, Txs: []Tx{{OK: true, Messages: []Message{{Kind: "registry/use", Body: []byte(`{"fee":"1"}`)}, {Kind: KindSend}, {Kind: KindCall}}}}}})
+	f.Add(seed)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var blocks []Block
+		if json.Unmarshal(data, &blocks) != nil {
+			return
+		}
+		b := open(map[string]int64{"a": 10})
+		for _, block := range blocks {
+			if block.BaseFee == nil {
+				block.BaseFee = new(big.Int)
+			}
+			b.Read(block)
+		}
+		b.Compare(State{})
+	})
+}

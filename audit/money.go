@@ -1,0 +1,68 @@
+package audit
+
+import "math/big"
+
+// move takes coins from one account to another. The zero account stands for nobody: coins that are burned.
+func (b *Books) move(from, to Account, amount *big.Int, why string) {
+	if amount == nil || amount.Sign() == 0 {
+		return
+	}
+	b.add(from, new(big.Int).Neg(amount))
+	if b.balances[from].Sign() < 0 {
+		b.find("balance "+from.String(), "at least 0", b.balances[from].String()+" after "+why)
+	}
+	if to == (Account{}) {
+		b.supply.Sub(b.supply, amount)
+	} else {
+		b.add(to, amount)
+	}
+	b.moves = append(b.moves, Move{Tx: b.tx, From: from, To: to, Amount: new(big.Int).Set(amount), Why: why})
+}
+
+func (b *Books) add(who Account, amount *big.Int) {
+	if b.balances[who] == nil {
+		b.balances[who] = new(big.Int)
+	}
+	b.balances[who].Add(b.balances[who], amount)
+}
+
+// charge takes the fee of a transaction: a native one pays for its limit, an Ethereum one for what it used.
+func (b *Books) charge(tx Tx, baseFee *big.Int) {
+	g := tx.Gas
+	if g == nil {
+		return
+	}
+	if g.Cap == nil {
+		b.move(tx.Payer, b.genesis.Fees, g.native(baseFee), "fee")
+		return
+	}
+	price := new(big.Int).Set(g.Cap)
+	if g.Priority != nil {
+		price = least(price, new(big.Int).Add(baseFee, g.Priority))
+	}
+	b.move(tx.Payer, b.genesis.Fees, price.Mul(price, new(big.Int).SetUint64(g.Used)), "fee")
+}
+
+// native is the whole offer, or, if a priority bounds it, the base fee and the priority for each gas if that is less.
+func (g *Gas) native(baseFee *big.Int) *big.Int {
+	if g.Priority == nil {
+		return g.Fee
+	}
+	bound := new(big.Int).Add(baseFee, g.Priority)
+	return least(new(big.Int).Set(g.Fee), bound.Mul(bound, new(big.Int).SetUint64(g.Limit)))
+}
+
+func least(a, b *big.Int) *big.Int {
+	if a.Cmp(b) <= 0 {
+		return a
+	}
+	return b
+}
+
+// part is floor(a · n / d).
+func part(a *big.Int, n, d int64) *big.Int {
+	p := new(big.Int).Mul(a, big.NewInt(n))
+	return p.Div(p, big.NewInt(d))
+}
+
+func minus(a, b *big.Int) *big.Int { return new(big.Int).Sub(a, b) }

@@ -1,0 +1,237 @@
+package audit
+
+import (
+	"bytes"
+	"math/big"
+	"slices"
+)
+
+// Parts per million. Rule: spec/registry.md §3, §5.
+const (
+	whole    = 1_000_000
+	upward   = 300_000
+	compute  = 500_000
+	data     = 300_000
+	author   = 150_000
+	verifier = 50_000
+)
+
+// model is who owns a model and what it earned. Rule: spec/registry.md §3 to §6.
+type model struct {
+	parents  []parent
+	uses     uint64
+	earned   *big.Int // of its own uses, and what came up
+	flowed   *big.Int // of earned: divided between its holders and its parents
+	own      *big.Int // of flowed: its holders'
+	paid     *big.Int // of own: paid to them
+	holdings map[Account]*holding
+}
+
+type holding struct {
+	ppm  int64
+	seen *big.Int // own, when it was touched last
+	due  *big.Int // accrued and not paid
+}
+
+// registry reads a message about a dataset or a model.
+func (b *Books) registry(m Message) {
+	var body struct {
+		Run    Hash    `json:"run"`
+		Model  Hash    `json:"model"`
+		Holder Account `json:"holder"`
+		To     Account `json:"to"`
+		PPM    int64   `json:"ppm"`
+		Fee    Coins   `json:"fee"`
+	}
+	if !b.decode(m, &body) {
+		return
+	}
+	switch m.Kind {
+	case "registry/register-dataset":
+		e, ok := b.take("registry.dataset-registered", "steward", m.From.String())
+		var id Hash
+		if !ok || id.UnmarshalText([]byte(e.Attributes["dataset"])) != nil {
+			b.find("dataset of "+m.From.String(), "announced", "not announced")
+			return
+		}
+		b.datasets[id] = m.From
+	case "registry/publish-model":
+		b.publish(body.Run)
+	case "registry/use":
+		b.use(body.Model, m.From, body.Fee.Int)
+	case "registry/divide-income":
+		b.flow(body.Model)
+	case "registry/claim-dividend":
+		b.claim(body.Model, body.Holder)
+	case "registry/transfer-shares":
+		b.transfer(body.Model, m.From, body.To, body.PPM)
+	default:
+		b.find("message "+m.Kind, "known to this audit", "unknown")
+	}
+}
+
+// publish gives the first shares of a model: by verified work, data, authorship and verification.
+func (b *Books) publish(id Hash) {
+	e, ok := b.take("registry.model-published", "run", id.String())
+	if !ok {
+		return // only an artifact was added
+	}
+	var name Hash
+	r := b.runs[id]
+	if name.UnmarshalText([]byte(e.Attributes["model"])) != nil || r == nil {
+		b.find("model of run "+id.String(), "of a run that exists", "unknown")
+		return
+	}
+	m := &model{parents: r.parents, earned: new(big.Int), flowed: new(big.Int), own: new(big.Int), paid: new(big.Int), holdings: map[Account]*holding{}}
+	give := func(who Account, ppm int64) {
+		if m.holdings[who] == nil {
+			m.holdings[who] = &holding{seen: new(big.Int), due: new(big.Int)}
+		}
+		m.holdings[who].ppm += ppm
+	}
+	toAuthor := int64(author)
+	for _, role := range []struct {
+		ppm int64
+		of  func(*member) int64
+	}{
+		{compute, func(m *member) int64 { return m.units }},
+		{verifier, func(m *member) int64 { return m.duties }},
+	} {
+		parts := divide(r, role.ppm, role.of)
+		if len(parts) == 0 {
+			toAuthor += role.ppm
+		}
+		for who, ppm := range parts {
+			if ppm > 0 {
+				give(who, ppm)
+			}
+		}
+	}
+	give(b.datasets[r.dataset], data)
+	give(r.author, toAuthor)
+	b.models[name] = m
+}
+
+// divide shares ppm by work with the largest remainders, equal ones in ascending order of accounts.
+func divide(r *run, ppm int64, of func(*member) int64) map[Account]int64 {
+	var list []Account
+	sum := new(big.Int)
+	for who, m := range r.members {
+		if of(m) > 0 && !m.expelled {
+			list = append(list, who)
+			sum.Add(sum, big.NewInt(of(m)))
+		}
+	}
+	parts, rest := map[Account]int64{}, map[Account]*big.Int{}
+	left := ppm
+	for _, who := range list {
+		product := new(big.Int).Mul(big.NewInt(of(r.members[who])), big.NewInt(ppm))
+		q, rem := product.DivMod(product, sum, new(big.Int))
+		parts[who], rest[who] = q.Int64(), rem
+		left -= parts[who]
+	}
+	slices.SortFunc(list, func(x, y Account) int {
+		if c := rest[y].Cmp(rest[x]); c != 0 {
+			return c
+		}
+		return bytes.Compare(x[:], y[:])
+	})
+	for _, who := range list[:left] {
+		parts[who]++
+	}
+	return parts
+}
+
+// use locks the fee of one use. What it is divided into follows when somebody asks.
+func (b *Books) use(id Hash, payer Account, fee *big.Int) {
+	if fee == nil {
+		fee = new(big.Int)
+	}
+	if m := b.known(id); m != nil {
+		b.move(payer, b.genesis.Registry, fee, "use of a model")
+		m.uses++
+		m.earned.Add(m.earned, fee)
+		b.expect(Receipt{Owner: id, Kind: "use", To: payer, Amount: fee.String()})
+	}
+}
+
+func (b *Books) known(id Hash) *model {
+	m := b.models[id]
+	if m == nil {
+		b.find("model "+id.String(), "published", "unknown")
+	}
+	return m
+}
+
+// flow divides what a model has earned between its parents and its holders. All sums are of everything ever earned.
+func (b *Books) flow(id Hash) *model {
+	m := b.known(id)
+	if m == nil {
+		return nil
+	}
+	kept := minus(m.earned, m.flowed)
+	for _, p := range m.parents {
+		above := b.known(p.Model)
+		if above == nil {
+			return nil
+		}
+		up := minus(part(m.earned, upward*p.PPM, whole*whole), part(m.flowed, upward*p.PPM, whole*whole))
+		above.earned.Add(above.earned, up)
+		kept.Sub(kept, up)
+	}
+	m.flowed.Set(m.earned)
+	m.own.Add(m.own, kept)
+	return m
+}
+
+func (h *holding) accrue(m *model) {
+	h.due.Add(h.due, part(minus(m.own, h.seen), h.ppm, whole))
+	h.seen.Set(m.own)
+}
+
+func (b *Books) claim(id Hash, holder Account) {
+	m := b.flow(id)
+	if m == nil {
+		return
+	}
+	h := m.holdings[holder]
+	if h == nil {
+		b.find("dividend of "+holder.String(), "to a holder of model "+id.String(), "to a stranger")
+		return
+	}
+	h.accrue(m)
+	b.move(b.genesis.Registry, holder, h.due, "dividend")
+	b.expect(Receipt{Owner: id, Kind: "dividend", To: holder, Amount: h.due.String()})
+	m.paid.Add(m.paid, h.due)
+	h.due = new(big.Int)
+	m.drop(holder)
+}
+
+func (b *Books) transfer(id Hash, from, to Account, ppm int64) {
+	m := b.flow(id)
+	if m == nil {
+		return
+	}
+	giver := m.holdings[from]
+	if giver == nil || giver.ppm < ppm || ppm <= 0 {
+		b.find("transfer of model "+id.String(), "of parts that the sender holds", "of others")
+		return
+	}
+	taker := m.holdings[to]
+	if taker == nil {
+		taker = &holding{seen: new(big.Int).Set(m.own), due: new(big.Int)}
+		m.holdings[to] = taker
+	}
+	giver.accrue(m)
+	taker.accrue(m)
+	giver.ppm -= ppm
+	taker.ppm += ppm
+	m.drop(from)
+}
+
+// drop forgets a holding of nothing.
+func (m *model) drop(who Account) {
+	if h := m.holdings[who]; h.ppm == 0 && h.due.Sign() == 0 {
+		delete(m.holdings, who)
+	}
+}

@@ -1,0 +1,250 @@
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strconv"
+)
+
+// run is the money of one training run: its unspent budget and its members' bonds. Rule: spec/work.md §3, §8, §10.
+type run struct {
+	author  Account
+	dataset Hash
+	parents []parent
+	budget  *big.Int
+	price   *big.Int
+	split   [2]int64 // parts of 10,000: provider, verifiers; the rest is burned
+	bonds   map[string]*big.Int
+	members map[Account]*member
+	order   []Account       // of joining
+	opened  map[string]bool // "round/unit/account" with an accepted reveal, "round/account" with an accepted report or vote
+	pool    *big.Int        // of the round that is closing
+	due     []duties        // of the round that is closing
+	burn    *big.Int
+}
+
+type member struct {
+	bond     *big.Int
+	units    int64
+	duties   int64
+	expelled bool
+}
+
+type duties struct {
+	who Account
+	n   int64
+}
+
+// Split and price come from the message that made the run.
+type createRun struct {
+	Spec struct {
+		Dataset   Hash     `json:"dataset"`
+		Rounds    int64    `json:"rounds"`
+		MaxUnits  int64    `json:"max_units"`
+		Parents   []parent `json:"parents"`
+		Providers Coins    `json:"provider_bond"`
+		Verifiers Coins    `json:"verifier_bond"`
+		Price     struct {
+			PerUnit Coins `json:"per_unit"`
+		} `json:"price"`
+		Split struct {
+			Provider  int64 `json:"provider"`
+			Verifiers int64 `json:"verifiers"`
+		} `json:"split"`
+	} `json:"spec"`
+}
+
+type parent struct {
+	Model Hash  `json:"model"`
+	PPM   int64 `json:"ppm"`
+}
+
+// work reads a message about a run.
+func (b *Books) work(m Message) {
+	if m.Kind == "work/create-run" {
+		b.createRun(m)
+		return
+	}
+	var body struct {
+		Run   Hash   `json:"run"`
+		Role  string `json:"role"`
+		Round int64  `json:"round"`
+		Unit  int64  `json:"unit"`
+	}
+	if !b.decode(m, &body) {
+		return
+	}
+	r := b.runs[body.Run]
+	if r == nil {
+		b.find("message "+m.Kind, "about a run that exists", body.Run.String())
+		return
+	}
+	switch m.Kind {
+	case "work/join":
+		who := r.members[m.From]
+		if who == nil {
+			who = &member{bond: new(big.Int)}
+			r.members[m.From] = who
+		}
+		if r.bonds[body.Role] == nil {
+			b.find("member "+m.From.String(), "provider or verifier", body.Role)
+			return
+		}
+		who.bond = new(big.Int).Set(r.bonds[body.Role])
+		b.move(m.From, b.genesis.Work, who.bond, "bond")
+	case "work/reveal":
+		r.opened[fmt.Sprintf("%d/%d/%s", body.Round, body.Unit, m.From)] = true
+	case "work/audit-reveal", "work/jury-reveal", "work/aggregate":
+		r.opened[fmt.Sprintf("%d/%s", body.Round, m.From)] = true
+	case "work/ready", "work/leave", "work/commit", "work/audit-commit", "work/jury-commit": // move nothing by themselves
+	default:
+		b.find("message "+m.Kind, "known to this audit", "unknown")
+	}
+}
+
+func (b *Books) createRun(m Message) {
+	var body createRun
+	e, ok := b.take("work.run-created", "author", m.From.String())
+	var id Hash
+	if !ok || id.UnmarshalText([]byte(e.Attributes["run"])) != nil || !b.decode(m, &body) {
+		b.find("run of "+m.From.String(), "announced", "not announced")
+		return
+	}
+	s := body.Spec
+	if s.Price.PerUnit.Int == nil || s.Providers.Int == nil || s.Verifiers.Int == nil {
+		b.find("run "+id.String(), "with a price and bonds", "without")
+		return
+	}
+	r := &run{
+		author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers},
+		bonds:   map[string]*big.Int{"provider": s.Providers.Int, "verifier": s.Verifiers.Int},
+		members: map[Account]*member{}, opened: map[string]bool{}, pool: new(big.Int), burn: new(big.Int),
+	}
+	r.budget = new(big.Int).Mul(r.price, new(big.Int).Mul(big.NewInt(s.Rounds), big.NewInt(s.MaxUnits)))
+	b.runs[id] = r
+	b.move(m.From, b.genesis.Work, r.budget, "budget")
+}
+
+// verdict reads an event. Those that decide about no money are passed over.
+func (b *Books) verdict(e Event) {
+	var id Hash
+	if id.UnmarshalText([]byte(e.Attributes["run"])) != nil || b.runs[id] == nil {
+		return
+	}
+	r := b.runs[id]
+	account := func(name string) (a Account) {
+		if a.UnmarshalText([]byte(e.Attributes[name])) != nil {
+			b.find("event "+e.Kind, "an account in "+name, e.Attributes[name])
+		}
+		return a
+	}
+	number := func(name string) int64 {
+		n, err := strconv.ParseInt(e.Attributes[name], 10, 64)
+		if err != nil {
+			b.find("event "+e.Kind, "a number in "+name, e.Attributes[name])
+		}
+		return n
+	}
+	switch e.Kind {
+	case "work.unit-reassigned":
+		b.expect(Receipt{Owner: id, Kind: "unit", To: account("from"), Amount: "0"})
+	case "work.unit-closed":
+		b.unitClosed(id, r, number("round"), number("unit"), account("worker"), e.Attributes["verdict"])
+	case "work.duties-done":
+		r.due = append(r.due, duties{account("account"), number("duties")})
+	case "work.round-closed":
+		b.roundClosed(id, r, number("round"))
+	case "work.slashed":
+		b.slashed(id, r, account("account"), account("to"))
+	case "work.member-left":
+		b.left(id, r, account("account"))
+	case "work.run-ended":
+		if r.budget.Sign() > 0 {
+			b.pay(id, "refund", r.author, r.budget)
+			r.budget = new(big.Int)
+		}
+	}
+}
+
+// unitClosed pays an admitted unit: its price leaves the budget, the worker has its part, the verifiers' part waits for the
+// duties, the rest is burned.
+func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, verdict string) {
+	if verdict != "revealed" && verdict != "verified" {
+		b.expect(Receipt{Owner: id, Kind: "unit", To: worker, Amount: "0"})
+		return
+	}
+	who := r.members[worker]
+	if who == nil || !r.opened[fmt.Sprintf("%d/%d/%s", round, unit, worker)] {
+		b.find(fmt.Sprintf("unit %d of round %d of run %s", unit, round, id), "opened by "+worker.String(), "never opened")
+		return
+	}
+	provider, pool := part(r.price, r.split[0], 10_000), part(r.price, r.split[1], 10_000)
+	r.budget.Sub(r.budget, r.price)
+	r.pool.Add(r.pool, pool)
+	r.burn.Add(r.burn, minus(minus(r.price, provider), pool))
+	who.units++
+	b.pay(id, "unit", worker, provider)
+}
+
+// roundClosed divides the verifiers' part by duties and burns what is left.
+func (b *Books) roundClosed(id Hash, r *run, round int64) {
+	all := int64(0)
+	for _, d := range r.due {
+		all += d.n
+	}
+	left := new(big.Int).Set(r.pool)
+	for _, d := range r.due {
+		who := r.members[d.who]
+		if who == nil || d.n <= 0 || !r.opened[fmt.Sprintf("%d/%s", round, d.who)] {
+			b.find(fmt.Sprintf("duties of %s in round %d of run %s", d.who, round, id), "a report, finding or vote", "none")
+			continue
+		}
+		amount := part(r.pool, d.n, all)
+		left.Sub(left, amount)
+		who.duties += d.n
+		b.pay(id, "duties", d.who, amount)
+	}
+	b.move(b.genesis.Work, Account{}, left.Add(left, r.burn), "burned")
+	r.pool, r.burn, r.due = new(big.Int), new(big.Int), nil
+}
+
+// slashed takes a bond: half to who proved the fault, the rest is burned; all of it if nobody did.
+func (b *Books) slashed(id Hash, r *run, who, to Account) {
+	m := r.members[who]
+	if m == nil || m.expelled {
+		b.find("slash of "+who.String(), "a member with a bond", "none")
+		return
+	}
+	bounty := new(big.Int)
+	if to != (Account{}) {
+		bounty = part(m.bond, 1, 2)
+		b.pay(id, "bounty", to, bounty)
+	}
+	b.move(b.genesis.Work, Account{}, minus(m.bond, bounty), "burned")
+	m.bond, m.expelled = new(big.Int), true
+}
+
+func (b *Books) left(id Hash, r *run, who Account) {
+	m := r.members[who]
+	if m == nil || m.bond.Sign() == 0 {
+		b.find("bond of "+who.String(), "in escrow", "none")
+		return
+	}
+	b.pay(id, "bond", who, m.bond)
+	m.bond = new(big.Int)
+}
+
+// pay moves coins out of the escrow of runs and expects a receipt.
+func (b *Books) pay(id Hash, kind string, to Account, amount *big.Int) {
+	b.move(b.genesis.Work, to, amount, kind)
+	b.expect(Receipt{Owner: id, Kind: kind, To: to, Amount: amount.String()})
+}
+
+func (b *Books) decode(m Message, body any) bool {
+	if err := json.Unmarshal(m.Body, body); err != nil {
+		b.find("message "+m.Kind, "readable", err.Error())
+		return false
+	}
+	return true
+}

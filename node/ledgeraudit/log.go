@@ -1,0 +1,259 @@
+package ledgeraudit
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strings"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	cmttypes "github.com/cometbft/cometbft/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	authante "github.com/cosmos/cosmos-sdk/x/auth/ante"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	antetypes "github.com/cosmos/evm/ante/types"
+	evmtypes "github.com/cosmos/evm/x/vm/types"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"cosmossdk.io/math"
+
+	"github.com/mutirao/mutirao/audit"
+	"github.com/mutirao/mutirao/chain/encoding"
+	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/precompile/infer"
+	"github.com/mutirao/mutirao/chain/x/registry"
+	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
+	"github.com/mutirao/mutirao/chain/x/work"
+	"github.com/mutirao/mutirao/chain/x/work/workpb"
+)
+
+// decoder turns blocks of CometBFT into the audit's log.
+type decoder struct{ decode sdk.TxDecoder }
+
+func newDecoder() decoder { return decoder{encoding.New().TxConfig.TxDecoder()} }
+
+// genesisOf reads the balances with which the network began.
+func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
+	g := audit.Genesis{
+		Balances: map[audit.Account]*big.Int{}, Work: moduleAccount(work.ModuleName), Registry: moduleAccount(registry.ModuleName),
+		Fees: moduleAccount(authtypes.FeeCollectorName),
+	}
+	var state struct {
+		Bank struct {
+			Balances []struct {
+				Address string
+				Coins   []struct{ Denom, Amount string }
+			}
+		}
+	}
+	if err := json.Unmarshal(doc.AppState, &state); err != nil {
+		return g, fmt.Errorf("genesis: %w", err)
+	}
+	for _, b := range state.Bank.Balances {
+		who, err := account(b.Address)
+		if err != nil {
+			return g, fmt.Errorf("genesis: %w", err)
+		}
+		for _, c := range b.Coins {
+			amount, err := audit.ParseCoins(c.Amount)
+			if err != nil || c.Denom != network.Denom {
+				return g, fmt.Errorf("genesis: balance of %s: %s %s: %w", b.Address, c.Amount, c.Denom, err)
+			}
+			g.Balances[who] = amount
+		}
+	}
+	return g, nil
+}
+
+func moduleAccount(name string) audit.Account {
+	return audit.Account(authtypes.NewModuleAddress(name))
+}
+
+func account(bech32 string) (audit.Account, error) {
+	raw, err := sdk.AccAddressFromBech32(bech32)
+	if err != nil {
+		return audit.Account{}, err
+	}
+	return padded(raw), nil
+}
+
+// padded is the account of an address. The SDK's own addresses of 32 bytes, which nothing here funds, keep their last 20.
+func padded(raw []byte) audit.Account { return audit.Account(common.BytesToAddress(raw)) }
+
+// block translates one block with its results.
+func (d decoder) block(b *cmttypes.Block, r *abci.ResponseFinalizeBlock) (audit.Block, error) {
+	out := audit.Block{Height: uint64(b.Height), BaseFee: new(big.Int)}
+	if len(r.TxResults) != len(b.Txs) {
+		return out, fmt.Errorf("%w: block %d has %d transactions and %d results", errMissing, b.Height, len(b.Txs), len(r.TxResults))
+	}
+	for _, e := range r.Events {
+		switch verdict := event(e); {
+		case e.Type == "fee_market":
+			fee, err := math.LegacyNewDecFromStr(verdict.Attributes["base_fee"])
+			if err != nil {
+				return out, fmt.Errorf("block %d: base fee: %w", b.Height, err)
+			}
+			out.BaseFee = fee.TruncateInt().BigInt()
+		case ours(e.Type):
+			out.End = append(out.End, verdict)
+		}
+	}
+	for i, raw := range b.Txs {
+		txs, err := d.tx(raw, r.TxResults[i])
+		if err != nil {
+			return out, fmt.Errorf("block %d, transaction %d: %w", b.Height, i, err)
+		}
+		out.Txs = append(out.Txs, txs...)
+	}
+	return out, nil
+}
+
+func ours(kind string) bool {
+	module, _, found := strings.Cut(kind, ".")
+	return found && (module == "work" || module == "registry" || module == "voucher")
+}
+
+func event(e abci.Event) audit.Event {
+	out := audit.Event{Kind: e.Type, Attributes: map[string]string{}}
+	for _, a := range e.Attributes {
+		out.Attributes[a.Key] = a.Value
+	}
+	return out
+}
+
+// tx translates a transaction. One that cannot be decoded was refused and moved nothing.
+func (d decoder) tx(raw cmttypes.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
+	t, err := d.decode(raw)
+	if err != nil {
+		return nil, nil
+	}
+	if calls, err := ethereum(t, r); err != nil || len(calls) > 0 {
+		return calls, err
+	}
+	out := audit.Tx{ID: "0x" + strings.ToLower(hex.EncodeToString(raw.Hash())), OK: r.Code == 0}
+	for _, e := range r.Events {
+		if ours(e.Type) {
+			out.Events = append(out.Events, event(e))
+		}
+	}
+	if fee, ok := t.(sdk.FeeTx); ok && charged(r) {
+		out.Payer = padded(fee.FeePayer())
+		out.Gas = &audit.Gas{Limit: fee.GetGas(), Used: uint64(r.GasUsed), Fee: fee.GetFee().AmountOf(network.Denom).BigInt(), Priority: priority(t)}
+	}
+	for _, m := range t.GetMsgs() {
+		message, err := message(m)
+		if err != nil {
+			return nil, err
+		}
+		out.Messages = append(out.Messages, message)
+	}
+	return []audit.Tx{out}, nil
+}
+
+// charged reports whether the transaction came past the door, where its fee is taken.
+func charged(r *abci.ExecTxResult) bool {
+	for _, e := range r.Events {
+		for _, a := range e.Attributes {
+			if e.Type == sdk.EventTypeTx && a.Key == sdk.AttributeKeyFee {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func priority(t sdk.Tx) *big.Int {
+	extended, ok := t.(authante.HasExtensionOptionsTx)
+	if !ok {
+		return nil
+	}
+	for _, option := range extended.GetExtensionOptions() {
+		if dynamic, ok := option.GetCachedValue().(*antetypes.ExtensionOptionDynamicFeeTx); ok {
+			if dynamic.MaxPriorityPrice.IsNil() {
+				return new(big.Int)
+			}
+			return dynamic.MaxPriorityPrice.TruncateInt().BigInt()
+		}
+	}
+	return nil
+}
+
+func message(m sdk.Msg) (audit.Message, error) {
+	rule := func(from, kind string, body []byte) (audit.Message, error) {
+		who, err := sender(from)
+		return audit.Message{From: who, Kind: kind, Body: body}, err
+	}
+	switch m := m.(type) {
+	case *workpb.MsgExecute:
+		return rule(m.From, m.Kind, m.Body)
+	case *registrypb.MsgExecute:
+		return rule(m.From, m.Kind, m.Body)
+	case *banktypes.MsgSend:
+		from, err := sender(m.FromAddress)
+		if err != nil {
+			return audit.Message{}, err
+		}
+		to, err := sender(m.ToAddress)
+		return audit.Message{From: from, To: to, Kind: audit.KindSend, Value: m.Amount.AmountOf(network.Denom).BigInt()}, err
+	}
+	return audit.Message{Kind: sdk.MsgTypeURL(m)}, nil
+}
+
+// sender reads an address in either form.
+func sender(s string) (audit.Account, error) {
+	if strings.HasPrefix(s, "0x") {
+		var a audit.Account
+		err := a.UnmarshalText([]byte(strings.ToLower(s)))
+		return a, err
+	}
+	return account(s)
+}
+
+// ethereum translates the Ethereum transactions of t; there are none in a native one.
+func ethereum(t sdk.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
+	var out []audit.Tx
+	responses, err := evmtypes.DecodeTxResponses(r.Data)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range t.GetMsgs() {
+		msg, ok := m.(*evmtypes.MsgEthereumTx)
+		if !ok {
+			continue
+		}
+		tx := msg.AsTransaction()
+		from := audit.Account(msg.GetSender())
+		one := audit.Tx{ID: tx.Hash().Hex(), Payer: from}
+		gas := &audit.Gas{Limit: tx.Gas(), Used: tx.Gas(), Cap: tx.GasFeeCap(), Priority: tx.GasTipCap()}
+		if charged(r) {
+			one.Gas = gas
+		}
+		if r.Code == 0 && i < len(responses) {
+			one.OK, gas.Used = responses[i].VmError == "", responses[i].GasUsed
+			to := crypto.CreateAddress(common.Address(from), tx.Nonce())
+			if tx.To() != nil {
+				to = *tx.To()
+			}
+			one.Messages = []audit.Message{{From: from, To: audit.Account(to), Kind: audit.KindCall, Value: tx.Value(), Uses: uses(responses[i].Logs)}}
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// uses reads the precompile's logs: topics are the event, the model and the payer, the data is the fee.
+func uses(logs []*evmtypes.Log) []audit.ContractUse {
+	var list []audit.ContractUse
+	for _, l := range logs {
+		if common.HexToAddress(l.Address) != infer.Address || len(l.Topics) != 3 || len(l.Data) != 32 {
+			continue
+		}
+		list = append(list, audit.ContractUse{
+			Model: audit.Hash(common.HexToHash(l.Topics[1])), Payer: audit.Account(common.HexToAddress(l.Topics[2])), Fee: new(big.Int).SetBytes(l.Data),
+		})
+	}
+	return list
+}

@@ -1,0 +1,200 @@
+package ledgeraudit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/big"
+
+	sdkquery "github.com/cosmos/cosmos-sdk/types/query"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+
+	"github.com/mutirao/mutirao/audit"
+	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
+	"github.com/mutirao/mutirao/chain/x/work/workpb"
+)
+
+// stateAt asks the validator for all books after a block.
+func stateAt(ctx context.Context, s source, height int64) (audit.State, error) {
+	st := audit.State{
+		Balances: map[audit.Account]*big.Int{}, Runs: map[audit.Hash]audit.RunState{}, Models: map[audit.Hash]audit.ModelState{},
+		Channels: map[audit.Hash]audit.ChannelState{}, Receipts: map[audit.Receipt]int{},
+	}
+	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models} {
+		if err := read(ctx, s, height, &st); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+func balances(ctx context.Context, s source, height int64, st *audit.State) error {
+	var supply banktypes.QuerySupplyOfResponse
+	if err := ask(ctx, s, height, "/cosmos.bank.v1beta1.Query/SupplyOf", &banktypes.QuerySupplyOfRequest{Denom: network.Denom}, &supply); err != nil {
+		return err
+	}
+	st.Supply = supply.Amount.Amount.BigInt()
+	var next []byte
+	for {
+		var page banktypes.QueryDenomOwnersResponse
+		request := &banktypes.QueryDenomOwnersRequest{Denom: network.Denom, Pagination: &sdkquery.PageRequest{Key: next, Limit: 1000}}
+		if err := ask(ctx, s, height, "/cosmos.bank.v1beta1.Query/DenomOwners", request, &page); err != nil {
+			return err
+		}
+		for _, o := range page.DenomOwners {
+			who, err := account(o.Address)
+			if err != nil {
+				return err
+			}
+			st.Balances[who] = o.Balance.Amount.BigInt()
+		}
+		if next = page.Pagination.GetNextKey(); len(next) == 0 {
+			return nil
+		}
+	}
+}
+
+func runs(ctx context.Context, s source, height int64, st *audit.State) error {
+	for after := uint64(0); ; {
+		var page workpb.RunsResponse
+		if err := ask(ctx, s, height, "/mutirao.work.v1.Query/Runs", &workpb.RunsRequest{After: after}, &page); err != nil || len(page.Ids) == 0 {
+			return err
+		}
+		after += uint64(len(page.Ids))
+		for _, raw := range page.Ids {
+			if err := run(ctx, s, height, raw, st); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func run(ctx context.Context, s source, height int64, raw []byte, st *audit.State) error {
+	id := audit.Hash(raw)
+	var answer workpb.RunResponse
+	if err := ask(ctx, s, height, "/mutirao.work.v1.Query/Run", &workpb.RunRequest{Id: raw}, &answer); err != nil {
+		return err
+	}
+	var state struct {
+		Budget  audit.Coins
+		Members []struct {
+			Account audit.Account
+			Bond    audit.Coins
+		}
+	}
+	if err := json.Unmarshal(answer.Json, &state); err != nil {
+		return fmt.Errorf("run %s: %w", id, err)
+	}
+	bonds := map[audit.Account]*big.Int{}
+	for _, m := range state.Members {
+		bonds[m.Account] = m.Bond.Int
+	}
+	st.Runs[id] = audit.RunState{Budget: state.Budget.Int, Bonds: bonds}
+	for after := ""; ; {
+		var page workpb.RecordsResponse
+		request := &workpb.RecordsRequest{Run: raw, Kind: "receipt", After: after}
+		if err := ask(ctx, s, height, "/mutirao.work.v1.Query/Records", request, &page); err != nil || len(page.Records) == 0 {
+			return err
+		}
+		for _, r := range page.Records {
+			var receipt struct {
+				Kind   string
+				To     audit.Account
+				Amount audit.Coins
+			}
+			if err := json.Unmarshal(r.Json, &receipt); err != nil {
+				return fmt.Errorf("receipt %s: %w", r.Key, err)
+			}
+			st.Receipts[audit.Receipt{Owner: id, Kind: receipt.Kind, To: receipt.To, Amount: receipt.Amount.String()}]++
+			after = r.Key
+		}
+	}
+}
+
+func models(ctx context.Context, s source, height int64, st *audit.State) error {
+	for after := []byte(nil); ; {
+		var page registrypb.ModelsResponse
+		if err := ask(ctx, s, height, "/mutirao.registry.v1.Query/Models", &registrypb.ModelsRequest{After: after}, &page); err != nil || len(page.Ids) == 0 {
+			return err
+		}
+		for _, raw := range page.Ids {
+			if err := model(ctx, s, height, raw, st); err != nil {
+				return err
+			}
+			after = raw
+		}
+	}
+}
+
+func model(ctx context.Context, s source, height int64, raw []byte, st *audit.State) error {
+	id := audit.Hash(raw)
+	var answer registrypb.ModelResponse
+	if err := ask(ctx, s, height, "/mutirao.registry.v1.Query/Model", &registrypb.ModelRequest{Id: raw}, &answer); err != nil {
+		return err
+	}
+	var state struct {
+		Uses                          uint64
+		Earned, Flowed, Holders, Paid audit.Coins
+	}
+	if err := json.Unmarshal(answer.Json, &state); err != nil {
+		return fmt.Errorf("model %s: %w", id, err)
+	}
+	m := audit.ModelState{
+		Uses: state.Uses, Earned: state.Earned.Int, Flowed: state.Flowed.Int, Holder: state.Holders.Int, Paid: state.Paid.Int,
+		Holdings: map[audit.Account]audit.HoldingState{},
+	}
+	for after := []byte(nil); ; {
+		var page registrypb.HoldingsResponse
+		if err := ask(ctx, s, height, "/mutirao.registry.v1.Query/Holdings", &registrypb.HoldingsRequest{Model: raw, After: after}, &page); err != nil {
+			return err
+		}
+		if len(page.Json) == 0 {
+			break
+		}
+		for _, one := range page.Json {
+			var h struct {
+				Holder    audit.Account
+				PPM       int64
+				Seen, Due audit.Coins
+			}
+			if err := json.Unmarshal(one, &h); err != nil {
+				return fmt.Errorf("holding of model %s: %w", id, err)
+			}
+			m.Holdings[h.Holder] = audit.HoldingState{PPM: h.PPM, Seen: h.Seen.Int, Due: h.Due.Int}
+			after = h.Holder[:]
+		}
+	}
+	st.Models[id] = m
+	for _, kind := range []string{"use", "dividend", "redemption"} {
+		if err := modelRecords(ctx, s, height, id, kind, st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func modelRecords(ctx context.Context, s source, height int64, id audit.Hash, kind string, st *audit.State) error {
+	for after := ""; ; {
+		var page registrypb.RecordsResponse
+		request := &registrypb.RecordsRequest{Model: id[:], Kind: kind, After: after}
+		if err := ask(ctx, s, height, "/mutirao.registry.v1.Query/Records", request, &page); err != nil || len(page.Records) == 0 {
+			return err
+		}
+		for _, r := range page.Records {
+			var receipt struct {
+				Payer, Holder audit.Account
+				Fee, Amount   audit.Coins
+			}
+			if err := json.Unmarshal(r.Json, &receipt); err != nil {
+				return fmt.Errorf("record %s: %w", r.Key, err)
+			}
+			key := audit.Receipt{Owner: id, Kind: kind, To: receipt.Payer, Amount: receipt.Fee.String()}
+			if kind == "dividend" {
+				key.To, key.Amount = receipt.Holder, receipt.Amount.String()
+			}
+			st.Receipts[key]++
+			after = r.Key
+		}
+	}
+}
