@@ -1,6 +1,6 @@
 // Package audit recomputes every balance and every share of the ledger from the log of its blocks, and says where the
-// ledger's own books differ. It is a second implementation of the money rules in spec/work.md, spec/registry.md and
-// spec/voucher.md, written from their text: it imports nothing of this module, so that a fault in the rules' arithmetic, in
+// ledger's own books differ. It is a second implementation of the money rules in spec/work.md, spec/dispute.md,
+// spec/registry.md and spec/voucher.md, written from their text: it imports nothing of this module, so that a fault in the rules' arithmetic, in
 // a keeper or in the bank is not repeated here.
 //
 // What counts as the log: the balances at genesis, the transactions with whether each was carried out, the gas that a block
@@ -53,8 +53,12 @@ func fromHex(to []byte, s string) error {
 type Genesis struct {
 	Balances map[Account]*big.Int
 	Work     Account // escrow of runs
+	Disputes Account // escrow of disputes
 	Registry Account // escrow of models and channels
 	Fees     Account // where fees are collected
+
+	DisputeBond   *big.Int // the least bond of who opens a dispute
+	DisputePrices int64    // it is also at least so many prices of the unit in question
 }
 
 // Block is one block of the log.
@@ -150,6 +154,8 @@ type Books struct {
 	datasets map[Hash]Account // its steward
 	models   map[Hash]*model
 	channels map[Hash]*channel
+	disputes map[Hash]*dispute // that are open
+	lost     map[Account]int   // disputes of an opener
 	receipts map[Receipt]int
 	messages int
 	moves    []Move
@@ -162,7 +168,7 @@ type Books struct {
 func New(g Genesis) *Books {
 	b := &Books{
 		genesis: g, balances: map[Account]*big.Int{}, supply: new(big.Int), runs: map[Hash]*run{}, datasets: map[Hash]Account{},
-		models: map[Hash]*model{}, channels: map[Hash]*channel{}, receipts: map[Receipt]int{},
+		models: map[Hash]*model{}, channels: map[Hash]*channel{}, disputes: map[Hash]*dispute{}, lost: map[Account]int{}, receipts: map[Receipt]int{},
 	}
 	for who, amount := range g.Balances {
 		b.balances[who] = new(big.Int).Set(amount)
@@ -217,6 +223,8 @@ func (b *Books) apply(m Message) {
 		}
 	case module == "work":
 		b.work(m)
+	case module == "dispute":
+		b.dispute(m)
 	case module == "registry":
 		b.registry(m)
 	case module == "voucher":

@@ -122,6 +122,9 @@ func divide(r *run, ppm int64, of func(*member) int64) map[Account]int64 {
 			sum.Add(sum, big.NewInt(of(m)))
 		}
 	}
+	if len(list) == 0 {
+		return nil
+	}
 	parts, rest := map[Account]int64{}, map[Account]*big.Int{}
 	left := ppm
 	for _, who := range list {

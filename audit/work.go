@@ -17,10 +17,11 @@ type run struct {
 	split   [2]int64 // parts of 10,000: provider, verifiers; the rest is burned
 	bonds   map[string]*big.Int
 	members map[Account]*member
-	order   []Account       // of joining
-	opened  map[string]bool // "round/unit/account" with an accepted reveal, "round/account" with an accepted report or vote
-	pool    *big.Int        // of the round that is closing
-	due     []duties        // of the round that is closing
+	order   []Account          // of joining
+	opened  map[string]bool    // "round/unit/account" with an accepted reveal, "round/account" with an accepted report or vote
+	refuted map[string][]stake // "account/unit" of a claim that a dispute has refuted, with who staked on that
+	pool    *big.Int           // of the round that is closing
+	due     []duties           // of the round that is closing
 	burn    *big.Int
 }
 
@@ -119,7 +120,7 @@ func (b *Books) createRun(m Message) {
 	r := &run{
 		author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers},
 		bonds:   map[string]*big.Int{"provider": s.Providers.Int, "verifier": s.Verifiers.Int},
-		members: map[Account]*member{}, opened: map[string]bool{}, pool: new(big.Int), burn: new(big.Int),
+		members: map[Account]*member{}, opened: map[string]bool{}, refuted: map[string][]stake{}, pool: new(big.Int), burn: new(big.Int),
 	}
 	r.budget = new(big.Int).Mul(r.price, new(big.Int).Mul(big.NewInt(s.Rounds), big.NewInt(s.MaxUnits)))
 	b.runs[id] = r
@@ -128,6 +129,10 @@ func (b *Books) createRun(m Message) {
 
 // verdict reads an event. Those that decide about no money are passed over.
 func (b *Books) verdict(e Event) {
+	if e.Kind == "dispute.ended" {
+		b.disputeEnded(e)
+		return
+	}
 	var id Hash
 	if id.UnmarshalText([]byte(e.Attributes["run"])) != nil || b.runs[id] == nil {
 		return
@@ -156,7 +161,7 @@ func (b *Books) verdict(e Event) {
 	case "work.round-closed":
 		b.roundClosed(id, r, number("round"))
 	case "work.slashed":
-		b.slashed(id, r, account("account"), account("to"))
+		b.slashed(id, r, account("account"), account("to"), e.Attributes["unit"])
 	case "work.member-left":
 		b.left(id, r, account("account"))
 	case "work.run-ended":
@@ -209,8 +214,9 @@ func (b *Books) roundClosed(id Hash, r *run, round int64) {
 	r.pool, r.burn, r.due = new(big.Int), new(big.Int), nil
 }
 
-// slashed takes a bond: half to who proved the fault, the rest is burned; all of it if nobody did.
-func (b *Books) slashed(id Hash, r *run, who, to Account) {
+// slashed takes a bond: half to who proved the fault, the rest is burned; all of it if nobody did. Who has won a dispute shares with
+// its backers.
+func (b *Books) slashed(id Hash, r *run, who, to Account, unit string) {
 	m := r.members[who]
 	if m == nil || m.expelled {
 		b.find("slash of "+who.String(), "a member with a bond", "none")
@@ -219,7 +225,14 @@ func (b *Books) slashed(id Hash, r *run, who, to Account) {
 	bounty := new(big.Int)
 	if to != (Account{}) {
 		bounty = part(m.bond, 1, 2)
-		b.pay(id, "bounty", to, bounty)
+		payees := []stake{{to, bounty}}
+		if won := r.refuted[who.String()+"/"+unit]; len(won) > 0 {
+			payees = bounties(bounty, won)
+			delete(r.refuted, who.String()+"/"+unit)
+		}
+		for _, p := range payees {
+			b.pay(id, "bounty", p.who, p.bond)
+		}
 	}
 	b.move(b.genesis.Work, Account{}, minus(m.bond, bounty), "burned")
 	m.bond, m.expelled = new(big.Int), true

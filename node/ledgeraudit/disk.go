@@ -80,7 +80,7 @@ func openDisk(dir string) (_ *disk, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.app, err = app.New(log.NewNopLogger(), db); err != nil {
+	if d.app, err = app.New(log.NewNopLogger(), db, nil); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	d.closes = append(d.closes, d.app.Close)

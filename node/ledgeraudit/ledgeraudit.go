@@ -88,6 +88,9 @@ func replay(ctx context.Context, s source, doc *cmttypes.GenesisDoc, until int64
 	if err != nil {
 		return nil, err
 	}
+	if err := disputeTerms(ctx, s, until, &genesis); err != nil {
+		return nil, err
+	}
 	books, d := audit.New(genesis), newDecoder()
 	for h := max(doc.InitialHeight, 1); h <= until; h++ {
 		if err := ctx.Err(); err != nil {

@@ -24,6 +24,8 @@ import (
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
+	"github.com/mutirao/mutirao/chain/x/dispute"
+	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/chain/x/work"
@@ -38,7 +40,7 @@ func newDecoder() decoder { return decoder{encoding.New().TxConfig.TxDecoder()} 
 // genesisOf reads the balances with which the network began.
 func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
 	g := audit.Genesis{
-		Balances: map[audit.Account]*big.Int{}, Work: moduleAccount(work.ModuleName), Registry: moduleAccount(registry.ModuleName),
+		Balances: map[audit.Account]*big.Int{}, Work: moduleAccount(work.ModuleName), Registry: moduleAccount(registry.ModuleName), Disputes: moduleAccount(dispute.ModuleName),
 		Fees: moduleAccount(authtypes.FeeCollectorName),
 	}
 	var state struct {
@@ -113,7 +115,7 @@ func (d decoder) block(b *cmttypes.Block, r *abci.ResponseFinalizeBlock) (audit.
 
 func ours(kind string) bool {
 	module, _, found := strings.Cut(kind, ".")
-	return found && (module == "work" || module == "registry" || module == "voucher")
+	return found && (module == "work" || module == "dispute" || module == "registry" || module == "voucher")
 }
 
 func event(e abci.Event) audit.Event {
@@ -188,6 +190,8 @@ func message(m sdk.Msg) (audit.Message, error) {
 	}
 	switch m := m.(type) {
 	case *workpb.MsgExecute:
+		return rule(m.From, m.Kind, m.Body)
+	case *disputepb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)
 	case *registrypb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)

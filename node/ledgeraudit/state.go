@@ -11,6 +11,7 @@ import (
 
 	"github.com/mutirao/mutirao/audit"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 )
@@ -197,4 +198,21 @@ func modelRecords(ctx context.Context, s source, height int64, id audit.Hash, ki
 			after = r.Key
 		}
 	}
+}
+
+// disputeTerms reads the terms of all disputes, which nothing changes after genesis.
+func disputeTerms(ctx context.Context, s source, height int64, g *audit.Genesis) error {
+	var answer disputepb.ParamsResponse
+	if err := ask(ctx, s, height, "/mutirao.dispute.v1.Query/Params", &disputepb.ParamsRequest{}, &answer); err != nil {
+		return err
+	}
+	var params struct {
+		Bond   audit.Coins
+		Prices int64
+	}
+	if err := json.Unmarshal(answer.Json, &params); err != nil {
+		return fmt.Errorf("terms of disputes: %w", err)
+	}
+	g.DisputeBond, g.DisputePrices = params.Bond.Int, params.Prices
+	return nil
 }

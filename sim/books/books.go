@@ -11,6 +11,7 @@ import (
 
 	"github.com/mutirao/mutirao/audit"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/ledgertest"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -44,7 +45,9 @@ const (
 // New funds people and registers data.
 func New(seed uint64) (*Simulation, error) {
 	s := &Simulation{Ledger: ledgertest.New(), random: rand.New(rand.NewPCG(seed, 1))}
-	g := audit.Genesis{Balances: map[audit.Account]*big.Int{}, Work: escrow, Registry: escrow}
+	s.Ledger.Judge(func(*work.State, work.Unit) dispute.Referee { return credulous{} })
+	g := audit.Genesis{Balances: map[audit.Account]*big.Int{}, Work: escrow, Disputes: escrow, Registry: escrow,
+		DisputeBond: integer(ledgertest.DisputeParams.Bond), DisputePrices: int64(ledgertest.DisputeParams.Prices)}
 	for i := range persons {
 		who := protocol.Account{byte(i + 1), byte(seed)}
 		s.people = append(s.people, who)

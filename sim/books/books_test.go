@@ -8,6 +8,7 @@ import (
 
 	"github.com/mutirao/mutirao/audit"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/ledgertest"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -35,15 +36,18 @@ func TestAuditAgrees(t *testing.T) {
 	if err := s.Ledger.Check(); err != nil {
 		t.Error(err)
 	}
-	slashed, kinds := 0, map[string]int{}
+	won, slashed, kinds := 0, 0, map[string]int{}
 	for _, r := range s.Ledger.Records() {
 		kinds[r.RecordKind()]++
 		if r, ok := r.(work.Receipt); ok && r.Kind == work.ForBounty {
 			slashed++
 		}
+		if r, ok := r.(dispute.Ruling); ok && len(r.Shares) > 1 {
+			won++
+		}
 	}
-	if slashed == 0 || kinds["dividend"] == 0 || kinds["use"] == 0 || len(s.Ledger.Models()) < 3 {
-		t.Errorf("the traffic lacks something: %d bounties, %v, %d models", slashed, kinds, len(s.Ledger.Models()))
+	if slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || len(s.Ledger.Models()) < 3 {
+		t.Errorf("the traffic lacks something: %d bounties, %d disputes won with backers, %v, %d models", slashed, won, kinds, len(s.Ledger.Models()))
 	}
 	t.Logf("%d messages, %d carried out, %d blocks, %d runs, %d models, records %v", s.Sent, s.Books.Messages(), s.Ledger.Height(), len(s.Ledger.Runs()), len(s.Ledger.Models()), kinds)
 }

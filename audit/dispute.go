@@ -1,0 +1,126 @@
+package audit
+
+import "math/big"
+
+// maxRise is how often an opener's bond can double. Rule: spec/dispute.md §2.
+const maxRise = 10
+
+// dispute is the money of a game about a claim. Rule: spec/dispute.md §2, §6.
+type dispute struct {
+	run        Hash
+	unit       string
+	challenger Account
+	defender   Account
+	stakes     []stake // the opener's first
+}
+
+type stake struct {
+	who  Account
+	bond *big.Int
+}
+
+// dispute reads a message about a dispute. What decides one is announced as a verdict.
+func (b *Books) dispute(m Message) {
+	var body struct {
+		Run     Hash
+		Dispute Hash
+		Amount  Coins
+	}
+	switch m.Kind {
+	case "dispute/open":
+		if b.decode(m, &body) {
+			b.openDispute(m.From)
+		}
+	case "dispute/back":
+		if !b.decode(m, &body) {
+			return
+		}
+		d := b.disputes[body.Dispute]
+		if d == nil || body.Amount.Int == nil {
+			b.find("backing of "+m.From.String(), "of an open dispute", body.Dispute.String())
+			return
+		}
+		b.move(m.From, b.genesis.Disputes, body.Amount.Int, "backing")
+		for i := range d.stakes[1:] {
+			if s := &d.stakes[i+1]; s.who == m.From {
+				s.bond.Add(s.bond, body.Amount.Int)
+				return
+			}
+		}
+		d.stakes = append(d.stakes, stake{m.From, new(big.Int).Set(body.Amount.Int)})
+	case "dispute/play", "dispute/equivocate": // move nothing by themselves
+	default:
+		b.find("message "+m.Kind, "known to this audit", "unknown")
+	}
+}
+
+// openDispute locks the opener's bond, which doubles with each dispute that it has lost or has open.
+func (b *Books) openDispute(from Account) {
+	e, ok := b.take("dispute.opened", "challenger", from.String())
+	var id Hash
+	d := &dispute{challenger: from, unit: e.Attributes["unit"]}
+	if !ok || id.UnmarshalText([]byte(e.Attributes["dispute"])) != nil || d.run.UnmarshalText([]byte(e.Attributes["run"])) != nil ||
+		d.defender.UnmarshalText([]byte(e.Attributes["defender"])) != nil || b.runs[d.run] == nil {
+		b.find("dispute of "+from.String(), "announced, about a run that exists", "not")
+		return
+	}
+	n := b.lost[from]
+	for _, o := range b.disputes {
+		if o.challenger == from {
+			n++
+		}
+	}
+	bond := new(big.Int).Mul(b.runs[d.run].price, big.NewInt(b.genesis.DisputePrices))
+	if least := b.genesis.DisputeBond; least != nil && bond.Cmp(least) < 0 {
+		bond.Set(least)
+	}
+	bond.Lsh(bond, uint(min(n, maxRise)))
+	d.stakes = []stake{{from, bond}}
+	b.disputes[id] = d
+	b.move(from, b.genesis.Disputes, bond, "bond of a dispute")
+}
+
+// disputeEnded returns all bonds, or, if the claim stands, gives half to the defender and burns the rest.
+func (b *Books) disputeEnded(e Event) {
+	var id Hash
+	if id.UnmarshalText([]byte(e.Attributes["dispute"])) != nil || b.disputes[id] == nil {
+		b.find("event "+e.Kind, "of an open dispute", e.Attributes["dispute"])
+		return
+	}
+	d := b.disputes[id]
+	delete(b.disputes, id)
+	if e.Attributes["verdict"] == "upheld" {
+		b.lost[d.challenger]++
+		all := new(big.Int)
+		for _, s := range d.stakes {
+			all.Add(all, s.bond)
+		}
+		half := part(all, 1, 2)
+		b.move(b.genesis.Disputes, d.defender, half, "half of lost bonds")
+		b.move(b.genesis.Disputes, Account{}, minus(all, half), "burned")
+		return
+	}
+	for _, s := range d.stakes {
+		b.move(b.genesis.Disputes, s.who, s.bond, "bond of a dispute")
+	}
+	if e.Attributes["verdict"] == "refuted" {
+		b.runs[d.run].refuted[d.defender.String()+"/"+d.unit] = d.stakes
+	}
+}
+
+// bounties divides a bounty by bonds, rounded down; the rest goes to the opener.
+func bounties(amount *big.Int, stakes []stake) []stake {
+	all, rest := new(big.Int), new(big.Int).Set(amount)
+	for _, s := range stakes {
+		all.Add(all, s.bond)
+	}
+	var list []stake
+	for _, s := range stakes {
+		p := new(big.Int).Mul(amount, s.bond)
+		p.Div(p, all)
+		rest.Sub(rest, p)
+		list = append(list, stake{s.who, p})
+	}
+	list[0].bond.Add(list[0].bond, rest)
+	return list
+}
