@@ -30,7 +30,9 @@ absent() { # name reason
 	missing+=("$1")
 }
 
-for kernel in portable avx2 avx512; do
+kernels="portable avx2 avx512"
+[ "$($go env GOHOSTARCH)" != arm64 ] || kernels="portable neon"
+for kernel in $kernels; do
 	# The tests run what the machine has; whether the wish is met is asked first.
 	if MUTIRAO_KERNEL=$kernel $go test -count=1 -run '^TestActiveIsWanted$' $pkg >/dev/null 2>&1; then
 		check "$kernel" env MUTIRAO_KERNEL=$kernel "$go" test -count=1 -run "$tests" $all
@@ -53,27 +55,39 @@ amd64)
 *) absent "GOAMD64=v3" "not an amd64 machine" ;;
 esac
 
-# One line per processor: GOARCH and the name that qemu gives it. All have a fused multiply-add that the compiler uses for
-# x*y + z, and NaN of their own; s390x stores the high byte first.
-while read -r arch cpu; do
+# One line per road: GOARCH, the name that qemu gives the processor, the kernels, and which model if not the one that has everything. All
+# have a fused multiply-add that the compiler uses for x*y + z, and NaN of their own; s390x stores the high byte first. The tests of
+# kernels compare each that there is with the definition, so that other kernels than the first are asked for vectors alone.
+while read -r arch cpu kernel model; do
 	qemu=$(command -v "qemu-$cpu" || command -v "qemu-$cpu-static")
+	name="$arch ${kernel}${model:+ on $model}"
 	if [ "$($go env GOHOSTARCH)" = "$arch" ]; then
 		continue
 	elif [ -z "$qemu" ]; then
-		absent "$arch" "qemu-$cpu is not installed"
-	elif ! GOARCH=$arch CGO_ENABLED=0 $go test -c -o "$tmp/$arch.test" $pkg >"$tmp/log" 2>&1 ||
-		! GOARCH=$arch CGO_ENABLED=0 $go test -c -o "$tmp/$arch.exec.test" ./engine/exec >"$tmp/log" 2>&1; then
-		echo "DIFFERENT $arch does not compile"
-		cat "$tmp/log"
-		failed+=("$arch")
-	else
-		check "$arch under qemu" sh -c "cd $pkg && $qemu $tmp/$arch.test -test.run '$tests'"
-		check "$arch under qemu, operators" sh -c "cd engine/exec && $qemu $tmp/$arch.exec.test -test.run Vectors"
+		absent "$name" "qemu-$cpu is not installed"
+		continue
 	fi
+	if [ ! -e "$tmp/$arch.test" ]; then
+		if ! GOARCH=$arch CGO_ENABLED=0 $go test -c -o "$tmp/$arch.test" $pkg >"$tmp/log" 2>&1 ||
+			! GOARCH=$arch CGO_ENABLED=0 $go test -c -o "$tmp/$arch.exec.test" ./engine/exec >"$tmp/log" 2>&1; then
+			echo "DIFFERENT $arch does not compile"
+			cat "$tmp/log"
+			failed+=("$name")
+			continue
+		fi
+		some=$tests
+	else
+		some='^TestVectors$|SelfTest|Values|Int8Same'
+	fi
+	run="${model:+QEMU_CPU=$model} MUTIRAO_KERNEL=$kernel $qemu"
+	check "$name under qemu" sh -c "cd $pkg && $run $tmp/$arch.test -test.run '$some|^TestActiveIsWanted$'"
+	check "$name under qemu, operators" sh -c "cd engine/exec && $run $tmp/$arch.exec.test -test.run Vectors"
 done <<-'END'
-	arm64 aarch64
-	riscv64 riscv64
-	s390x s390x
+	arm64 aarch64 neon
+	arm64 aarch64 neon cortex-a72
+	arm64 aarch64 portable
+	riscv64 riscv64 portable
+	s390x s390x portable
 END
 
 echo

@@ -45,6 +45,39 @@ func TestFMA(t *testing.T) {
 	}
 }
 
+// TestFMASame compares the fma of every implementation with the definition where rounding twice is wrong: a product of two steps of k is
+// one fma onto c, exactly.
+func TestFMASame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	const n = 4096
+	twice := 0
+	each(t, func(t *testing.T) {
+		for range 8 {
+			// a·b near half of a unit of c, which is normal or not.
+			a := [2]float32{1, float32(math.Ldexp(1+float64(rng.Uint32N(1<<12))*0x1p-23, 30))}
+			b, want := make([]float32, 2*n), make([]float32, n)
+			for i := range n {
+				c := math.Ldexp(1+float64(rng.Uint32()>>9)*0x1p-23, rng.IntN(240)-170)
+				_, e := math.Frexp(c)
+				b[i] = float32(c)
+				b[n+i] = float32(math.Ldexp(1-float64(rng.Uint32N(1<<12))*0x1p-24, max(e, -125)-55+rng.IntN(3)))
+				want[i] = FMA(a[1], b[n+i], b[i])
+				if float32(math.FMA(float64(a[1]), float64(b[n+i]), float64(b[i]))) != want[i] {
+					twice++
+				}
+			}
+			got := make([]float32, n)
+			MatMul(got, a[:], b, 1, 2, n, false, false)
+			sameBits(t, "fma in a product", got, want)
+			MatMulPacked(got, a[:], Pack(b, 2, n, false), 1, 2, n, false)
+			sameBits(t, "fma in a packed product", got, want)
+		}
+	})
+	if twice == 0 {
+		t.Error("no case where rounding twice is wrong: the test is too easy")
+	}
+}
+
 func fmaExact(a, b, c float32) float32 {
 	exact := new(big.Float).SetPrec(600).SetFloat64(float64(a))
 	exact.Mul(exact, big.NewFloat(float64(b)))

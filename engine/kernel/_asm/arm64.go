@@ -130,30 +130,49 @@ func (f *file) neonOperation(n node, args []string, dst string) {
 }
 
 // loadPart loads 1 to 3 words, as count says, the rest being zero.
-func (f *file) loadPart(address, count, reg string) {
+func (f *file) loadPart(offset int, base, count, reg string) {
 	one, done := f.label("one"), f.label("loaded")
 	f.p("TBZ $1, %s, %s", count, one)
-	f.p("FMOVD %s, %s", address, reg)
+	f.p("FMOVD %d(%s), %s", offset, base, reg)
 	f.p("TBZ $0, %s, %s", count, done)
-	f.p("ADD $8, %s, %s", strings.Trim(address, "()"), partPointer)
+	f.p("ADD $%d, %s, %s", offset+8, base, partPointer)
 	f.p("VLD1 (%s), %s.S[2]", partPointer, vector(reg))
 	f.p("B %s", done)
 	f.l(one)
-	f.p("FMOVS %s, %s", address, reg)
+	f.p("FMOVS %d(%s), %s", offset, base, reg)
 	f.l(done)
 }
 
 // storePart stores 1 to 3 words, as count says.
-func (f *file) storePart(reg, address, count string) {
+func (f *file) storePart(reg string, offset int, base, count string) {
 	one, done := f.label("one"), f.label("stored")
 	f.p("TBZ $1, %s, %s", count, one)
-	f.p("FMOVD %s, %s", reg, address)
+	f.p("FMOVD %s, %d(%s)", reg, offset, base)
 	f.p("TBZ $0, %s, %s", count, done)
-	f.p("ADD $8, %s, %s", strings.Trim(address, "()"), partPointer)
+	f.p("ADD $%d, %s, %s", offset+8, base, partPointer)
 	f.p("VST1 %s.S[2], (%s)", vector(reg), partPointer)
 	f.p("B %s", done)
 	f.l(one)
-	f.p("FMOVS %s, %s", reg, address)
+	f.p("FMOVS %s, %d(%s)", reg, offset, base)
+	f.l(done)
+}
+
+// loadSome and storeSome do the same for 1 to 4 words.
+func (f *file) loadSome(offset int, base, count, reg string) {
+	f.some(count, fmt.Sprintf("FMOVQ %d(%s), %s", offset, base, reg), func() { f.loadPart(offset, base, count, reg) })
+}
+
+func (f *file) storeSome(reg string, offset int, base, count string) {
+	f.some(count, fmt.Sprintf("FMOVQ %s, %d(%s)", reg, offset, base), func() { f.storePart(reg, offset, base, count) })
+}
+
+func (f *file) some(count, four string, part func()) {
+	less, done := f.label("part"), f.label("done")
+	f.p("TBZ $2, %s, %s", count, less)
+	f.p("%s", four)
+	f.p("B %s", done)
+	f.l(less)
+	part()
 	f.l(done)
 }
 

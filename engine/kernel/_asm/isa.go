@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // isa is an instruction set: its vectors, and what differs in the writing of a loop.
 type isa struct {
@@ -55,7 +58,7 @@ func (s isa) isNEON() bool     { return s.arch == arm64 }
 func (s isa) load(f *file, address, reg string, tail bool) {
 	switch {
 	case s.isNEON() && tail:
-		f.loadPart(address, s.arch.count, reg)
+		f.loadPart(0, strings.Trim(address, "()"), s.arch.count, reg)
 	case s.isNEON():
 		f.p("FMOVQ %s, %s", address, reg)
 	case !tail:
@@ -70,7 +73,7 @@ func (s isa) load(f *file, address, reg string, tail bool) {
 func (s isa) store(f *file, reg, address string, tail bool) {
 	switch {
 	case s.isNEON() && tail:
-		f.storePart(reg, address, s.arch.count)
+		f.storePart(reg, 0, strings.Trim(address, "()"), s.arch.count)
 	case s.isNEON():
 		f.p("FMOVQ %s, %s", reg, address)
 	case !tail:
