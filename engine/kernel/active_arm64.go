@@ -62,3 +62,7 @@ func (t *tiling) then(f *thenTile, w int) (done int) {
 	}
 	return f.vectors * t.lanes
 }
+
+var convTilings = [implementations]convTiling{
+	neon: {rows: 6, vectors: 4, lanes: 4, tiles: convTilesNEON[:], pack: packPatchesNEON, panels: packPanelsNEON, depthwise: depthwiseNEON},
+}

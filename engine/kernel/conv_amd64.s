@@ -16,8 +16,8 @@ DATA masks<>+48(SB)/8, $0
 DATA masks<>+56(SB)/8, $0
 GLOBL masks<>(SB), RODATA|NOPTR, $64
 
-// func stageRows1AVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
-TEXT ·stageRows1AVX2(SB), NOSPLIT, $0-48
+// func stageRows1(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+TEXT ·stageRows1(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ dstRow+8(FP), DX
 	MOVQ src+16(FP), SI
@@ -59,8 +59,8 @@ next:
 	VZEROUPPER
 	RET
 
-// func stageRows2AVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
-TEXT ·stageRows2AVX2(SB), NOSPLIT, $0-48
+// func stageRows2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+TEXT ·stageRows2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ dstRow+8(FP), DX
 	MOVQ src+16(FP), SI

@@ -189,14 +189,14 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one1
-	FMOVD (R1), F3
+	FMOVD 0(R1), F3
 	TBZ $0, R3, loaded2
 	ADD $8, R1, R10
 	VLD1 (R10), V3.S[2]
 	B loaded2
 
 one1:
-	FMOVS (R1), F3
+	FMOVS 0(R1), F3
 
 loaded2:
 	WORD $0x4ea3f7a3 // fmin v3.4s, v29.4s, v3.4s
@@ -228,14 +228,14 @@ loaded2:
 	VSHL $23, V3.S4, V3.S4
 	WORD $0x6e23dc23 // fmul v3.4s, v1.4s, v3.4s
 	TBZ $1, R3, one3
-	FMOVD F3, (R0)
+	FMOVD F3, 0(R0)
 	TBZ $0, R3, stored4
 	ADD $8, R0, R10
 	VST1 V3.S[2], (R10)
 	B stored4
 
 one3:
-	FMOVS F3, (R0)
+	FMOVS F3, 0(R0)
 
 stored4:
 
@@ -320,14 +320,14 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one5
-	FMOVD (R1), F4
+	FMOVD 0(R1), F4
 	TBZ $0, R3, loaded6
 	ADD $8, R1, R10
 	VLD1 (R10), V4.S[2]
 	B loaded6
 
 one5:
-	FMOVS (R1), F4
+	FMOVS 0(R1), F4
 
 loaded6:
 	WORD $0x6ea4e7c1 // fcmgt v1.4s, v30.4s, v4.4s
@@ -373,14 +373,14 @@ loaded6:
 	WORD $0x6e24e642 // fcmge v2.4s, v18.4s, v4.4s
 	VBSL V4.B16, V0.B16, V2.B16
 	TBZ $1, R3, one7
-	FMOVD F2, (R0)
+	FMOVD F2, 0(R0)
 	TBZ $0, R3, stored8
 	ADD $8, R0, R10
 	VST1 V2.S[2], (R10)
 	B stored8
 
 one7:
-	FMOVS F2, (R0)
+	FMOVS F2, 0(R0)
 
 stored8:
 
@@ -472,14 +472,14 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one9
-	FMOVD (R1), F2
+	FMOVD 0(R1), F2
 	TBZ $0, R3, loaded10
 	ADD $8, R1, R10
 	VLD1 (R10), V2.S[2]
 	B loaded10
 
 one9:
-	FMOVS (R1), F2
+	FMOVS 0(R1), F2
 
 loaded10:
 	VAND V28.B16, V2.B16, V6.B16
@@ -533,14 +533,14 @@ loaded10:
 	VAND V19.B16, V2.B16, V2.B16
 	VORR V2.B16, V6.B16, V2.B16
 	TBZ $1, R3, one11
-	FMOVD F2, (R0)
+	FMOVD F2, 0(R0)
 	TBZ $0, R3, stored12
 	ADD $8, R0, R10
 	VST1 V2.S[2], (R10)
 	B stored12
 
 one11:
-	FMOVS F2, (R0)
+	FMOVS F2, 0(R0)
 
 stored12:
 
@@ -646,14 +646,14 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one13
-	FMOVD (R1), F6
+	FMOVD 0(R1), F6
 	TBZ $0, R3, loaded14
 	ADD $8, R1, R10
 	VLD1 (R10), V6.S[2]
 	B loaded14
 
 one13:
-	FMOVS (R1), F6
+	FMOVS 0(R1), F6
 
 loaded14:
 	VAND V29.B16, V6.B16, V3.B16
@@ -721,14 +721,14 @@ loaded14:
 	VAND V19.B16, V6.B16, V6.B16
 	VORR V6.B16, V3.B16, V6.B16
 	TBZ $1, R3, one15
-	FMOVD F6, (R0)
+	FMOVD F6, 0(R0)
 	TBZ $0, R3, stored16
 	ADD $8, R0, R10
 	VST1 V6.S[2], (R10)
 	B stored16
 
 one15:
-	FMOVS F6, (R0)
+	FMOVS F6, 0(R0)
 
 stored16:
 
@@ -799,14 +799,14 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one17
-	FMOVD (R1), F2
+	FMOVD 0(R1), F2
 	TBZ $0, R3, loaded18
 	ADD $8, R1, R10
 	VLD1 (R10), V2.S[2]
 	B loaded18
 
 one17:
-	FMOVS (R1), F2
+	FMOVS 0(R1), F2
 
 loaded18:
 	VORR V28.B16, V2.B16, V4.B16
@@ -842,14 +842,14 @@ loaded18:
 	WORD $0x4e24d7a4 // fadd v4.4s, v29.4s, v4.4s
 	WORD $0x6e24fc44 // fdiv v4.4s, v2.4s, v4.4s
 	TBZ $1, R3, one19
-	FMOVD F4, (R0)
+	FMOVD F4, 0(R0)
 	TBZ $0, R3, stored20
 	ADD $8, R0, R10
 	VST1 V4.S[2], (R10)
 	B stored20
 
 one19:
-	FMOVS F4, (R0)
+	FMOVS F4, 0(R0)
 
 stored20:
 
@@ -921,14 +921,14 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one21
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded22
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded22
 
 one21:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded22:
 	VORR V28.B16, V0.B16, V4.B16
@@ -965,14 +965,14 @@ loaded22:
 	WORD $0x6e24fc44 // fdiv v4.4s, v2.4s, v4.4s
 	WORD $0x6e24dc04 // fmul v4.4s, v0.4s, v4.4s
 	TBZ $1, R3, one23
-	FMOVD F4, (R0)
+	FMOVD F4, 0(R0)
 	TBZ $0, R3, stored24
 	ADD $8, R0, R10
 	VST1 V4.S[2], (R10)
 	B stored24
 
 one23:
-	FMOVS F4, (R0)
+	FMOVS F4, 0(R0)
 
 stored24:
 
@@ -1001,26 +1001,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one25
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded26
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded26
 
 one25:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded26:
 	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
 	TBZ $1, R3, one27
-	FMOVD F0, (R0)
+	FMOVD F0, 0(R0)
 	TBZ $0, R3, stored28
 	ADD $8, R0, R10
 	VST1 V0.S[2], (R10)
 	B stored28
 
 one27:
-	FMOVS F0, (R0)
+	FMOVS F0, 0(R0)
 
 stored28:
 
@@ -1051,26 +1051,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one29
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded30
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded30
 
 one29:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded30:
 	WORD $0x6e20ffe0 // fdiv v0.4s, v31.4s, v0.4s
 	TBZ $1, R3, one31
-	FMOVD F0, (R0)
+	FMOVD F0, 0(R0)
 	TBZ $0, R3, stored32
 	ADD $8, R0, R10
 	VST1 V0.S[2], (R10)
 	B stored32
 
 one31:
-	FMOVS F0, (R0)
+	FMOVS F0, 0(R0)
 
 stored32:
 
@@ -1101,26 +1101,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one33
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded34
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded34
 
 one33:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded34:
 	VEOR V31.B16, V1.B16, V1.B16
 	TBZ $1, R3, one35
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored36
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored36
 
 one35:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored36:
 
@@ -1151,26 +1151,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one37
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded38
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded38
 
 one37:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded38:
 	VAND V31.B16, V1.B16, V1.B16
 	TBZ $1, R3, one39
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored40
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored40
 
 one39:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored40:
 
@@ -1201,26 +1201,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one41
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded42
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded42
 
 one41:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded42:
 	WORD $0x4e3ff421 // fmax v1.4s, v1.4s, v31.4s
 	TBZ $1, R3, one43
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored44
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored44
 
 one43:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored44:
 
@@ -1252,37 +1252,37 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one45
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded46
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded46
 
 one45:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded46:
 	TBZ $1, R3, one47
-	FMOVD (R2), F1
+	FMOVD 0(R2), F1
 	TBZ $0, R3, loaded48
 	ADD $8, R2, R10
 	VLD1 (R10), V1.S[2]
 	B loaded48
 
 one47:
-	FMOVS (R2), F1
+	FMOVS 0(R2), F1
 
 loaded48:
 	WORD $0x4e21d401 // fadd v1.4s, v0.4s, v1.4s
 	TBZ $1, R3, one49
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored50
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored50
 
 one49:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored50:
 
@@ -1313,26 +1313,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one51
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded52
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded52
 
 one51:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded52:
 	WORD $0x4e20d421 // fadd v1.4s, v1.4s, v0.4s
 	TBZ $1, R3, one53
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored54
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored54
 
 one53:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored54:
 
@@ -1364,37 +1364,37 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one55
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded56
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded56
 
 one55:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded56:
 	TBZ $1, R3, one57
-	FMOVD (R2), F1
+	FMOVD 0(R2), F1
 	TBZ $0, R3, loaded58
 	ADD $8, R2, R10
 	VLD1 (R10), V1.S[2]
 	B loaded58
 
 one57:
-	FMOVS (R2), F1
+	FMOVS 0(R2), F1
 
 loaded58:
 	WORD $0x4ea1d401 // fsub v1.4s, v0.4s, v1.4s
 	TBZ $1, R3, one59
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored60
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored60
 
 one59:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored60:
 
@@ -1425,26 +1425,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one61
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded62
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded62
 
 one61:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded62:
 	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
 	TBZ $1, R3, one63
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored64
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored64
 
 one63:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored64:
 
@@ -1476,37 +1476,37 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one65
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded66
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded66
 
 one65:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded66:
 	TBZ $1, R3, one67
-	FMOVD (R2), F1
+	FMOVD 0(R2), F1
 	TBZ $0, R3, loaded68
 	ADD $8, R2, R10
 	VLD1 (R10), V1.S[2]
 	B loaded68
 
 one67:
-	FMOVS (R2), F1
+	FMOVS 0(R2), F1
 
 loaded68:
 	WORD $0x6e21dc01 // fmul v1.4s, v0.4s, v1.4s
 	TBZ $1, R3, one69
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored70
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored70
 
 one69:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored70:
 
@@ -1537,26 +1537,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one71
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded72
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded72
 
 one71:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded72:
 	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
 	TBZ $1, R3, one73
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored74
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored74
 
 one73:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored74:
 
@@ -1588,37 +1588,37 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one75
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded76
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded76
 
 one75:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded76:
 	TBZ $1, R3, one77
-	FMOVD (R2), F1
+	FMOVD 0(R2), F1
 	TBZ $0, R3, loaded78
 	ADD $8, R2, R10
 	VLD1 (R10), V1.S[2]
 	B loaded78
 
 one77:
-	FMOVS (R2), F1
+	FMOVS 0(R2), F1
 
 loaded78:
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
 	TBZ $1, R3, one79
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored80
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored80
 
 one79:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored80:
 
@@ -1649,26 +1649,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one81
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded82
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded82
 
 one81:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded82:
 	WORD $0x6e20fc21 // fdiv v1.4s, v1.4s, v0.4s
 	TBZ $1, R3, one83
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored84
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored84
 
 one83:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored84:
 
@@ -1700,37 +1700,37 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one85
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded86
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded86
 
 one85:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded86:
 	TBZ $1, R3, one87
-	FMOVD (R2), F1
+	FMOVD 0(R2), F1
 	TBZ $0, R3, loaded88
 	ADD $8, R2, R10
 	VLD1 (R10), V1.S[2]
 	B loaded88
 
 one87:
-	FMOVS (R2), F1
+	FMOVS 0(R2), F1
 
 loaded88:
 	WORD $0x4e21f401 // fmax v1.4s, v0.4s, v1.4s
 	TBZ $1, R3, one89
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored90
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored90
 
 one89:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored90:
 
@@ -1761,26 +1761,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one91
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded92
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded92
 
 one91:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded92:
 	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
 	TBZ $1, R3, one93
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored94
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored94
 
 one93:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored94:
 
@@ -1812,37 +1812,37 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one95
-	FMOVD (R1), F0
+	FMOVD 0(R1), F0
 	TBZ $0, R3, loaded96
 	ADD $8, R1, R10
 	VLD1 (R10), V0.S[2]
 	B loaded96
 
 one95:
-	FMOVS (R1), F0
+	FMOVS 0(R1), F0
 
 loaded96:
 	TBZ $1, R3, one97
-	FMOVD (R2), F1
+	FMOVD 0(R2), F1
 	TBZ $0, R3, loaded98
 	ADD $8, R2, R10
 	VLD1 (R10), V1.S[2]
 	B loaded98
 
 one97:
-	FMOVS (R2), F1
+	FMOVS 0(R2), F1
 
 loaded98:
 	WORD $0x4ea1f401 // fmin v1.4s, v0.4s, v1.4s
 	TBZ $1, R3, one99
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored100
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored100
 
 one99:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored100:
 
@@ -1873,26 +1873,26 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one101
-	FMOVD (R1), F1
+	FMOVD 0(R1), F1
 	TBZ $0, R3, loaded102
 	ADD $8, R1, R10
 	VLD1 (R10), V1.S[2]
 	B loaded102
 
 one101:
-	FMOVS (R1), F1
+	FMOVS 0(R1), F1
 
 loaded102:
 	WORD $0x4ea0f421 // fmin v1.4s, v1.4s, v0.4s
 	TBZ $1, R3, one103
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored104
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored104
 
 one103:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored104:
 
@@ -1927,38 +1927,38 @@ tail:
 	ADDS $4, R3
 	BEQ done
 	TBZ $1, R3, one105
-	FMOVD (R1), F2
+	FMOVD 0(R1), F2
 	TBZ $0, R3, loaded106
 	ADD $8, R1, R10
 	VLD1 (R10), V2.S[2]
 	B loaded106
 
 one105:
-	FMOVS (R1), F2
+	FMOVS 0(R1), F2
 
 loaded106:
 	TBZ $1, R3, one107
-	FMOVD (R2), F1
+	FMOVD 0(R2), F1
 	TBZ $0, R3, loaded108
 	ADD $8, R2, R10
 	VLD1 (R10), V1.S[2]
 	B loaded108
 
 one107:
-	FMOVS (R2), F1
+	FMOVS 0(R2), F1
 
 loaded108:
 	WORD $0x6ebfe421 // fcmgt v1.4s, v1.4s, v31.4s
 	VBSL V31.B16, V2.B16, V1.B16
 	TBZ $1, R3, one109
-	FMOVD F1, (R0)
+	FMOVD F1, 0(R0)
 	TBZ $0, R3, stored110
 	ADD $8, R0, R10
 	VST1 V1.S[2], (R10)
 	B stored110
 
 one109:
-	FMOVS F1, (R0)
+	FMOVS F1, 0(R0)
 
 stored110:
 

@@ -742,15 +742,15 @@ func offsetBytesAVX2(dst *byte, src *int8, n int)
 //go:noescape
 func widenBytesAVX2(dst *byte, src *int8, n int)
 
-// stageRows1AVX2 sets dst[i·dstRow + j] = src[i·srcRow + 1·j] for i < rows and j < n, both above 0. Rows are in bytes.
+// stageRows1 sets dst[i·dstRow + j] = src[i·srcRow + 1·j] for i < rows and j < n, both above 0. Rows are in bytes.
 //
 //go:noescape
-func stageRows1AVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+func stageRows1(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
 
-// stageRows2AVX2 sets dst[i·dstRow + j] = src[i·srcRow + 2·j] for i < rows and j < n, both above 0. Rows are in bytes.
+// stageRows2 sets dst[i·dstRow + j] = src[i·srcRow + 2·j] for i < rows and j < n, both above 0. Rows are in bytes.
 //
 //go:noescape
-func stageRows2AVX2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+func stageRows2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
 
 // conv1x2AVX2 computes one block of k for 1 rows and panels of 2 vectors.
 //
@@ -842,14 +842,14 @@ func conv6x2MaskedAVX2(t *convTile)
 //go:noescape
 func conv6x1MaskedAVX2(t *convTile)
 
-// convTilesAVX2 holds the tiles by rows-1: one vector, two, two of which the second is masked.
-var convTilesAVX2 = [6][3]func(*convTile){
-	{conv1x1MaskedAVX2, conv1x2AVX2, conv1x2MaskedAVX2},
-	{conv2x1MaskedAVX2, conv2x2AVX2, conv2x2MaskedAVX2},
-	{conv3x1MaskedAVX2, conv3x2AVX2, conv3x2MaskedAVX2},
-	{conv4x1MaskedAVX2, conv4x2AVX2, conv4x2MaskedAVX2},
-	{conv5x1MaskedAVX2, conv5x2AVX2, conv5x2MaskedAVX2},
-	{conv6x1MaskedAVX2, conv6x2AVX2, conv6x2MaskedAVX2},
+// convTilesAVX2 holds the tiles by rows-1: of whole panels, then of one vector or two, the last of which is masked.
+var convTilesAVX2 = [6][5]func(*convTile){
+	{conv1x2AVX2, conv1x1MaskedAVX2, conv1x2MaskedAVX2},
+	{conv2x2AVX2, conv2x1MaskedAVX2, conv2x2MaskedAVX2},
+	{conv3x2AVX2, conv3x1MaskedAVX2, conv3x2MaskedAVX2},
+	{conv4x2AVX2, conv4x1MaskedAVX2, conv4x2MaskedAVX2},
+	{conv5x2AVX2, conv5x1MaskedAVX2, conv5x2MaskedAVX2},
+	{conv6x2AVX2, conv6x1MaskedAVX2, conv6x2MaskedAVX2},
 }
 
 // packPatchesAVX2 sets dst[i·dstRow+j] = src[offsets[i]+j] for i < rows and j < width, 0 < width <= 16. Row and offsets are in bytes.
@@ -1030,22 +1030,22 @@ func conv14x2AVX512(t *convTile)
 //go:noescape
 func conv14x1AVX512(t *convTile)
 
-// convTilesAVX512 holds the tiles by rows-1: one vector, two, two of which the second is masked.
-var convTilesAVX512 = [14][3]func(*convTile){
-	{conv1x1AVX512, conv1x2AVX512, conv1x2AVX512},
-	{conv2x1AVX512, conv2x2AVX512, conv2x2AVX512},
-	{conv3x1AVX512, conv3x2AVX512, conv3x2AVX512},
-	{conv4x1AVX512, conv4x2AVX512, conv4x2AVX512},
-	{conv5x1AVX512, conv5x2AVX512, conv5x2AVX512},
-	{conv6x1AVX512, conv6x2AVX512, conv6x2AVX512},
-	{conv7x1AVX512, conv7x2AVX512, conv7x2AVX512},
-	{conv8x1AVX512, conv8x2AVX512, conv8x2AVX512},
-	{conv9x1AVX512, conv9x2AVX512, conv9x2AVX512},
-	{conv10x1AVX512, conv10x2AVX512, conv10x2AVX512},
-	{conv11x1AVX512, conv11x2AVX512, conv11x2AVX512},
-	{conv12x1AVX512, conv12x2AVX512, conv12x2AVX512},
-	{conv13x1AVX512, conv13x2AVX512, conv13x2AVX512},
-	{conv14x1AVX512, conv14x2AVX512, conv14x2AVX512},
+// convTilesAVX512 holds the tiles by rows-1: of whole panels, then of one vector or two, the last of which is masked.
+var convTilesAVX512 = [14][5]func(*convTile){
+	{conv1x2AVX512, conv1x1AVX512, conv1x2AVX512},
+	{conv2x2AVX512, conv2x1AVX512, conv2x2AVX512},
+	{conv3x2AVX512, conv3x1AVX512, conv3x2AVX512},
+	{conv4x2AVX512, conv4x1AVX512, conv4x2AVX512},
+	{conv5x2AVX512, conv5x1AVX512, conv5x2AVX512},
+	{conv6x2AVX512, conv6x1AVX512, conv6x2AVX512},
+	{conv7x2AVX512, conv7x1AVX512, conv7x2AVX512},
+	{conv8x2AVX512, conv8x1AVX512, conv8x2AVX512},
+	{conv9x2AVX512, conv9x1AVX512, conv9x2AVX512},
+	{conv10x2AVX512, conv10x1AVX512, conv10x2AVX512},
+	{conv11x2AVX512, conv11x1AVX512, conv11x2AVX512},
+	{conv12x2AVX512, conv12x1AVX512, conv12x2AVX512},
+	{conv13x2AVX512, conv13x1AVX512, conv13x2AVX512},
+	{conv14x2AVX512, conv14x1AVX512, conv14x2AVX512},
 }
 
 // packPatchesAVX512 sets dst[i·dstRow+j] = src[offsets[i]+j] for i < rows and j < width, 0 < width <= 32. Row and offsets are in bytes.

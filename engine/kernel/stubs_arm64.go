@@ -490,3 +490,211 @@ var tilesInt8NEON = [3]func(*tileInt8){
 	tileInt8NEON2,
 	tileInt8NEON3,
 }
+
+// stageRows1 sets dst[i·dstRow + j] = src[i·srcRow + 1·j] for i < rows and j < n, both above 0. Rows are in bytes.
+//
+//go:noescape
+func stageRows1(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+
+// stageRows2 sets dst[i·dstRow + j] = src[i·srcRow + 2·j] for i < rows and j < n, both above 0. Rows are in bytes.
+//
+//go:noescape
+func stageRows2(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+
+// conv1x4NEON computes one block of k for 1 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv1x4NEON(t *convTile)
+
+// conv1x1PartNEON computes one block of k for 1 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv1x1PartNEON(t *convTile)
+
+// conv1x2PartNEON computes one block of k for 1 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv1x2PartNEON(t *convTile)
+
+// conv1x3PartNEON computes one block of k for 1 rows and panels of 3 vectors.
+//
+//go:noescape
+func conv1x3PartNEON(t *convTile)
+
+// conv1x4PartNEON computes one block of k for 1 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv1x4PartNEON(t *convTile)
+
+// conv2x4NEON computes one block of k for 2 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv2x4NEON(t *convTile)
+
+// conv2x1PartNEON computes one block of k for 2 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv2x1PartNEON(t *convTile)
+
+// conv2x2PartNEON computes one block of k for 2 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv2x2PartNEON(t *convTile)
+
+// conv2x3PartNEON computes one block of k for 2 rows and panels of 3 vectors.
+//
+//go:noescape
+func conv2x3PartNEON(t *convTile)
+
+// conv2x4PartNEON computes one block of k for 2 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv2x4PartNEON(t *convTile)
+
+// conv3x4NEON computes one block of k for 3 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv3x4NEON(t *convTile)
+
+// conv3x1PartNEON computes one block of k for 3 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv3x1PartNEON(t *convTile)
+
+// conv3x2PartNEON computes one block of k for 3 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv3x2PartNEON(t *convTile)
+
+// conv3x3PartNEON computes one block of k for 3 rows and panels of 3 vectors.
+//
+//go:noescape
+func conv3x3PartNEON(t *convTile)
+
+// conv3x4PartNEON computes one block of k for 3 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv3x4PartNEON(t *convTile)
+
+// conv4x4NEON computes one block of k for 4 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv4x4NEON(t *convTile)
+
+// conv4x1PartNEON computes one block of k for 4 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv4x1PartNEON(t *convTile)
+
+// conv4x2PartNEON computes one block of k for 4 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv4x2PartNEON(t *convTile)
+
+// conv4x3PartNEON computes one block of k for 4 rows and panels of 3 vectors.
+//
+//go:noescape
+func conv4x3PartNEON(t *convTile)
+
+// conv4x4PartNEON computes one block of k for 4 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv4x4PartNEON(t *convTile)
+
+// conv5x4NEON computes one block of k for 5 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv5x4NEON(t *convTile)
+
+// conv5x1PartNEON computes one block of k for 5 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv5x1PartNEON(t *convTile)
+
+// conv5x2PartNEON computes one block of k for 5 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv5x2PartNEON(t *convTile)
+
+// conv5x3PartNEON computes one block of k for 5 rows and panels of 3 vectors.
+//
+//go:noescape
+func conv5x3PartNEON(t *convTile)
+
+// conv5x4PartNEON computes one block of k for 5 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv5x4PartNEON(t *convTile)
+
+// conv6x4NEON computes one block of k for 6 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv6x4NEON(t *convTile)
+
+// conv6x1PartNEON computes one block of k for 6 rows and panels of 1 vectors.
+//
+//go:noescape
+func conv6x1PartNEON(t *convTile)
+
+// conv6x2PartNEON computes one block of k for 6 rows and panels of 2 vectors.
+//
+//go:noescape
+func conv6x2PartNEON(t *convTile)
+
+// conv6x3PartNEON computes one block of k for 6 rows and panels of 3 vectors.
+//
+//go:noescape
+func conv6x3PartNEON(t *convTile)
+
+// conv6x4PartNEON computes one block of k for 6 rows and panels of 4 vectors.
+//
+//go:noescape
+func conv6x4PartNEON(t *convTile)
+
+// convTilesNEON holds the tiles by rows-1: of whole panels, then of 1 to 4 vectors of which the last may be a part.
+var convTilesNEON = [6][5]func(*convTile){
+	{conv1x4NEON, conv1x1PartNEON, conv1x2PartNEON, conv1x3PartNEON, conv1x4PartNEON},
+	{conv2x4NEON, conv2x1PartNEON, conv2x2PartNEON, conv2x3PartNEON, conv2x4PartNEON},
+	{conv3x4NEON, conv3x1PartNEON, conv3x2PartNEON, conv3x3PartNEON, conv3x4PartNEON},
+	{conv4x4NEON, conv4x1PartNEON, conv4x2PartNEON, conv4x3PartNEON, conv4x4PartNEON},
+	{conv5x4NEON, conv5x1PartNEON, conv5x2PartNEON, conv5x3PartNEON, conv5x4PartNEON},
+	{conv6x4NEON, conv6x1PartNEON, conv6x2PartNEON, conv6x3PartNEON, conv6x4PartNEON},
+}
+
+// packPatchesNEON sets dst[i·dstRow+j] = src[offsets[i]+j] for i < rows and j < width, 0 < width <= 16. Row and offsets are in bytes.
+//
+//go:noescape
+func packPatchesNEON(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
+
+// packPanelsNEON sets dst[p·dstPanel + 16·i + j] = src[i·srcRow + 16·p + j] for i < rows, p < panels and j < 16. Panel and row are in bytes.
+//
+//go:noescape
+func packPanelsNEON(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
+
+// depthwise1NEON computes rows of 1 vectors of one channel.
+//
+//go:noescape
+func depthwise1NEON(t *depthTile)
+
+// depthwise2NEON computes rows of 2 vectors of one channel.
+//
+//go:noescape
+func depthwise2NEON(t *depthTile)
+
+// depthwise3NEON computes rows of 3 vectors of one channel.
+//
+//go:noescape
+func depthwise3NEON(t *depthTile)
+
+// depthwise4NEON computes rows of 4 vectors of one channel.
+//
+//go:noescape
+func depthwise4NEON(t *depthTile)
+
+// depthwiseNEON holds the rows of a depthwise convolution by vectors-1.
+var depthwiseNEON = [4]func(*depthTile){
+	depthwise1NEON,
+	depthwise2NEON,
+	depthwise3NEON,
+	depthwise4NEON,
+}

@@ -18,10 +18,10 @@ func conv(f *file) {
 			}
 			convTile(f, s, r, 1, true)
 		}
-		fmt.Fprintf(&f.stubs, "\n// convTiles%s holds the tiles by rows-1: one vector, two, two of which the second is masked.\n", s.name)
-		fmt.Fprintf(&f.stubs, "var convTiles%s = [%d][3]func(*convTile){\n", s.name, rows)
+		fmt.Fprintf(&f.stubs, "\n// convTiles%s holds the tiles by rows-1: of whole panels, then of one vector or two, the last of which is masked.\n", s.name)
+		fmt.Fprintf(&f.stubs, "var convTiles%s = [%d][5]func(*convTile){\n", s.name, rows)
 		for r := 1; r <= rows; r++ {
-			fmt.Fprintf(&f.stubs, "\t{%s, %s, %s},\n", convTileName(s, r, 1, true), convTileName(s, r, 2, s.kMasks), convTileName(s, r, 2, true))
+			fmt.Fprintf(&f.stubs, "\t{%s, %s, %s},\n", convTileName(s, r, 2, s.kMasks), convTileName(s, r, 1, true), convTileName(s, r, 2, true))
 		}
 		fmt.Fprintf(&f.stubs, "}\n")
 		packPatches(f, s)
@@ -240,7 +240,7 @@ func packPanels(f *file, s isa) {
 
 // stageRows emits the copy of rows of elements that are step apart, 1 or 2.
 func stageRows(f *file, step int) {
-	f.function(fmt.Sprintf("stageRows%dAVX2", step), "dst *float32, dstRow int, src *float32, srcRow, rows, n int", 48,
+	f.function(fmt.Sprintf("stageRows%d", step), "dst *float32, dstRow int, src *float32, srcRow, rows, n int", 48,
 		fmt.Sprintf("sets dst[i·dstRow + j] = src[i·srcRow + %d·j] for i < rows and j < n, both above 0. Rows are in bytes.", step))
 	f.p("MOVQ dst+0(FP), DI")
 	f.p("MOVQ dstRow+8(FP), DX")

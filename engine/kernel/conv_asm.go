@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -41,17 +41,16 @@ type depthTile struct {
 
 // convTiling is the assembly of one implementation.
 type convTiling struct {
-	rows, lanes int
-	tiles       [][3]func(*convTile)
-	pack        func(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
-	panels      func(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
-	depthwise   [4]func(*depthTile)
+	rows, vectors, lanes int
+	// tiles by rows-1: of whole panels, then of 1 to vectors vectors, the last of which is masked.
+	tiles     [][5]func(*convTile)
+	pack      func(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
+	panels    func(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
+	depthwise [4]func(*depthTile)
 }
 
-var convTilings = [implementations]convTiling{
-	avx2:   {rows: 6, lanes: 8, tiles: convTilesAVX2[:], pack: packPatchesAVX2, panels: packPanelsAVX2, depthwise: depthwiseAVX2},
-	avx512: {rows: 14, lanes: 16, tiles: convTilesAVX512[:], pack: packPatchesAVX512, panels: packPanelsAVX512, depthwise: depthwiseAVX512},
-}
+// width is that of a panel.
+func (t *convTiling) width() int { return t.vectors * t.lanes }
 
 // convWay is how a convolution is computed.
 type convWay uint8
@@ -95,7 +94,7 @@ func (c *Conv) makePlan() {
 	}
 	p.tiling = &convTilings[c.made]
 	n, w := c.out(), &c.Window
-	width := 2 * p.tiling.lanes
+	width := p.tiling.width()
 	threads := runtime.GOMAXPROCS(0)
 	if c.serial {
 		threads = 1
@@ -179,7 +178,7 @@ func groupsOf(n, rows int) int { return (n + rows - 1) / rows }
 
 func (c *Conv) packedLen() int {
 	if c.plan.way == outputRows {
-		return c.Groups * pad(c.Outputs, 2*c.plan.tiling.lanes) * c.depth()
+		return c.Groups * pad(c.Outputs, c.plan.tiling.width()) * c.depth()
 	}
 	return c.Groups * c.Outputs * c.depth()
 }
@@ -199,7 +198,7 @@ func (c *Conv) pack(dst, w []float32) {
 	perGroup := len(dst) / c.Groups
 	groups := groupsOf(c.Outputs, p.tiling.rows)
 	if p.way == outputRows {
-		groups = groupsOf(c.Outputs, 2*p.tiling.lanes)
+		groups = groupsOf(c.Outputs, p.tiling.width())
 	}
 	grain := max(1, elementGrain/(perGroup/groups))
 	if serial(c.Groups*groups, grain) {
@@ -218,7 +217,7 @@ func (c *Conv) packGroups(dst, w []float32, groups, lo, hi int) {
 		from, to := c.Outputs*r/groups, c.Outputs*(r+1)/groups
 		at, rows := from, to-from // of the group of rows in a block of k, in units of its k
 		if p.way == outputRows {
-			rows = 2 * p.tiling.lanes
+			rows = p.tiling.width()
 			at = r * rows
 			from, to = at, min(at+rows, c.Outputs)
 		}
@@ -366,7 +365,7 @@ func (r *convRun) packPanel(dst, x, src []float32, row, col, at, k0, deep, width
 func (r *convRun) columns(s *convScratch, image int, b convBlock) {
 	p := &r.plan
 	lanes, depth, n := p.tiling.lanes, r.depth(), r.out()
-	width := 2 * lanes
+	width := p.tiling.width()
 	g := image % r.Groups
 	x := r.x[image*r.Channels*r.in():][:r.Channels*r.in()]
 	y := r.y[image*r.Outputs*n:][:r.Outputs*n]
@@ -413,7 +412,7 @@ func (r *convRun) columns(s *convScratch, image int, b convBlock) {
 				}
 				setLanes(&t.mask, lanes, lanes)
 				t.panels = whole
-				tiles[1](t)
+				tiles[0](t)
 			}
 			if rest > 0 {
 				t.c = unsafe.Pointer(&y[from*n+b.at+whole*width])
@@ -421,7 +420,7 @@ func (r *convRun) columns(s *convScratch, image int, b convBlock) {
 				t.panels = 1
 				vectors := (rest + lanes - 1) / lanes
 				setLanes(&t.mask, lanes, rest-(vectors-1)*lanes)
-				tiles[2*(vectors-1)](t)
+				tiles[vectors](t)
 			}
 			if t.last == 1 && !r.end.plain() {
 				for o := from; o < to; o++ {
@@ -437,7 +436,7 @@ func (r *convRun) columns(s *convScratch, image int, b convBlock) {
 func (r *convRun) outputs(s *convScratch, first, g, share int) {
 	p := &r.plan
 	lanes, depth, n := p.tiling.lanes, r.depth(), r.out()
-	width := 2 * lanes
+	width := p.tiling.width()
 	images := min(p.together, r.Batch-first)
 	allPanels := (r.Outputs + width - 1) / width
 	from, end := allPanels*share/p.shares, allPanels*(share+1)/p.shares
@@ -473,7 +472,7 @@ func (r *convRun) outputs(s *convScratch, first, g, share int) {
 				t.b = unsafe.Pointer(&weights[k0*allPanels*width+from*width*deep])
 				image, j := lo/b.n, lo%b.n
 				t.c = unsafe.Pointer(&s.sums[(image*n+b.at+j)*pitch])
-				p.tiling.tiles[hi-lo-1][1](t)
+				p.tiling.tiles[hi-lo-1][0](t)
 			}
 		}
 	}
@@ -549,10 +548,14 @@ func (t *convTile) setBlock(k0, deep, depth int) {
 	}
 }
 
-// setLanes makes the mask of the first n lanes: bits for AVX-512, words for AVX2.
+// setLanes makes the mask of the first n lanes: bits for AVX-512, words for AVX2, their number for NEON.
 func setLanes(mask *[8]uint32, lanes, n int) {
-	if lanes == 16 {
+	switch lanes {
+	case 16:
 		mask[0] = 1<<n - 1
+		return
+	case 4:
+		mask[0] = uint32(n)
 		return
 	}
 	for i := range mask {
@@ -598,9 +601,9 @@ func stageRows(dst, src []float32, dstRow, srcRow, rows, n, step int) {
 		stageRowsGeneric(dst, src, dstRow, srcRow, rows, n, step)
 		return
 	}
-	copyRows := stageRows1AVX2
+	copyRows := stageRows1
 	if step == 2 {
-		copyRows = stageRows2AVX2
+		copyRows = stageRows2
 	}
 	_, _ = dst[(rows-1)*dstRow+n-1], src[(rows-1)*srcRow+(n-1)*step]
 	copyRows(&dst[0], 4*dstRow, &src[0], 4*srcRow, rows, n)

@@ -1,0 +1,13 @@
+//go:build !purego
+
+package kernel
+
+// There is no assembly on arm64 for depthwise planes that are not staged.
+
+type (
+	nearWindow struct{}
+	planeTile  struct{}
+)
+
+func (c *Conv) nearWindow() *nearWindow { return nil }
+func (r *convRun) near()                {}
