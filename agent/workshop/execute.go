@@ -31,7 +31,10 @@ func (w *Workshop) Execute(ctx context.Context, s *work.State, unit uint32) (*Ex
 	var recorder replay.Recorder
 	task := round.Task{Theta: public.Theta, Seed: u.Shard, Steps: int(s.Spec.Steps)}
 	out, err := w.trainer.Unit(ctx, task, func(point int, state []round.Entry) error {
-		if point > 0 && w.trainer.PointStep(point, task.Steps) == w.trainer.PointStep(point-1, task.Steps) {
+		if point == 0 {
+			return recorder.Known(point, w.first)
+		}
+		if w.trainer.PointStep(point, task.Steps) == w.trainer.PointStep(point-1, task.Steps) {
 			return recorder.Repeat(point)
 		}
 		list := make([]trace.Entry, len(state))

@@ -12,8 +12,10 @@ import (
 	"github.com/mutirao/mutirao/learn/data"
 	"github.com/mutirao/mutirao/learn/payload"
 	"github.com/mutirao/mutirao/learn/recipe"
+	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/trace"
 )
 
 // fruit is a workshop for the simulator's small run.
@@ -73,6 +75,28 @@ func TestExplainNamesWhatDiffers(t *testing.T) {
 	boast.Tokens *= 2
 	if text := w.Explain(e, boast, e.Payload); e.Opening.Agrees(boast) || !strings.Contains(text, "tokens") || len(text) > work.MaxDetail {
 		t.Errorf("twice the tokens: %q", text)
+	}
+}
+
+// TestFirstPoint: the start of a unit, which nobody hashes, has the root that hashing gives.
+func TestFirstPoint(t *testing.T) {
+	w := fruit(t, disk{})
+	e := unit(t, w)
+	public, err := w.Trainer().Initial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var points work.Points
+	_, err = w.Trainer().Unit(t.Context(), round.Task{Theta: public.Theta, Steps: 3}, func(point int, state []round.Entry) error {
+		var list []trace.Entry
+		for _, s := range state {
+			list = append(list, trace.Entry(s))
+		}
+		points[point] = trace.StateRoot(list)
+		return nil
+	})
+	if err != nil || points != e.Opening.Points {
+		t.Errorf("points %v, want %v (%v)", e.Opening.Points[:2], points[:2], err)
 	}
 }
 

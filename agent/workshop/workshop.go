@@ -30,6 +30,8 @@ type Workshop struct {
 
 	ref    work.StateRef // of public
 	public round.Public
+	first  merkle.Hash            // point 0 of every unit that starts from public
+	begin  map[string]merkle.Hash // roots of what a unit starts from besides the weights
 }
 
 // New makes a workshop from a recipe and its data, for who has both at hand.

@@ -46,6 +46,32 @@ func (t *Tensor) Append(dst []byte, lo, hi int) []byte {
 	return dst
 }
 
+// AppendRows is Append of rows of equal length, each stride elements behind the one before: of a rectangle of a matrix with so many columns.
+func (t *Tensor) AppendRows(dst []byte, first, width, stride, rows int) []byte {
+	if width == stride {
+		return t.Append(dst, first, first+rows*width)
+	}
+	d, ok := t.data.([]float32)
+	if !ok || !littleEndian || width == 0 {
+		for r := range rows {
+			dst = t.Append(dst, first+r*stride, first+r*stride+width)
+		}
+		return dst
+	}
+	from := len(dst)
+	for r := range rows {
+		row := d[first+r*stride : first+r*stride+width]
+		dst = append(dst, unsafe.Slice((*byte)(unsafe.Pointer(&row[0])), 4*width)...)
+	}
+	if holdsNaN(dst[from:]) {
+		dst = dst[:from]
+		for r := range rows {
+			dst = appendFloats(dst, d[first+r*stride:first+r*stride+width])
+		}
+	}
+	return dst
+}
+
 // littleEndian says whether this machine keeps float32 in memory as the encoding has them.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
@@ -76,6 +102,10 @@ func holdsNaN(b []byte) bool {
 		infinity  = 0x7f8000007f800000
 	)
 	var signs uint64
+	for ; len(b) >= 32; b = b[32:] {
+		signs |= infinity - binary.LittleEndian.Uint64(b)&magnitude | infinity - binary.LittleEndian.Uint64(b[8:])&magnitude |
+			infinity - binary.LittleEndian.Uint64(b[16:])&magnitude | infinity - binary.LittleEndian.Uint64(b[24:])&magnitude
+	}
 	for ; len(b) >= 8; b = b[8:] {
 		signs |= infinity - binary.LittleEndian.Uint64(b)&magnitude
 	}

@@ -118,3 +118,41 @@ func TestAppendFloats(t *testing.T) {
 		}
 	}
 }
+
+// TestAppendRows compares rectangles of matrices of all types with the same rows appended one by one.
+func TestAppendRows(t *testing.T) {
+	const rows, cols = 5, 7
+	for _, dt := range []DType{Float32, Int64, Uint8, Bool} {
+		x := New(dt, rows, cols)
+		for i := range rows * cols {
+			switch dt {
+			case Float32:
+				x.Float32()[i] = float32(i)
+			case Int64:
+				x.Int64()[i] = int64(i)
+			case Uint8:
+				Data[uint8](x)[i] = uint8(i)
+			case Bool:
+				x.Bool()[i] = i%3 == 0
+			}
+		}
+		for _, nan := range []int{-1, 0, 9, 34} {
+			if dt == Float32 && nan >= 0 {
+				x.Float32()[nan] = math.Float32frombits(0xFFC12345)
+			}
+			for width := 0; width <= cols; width++ {
+				for col := 0; col+width <= cols; col++ {
+					for height := 0; height <= rows; height++ {
+						want := []byte{1}
+						for r := range height {
+							want = x.Append(want, r*cols+col, r*cols+col+width)
+						}
+						if got := x.AppendRows([]byte{1}, col, width, cols, height); !bytes.Equal(got, want) {
+							t.Fatalf("%v, %d columns from %d, %d rows: % x, want % x", dt, width, col, height, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}

@@ -45,11 +45,27 @@ type Recorder struct {
 // Observe takes the state at a point; points come in ascending order from 0, each once. It hashes the state and keeps
 // nothing of it. The error is ErrIncomplete.
 func (r *Recorder) Observe(point int, state []trace.Entry) error {
+	if err := r.expect(point); err != nil {
+		return err
+	}
+	return r.Known(point, trace.StateRoot(state))
+}
+
+// Known takes the state root of a point that the caller knows without the state: that of the start follows from the model's. The error
+// is ErrIncomplete.
+func (r *Recorder) Known(point int, root merkle.Hash) error {
+	if err := r.expect(point); err != nil {
+		return err
+	}
+	r.execution.Points[point] = root
+	r.next++
+	return nil
+}
+
+func (r *Recorder) expect(point int) error {
 	if point != r.next || point >= trace.Points {
 		return fmt.Errorf("%w: point %d, expected %d of %d", ErrIncomplete, point, r.next, trace.Points)
 	}
-	r.execution.Points[point] = trace.StateRoot(state)
-	r.next++
 	return nil
 }
 

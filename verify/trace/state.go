@@ -3,7 +3,10 @@ package trace
 import (
 	"bytes"
 	"cmp"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/verify/merkle"
@@ -54,9 +57,7 @@ func StateLeaves(entries []Entry) []merkle.Hash {
 		hash  merkle.Hash
 	}
 	leaves := make([]leaf, len(entries))
-	for i, e := range entries {
-		leaves[i] = leaf{e, e.Leaf()}
-	}
+	each(entries, func(i int) { leaves[i] = leaf{entries[i], entries[i].Leaf()} })
 	slices.SortFunc(leaves, func(a, b leaf) int {
 		return cmp.Or(a.entry.Compare(b.entry), bytes.Compare(a.hash[:], b.hash[:]))
 	})
@@ -65,6 +66,36 @@ func StateLeaves(entries []Entry) []merkle.Hash {
 		hashes[i] = l.hash
 	}
 	return hashes
+}
+
+// entryBytes is the least work worth a goroutine: about 40 us.
+const entryBytes = 64 << 10
+
+// each calls f for every entry, by several goroutines if that is worth it. Large tensors are shared among goroutines by TileLeaves.
+func each(entries []Entry, f func(i int)) {
+	bytes := 0
+	for _, e := range entries {
+		bytes += e.Tensor.Len() * e.Tensor.DType().Size()
+	}
+	workers := min(runtime.GOMAXPROCS(0), len(entries), bytes/entryBytes)
+	if workers < 2 {
+		for i := range entries {
+			f(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < len(entries); i = int(next.Add(1)) - 1 {
+			f(i)
+		}
+	}
+	var wg sync.WaitGroup
+	for range workers - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
 }
 
 // Points is the number of states of one unit that its trace commits to: the start, 15 inner points and the end.

@@ -26,7 +26,8 @@ func TileLeaves(t *tensor.Tensor) []merkle.Hash {
 	g := newGrid(t.Shape())
 	leaves := make([]merkle.Hash, g.tiles())
 	hash := func(first, last int) {
-		buf := make([]byte, 1, 1+tileElements*t.DType().Size()) // merkle.Leaf's tag is zero
+		var space [1 + MaxTileBytes]byte // merkle.Leaf's tag is zero
+		buf := space[:1]
 		for i := first; i < last; i++ {
 			buf = g.appendTile(buf[:1], t, i)
 			leaves[i] = sha256.Sum256(buf)

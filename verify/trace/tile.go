@@ -65,10 +65,7 @@ func (g grid) at(i int) (tile, position int) {
 // appendTile appends the bytes of tile i: its elements in row-major order.
 func (g grid) appendTile(b []byte, t *tensor.Tensor, i int) []byte {
 	row, col, height, width := g.box(i)
-	for r := row; r < row+height; r++ {
-		b = t.Append(b, r*g.cols+col, r*g.cols+col+width)
-	}
-	return b
+	return t.AppendRows(b, row*g.cols+col, width, g.cols, height)
 }
 
 // Tiles returns the number of tiles of a tensor of the given shape.
