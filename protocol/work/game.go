@@ -83,7 +83,7 @@ func (t *turn) convict(u *Unit, c *Conviction) {
 		Account: u.Worker, Role: m.Role, Unit: u.Index, Amount: bond, To: payees[0].To, Bounty: bounty, Burned: bond.Minus(bounty), Detail: c.Detail,
 	})
 	for i, p := range payees {
-		id := fmt.Sprintf("r%d-u%d-bounty", t.Round.Number, u.Index)
+		id := fmt.Sprintf("r%d-u%d-refuted", t.Round.Number, u.Index)
 		if i > 0 {
 			id = fmt.Sprintf("%s-%d", id, i)
 		}
