@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz ledger-audit bench same-bits exhaustive onnx-conformance same-model generate clean
+.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model generate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ ledger-audit: ## the books of a simulation of MESSAGES (100,000) messages, recom
 
 bench: ## kernels and units; see bench/README.md
 	$(GO) test -run '^$$' -bench . -benchmem ./engine/... ./learn/round ./verify/trace
+
+bench-keeper: ## a message of the market with no record and with a million in the store (about two minutes)
+	for n in 0 1000000; do $(GO) test ./chain/x/market -run '^$$' -bench Message -benchtime 30x -timeout 30m -args -records $$n || exit 1; done
 
 same-bits: ## the same hashes from AVX-512, AVX2, portable Go, GOAMD64=v3, and arm64, riscv64, s390x (qemu-user)
 	tools/same-bits.sh

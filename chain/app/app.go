@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
@@ -59,6 +60,7 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	"github.com/mutirao/mutirao/chain/x/dispute"
+	"github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/protocol"
@@ -79,6 +81,9 @@ var permissions = map[string][]string{
 	work.ModuleName:                {authtypes.Burner},
 	dispute.ModuleName:             {authtypes.Burner},
 	registry.ModuleName:            {authtypes.Burner},
+	market.ModuleName:              {authtypes.Burner},
+	network.PoolAccount:            nil,
+	network.TreasuryAccount:        nil,
 }
 
 // App is the replicated state machine of one node.
@@ -103,6 +108,7 @@ type App struct {
 	Work      *work.Keeper
 	Registry  *registry.Keeper
 	Dispute   *dispute.Keeper
+	Market    *market.Keeper
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -118,7 +124,8 @@ func New(logger log.Logger, db dbm.DB, programs dispute.Programs, options ...fun
 	a := &App{BaseApp: base, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
 
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, consensustypes.StoreKey,
-		feemarkettypes.StoreKey, evmtypes.StoreKey, work.ModuleName, registry.ModuleName, dispute.ModuleName}
+		feemarkettypes.StoreKey, evmtypes.StoreKey, work.ModuleName, registry.ModuleName, dispute.ModuleName,
+		market.ModuleName}
 	keys := storetypes.NewKVStoreKeys(names...)
 	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
 	// The EVM snapshots these stores around calls to precompiles; names keeps their order fixed.
@@ -185,6 +192,10 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		return err
 	}
 
+	if a.Market, err = market.NewKeeper(store(market.ModuleName), a.Bank, moduleAccount(network.PoolAccount), moduleAccount(network.TreasuryAccount)); err != nil {
+		return err
+	}
+
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
 		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, network.EVMChainID, "").
 		WithStaticPrecompiles(map[common.Address]corevm.PrecompiledContract{
@@ -194,10 +205,21 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	return nil
 }
 
-// blocked lists the module accounts and the precompile, to which nobody may send coins directly.
+// open are the module accounts that receive payments.
+var open = []string{network.PoolAccount, network.TreasuryAccount}
+
+// moduleAccount is the address of a module account, whose key nobody has.
+func moduleAccount(name string) protocol.Account {
+	return protocol.Account(authtypes.NewModuleAddress(name))
+}
+
+// blocked lists the module accounts but those that are open, and the precompile: nobody may send coins there directly.
 func blocked() map[string]bool {
 	out := make(map[string]bool, len(permissions))
 	for name := range permissions {
+		if slices.Contains(open, name) {
+			continue
+		}
 		out[authtypes.NewModuleAddress(name).String()] = true
 	}
 	out[sdk.AccAddress(infer.Address[:]).String()] = true
@@ -213,6 +235,7 @@ func (a *App) addModules() error {
 		feemarket.NewAppModule(a.FeeMarket),
 		vm.NewAppModule(a.EVM, a.Account, a.Bank, a.Account.AddressCodec()),
 		registry.NewModule(a.Registry, a.Account.AddressCodec()),
+		market.NewModule(a.Market, a.Account.AddressCodec()),
 		work.NewModule(a.Work, a.Account.AddressCodec()),
 		dispute.NewModule(a.Dispute, a.Account.AddressCodec()),
 	)
@@ -221,11 +244,12 @@ func (a *App) addModules() error {
 	a.manager.SetOrderBeginBlockers(stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
 	// The fee market comes last to see all gas of the block.
 	// A run goes on in the block in which the last dispute that it waits for ends.
-	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
+	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, market.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName)
 	// The EVM reads the coin's metadata from the bank; staking checks its pools against balances.
 	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
-		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName, dispute.ModuleName}
+		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName, dispute.ModuleName,
+		market.ModuleName}
 	a.manager.SetOrderInitGenesis(order...)
 	a.manager.SetOrderExportGenesis(order...)
 	return a.manager.RegisterServices(module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter()))
@@ -236,7 +260,14 @@ func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.Resp
 	if err := json.Unmarshal(req.AppStateBytes, &state); err != nil {
 		return nil, fmt.Errorf("genesis app state: %w", err)
 	}
-	return a.manager.InitGenesis(ctx, a.codec, state)
+	answer, err := a.manager.InitGenesis(ctx, a.codec, state)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range open { // before a payment would make an ordinary account there
+		a.Account.GetModuleAccount(ctx, name)
+	}
+	return answer, nil
 }
 
 func (a *App) onPendingTx(hash common.Hash) {

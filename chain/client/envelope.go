@@ -14,6 +14,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
+	"github.com/mutirao/mutirao/chain/x/market/marketpb"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol"
@@ -77,6 +78,8 @@ func Wrap(from protocol.Account, m protocol.Msg) (sdk.Msg, int, error) {
 		return &registrypb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	case "dispute":
 		return &disputepb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
+	case "market":
+		return &marketpb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	}
 	panic("client: message of unknown kind " + m.Kind())
 }

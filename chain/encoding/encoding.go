@@ -15,6 +15,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/dispute"
+	"github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/work"
 )
@@ -36,6 +37,7 @@ func New() evmencoding.Config {
 	feemarket.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	vm.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	registry.RegisterInterfaces(c.InterfaceRegistry)
+	market.RegisterInterfaces(c.InterfaceRegistry)
 	work.RegisterInterfaces(c.InterfaceRegistry)
 	dispute.RegisterInterfaces(c.InterfaceRegistry)
 	return c

@@ -25,7 +25,9 @@ import (
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
+	markethost "github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
@@ -51,7 +53,8 @@ type Balance struct {
 type Spec struct {
 	Time       time.Time // when the first block may be made; kept to the second, in UTC
 	Validators []Keys
-	Accounts   []Balance // distinct addresses, amounts above zero
+	Accounts   []Balance      // distinct addresses, amounts above zero
+	Market     *market.Params // nil for the rules' default
 }
 
 // New makes the genesis document. Validators have equal stake; the bonded pool and the supply are the exact sums. It
@@ -117,10 +120,15 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		feemarkettypes.ModuleName: feeMarket(),
 		evmtypes.ModuleName:       evm(),
 	}
-	raw := make(map[string]json.RawMessage, len(states))
+	raw := make(map[string]json.RawMessage, len(states)+1)
 	for name, state := range states {
 		if raw[name], err = enc.Codec.MarshalJSON(state); err != nil {
 			return nil, fmt.Errorf("genesis of %s: %w", name, err)
+		}
+	}
+	if s.Market != nil {
+		if raw[markethost.ModuleName], err = markethost.Genesis(*s.Market); err != nil {
+			return nil, fmt.Errorf("genesis of the market: %w", err)
 		}
 	}
 	if doc.AppState, err = json.Marshal(raw); err != nil { // maps are written in the order of their keys

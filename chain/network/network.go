@@ -30,6 +30,11 @@ const (
 	// AddressPrefix is the bech32 prefix of accounts. Ours are shown in hex; the SDK's own modules print this form.
 	AddressPrefix = "mut"
 
+	// PoolAccount and TreasuryAccount are the module accounts of validators and verifiers, and of the community. Nothing pays
+	// out of them yet.
+	PoolAccount     = "pool"
+	TreasuryAccount = "treasury"
+
 	// MinGasPrice is the floor of the base fee, in amut per gas. A million gas costs 10^-9 MUT at this price, so a
 	// newcomer can work with almost nothing; blocks fuller than half raise the base fee by an eighth each (EIP-1559),
 	// which is what makes spam expensive.

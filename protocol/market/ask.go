@@ -19,6 +19,7 @@ type Ask struct {
 	Reserve  auction.Price    `json:"reserve"`
 	Until    protocol.Height  `json:"until"`     // the last block in which it takes a lease
 	Notice   uint64           `json:"notice"`    // blocks before the provider may take a unit back
+	Placed   protocol.Height  `json:"placed"`    // the block in which its terms were set
 	UnitBond money.Amount     `json:"unit_bond"` // to be locked for each unit
 	Bond     money.Amount     `json:"bond"`      // locked: UnitBond for each unit, less what was forfeited
 	Closing  bool             `json:"closing"`   // it takes no more leases until it is placed again, and goes when the last one closes
@@ -78,7 +79,7 @@ func Offer(m PlaceAsk, known *Ask, from protocol.Account, p Params, env protocol
 	}
 	ask := Ask{
 		ID: AskID(from, m.Class), Owner: from, Class: m.Class, Units: m.Units, Reserve: m.Reserve, Until: m.Until,
-		Notice: m.Notice, UnitBond: m.UnitBond,
+		Notice: m.Notice, UnitBond: m.UnitBond, Placed: env.Height,
 	}
 	ask.Bond = m.UnitBond.Times(uint64(m.Units))
 	if known == nil {
@@ -109,6 +110,25 @@ func Withdraw(ask Ask, from protocol.Account) (Ask, []protocol.Effect, error) {
 	ask.Closing = true
 	return ask, ask.shrink(), nil
 }
+
+// joins reports whether the ask takes part in the batch that is open in a block: it does not if its terms were set when bids
+// of that batch were being opened, so that nobody answers to a bid that was sealed. Rule: spec/market.md §7.
+func (a *Ask) joins(p Params, now protocol.Height) bool {
+	return p.Batch(a.Placed) != p.Batch(now) || !p.revealing(a.Placed)
+}
+
+// Lapse closes an ask whose last block has passed, as if its owner had withdrawn it. The ask is gone if it has no units left.
+// Effect: the bonds of free units are paid back. Rule: spec/market.md §6.
+func Lapse(ask Ask, env protocol.Env) (Ask, []protocol.Effect) {
+	if env.Height < ask.Until {
+		return ask, nil
+	}
+	ask.Closing = true
+	return ask, ask.shrink()
+}
+
+// Open reports whether units of the ask can be leased, so that the host lists it among the offers of its class.
+func (a Ask) Open() bool { return !a.Closing && a.Units > a.Leased }
 
 // release ends the use of leased units. They are watched until the window closes.
 func (a *Ask) release(units uint32) {

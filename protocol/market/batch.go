@@ -26,18 +26,32 @@ type Outcome struct {
 	Effects []protocol.Effect
 }
 
-// ClassPrice is what a class cost in a batch.
+// ClassPrice is what a class cost in a batch. It is a record: final.
 type ClassPrice struct {
-	Class Class         `json:"class"`
-	Quote auction.Quote `json:"quote"`
-	Units uint64        `json:"units"`
+	Class  Class           `json:"class"`
+	Quote  auction.Quote   `json:"quote"`
+	Units  uint64          `json:"units"`
+	Batch  uint64          `json:"batch"`
+	Height protocol.Height `json:"height"`
+}
+
+// RecordKind is "price".
+func (ClassPrice) RecordKind() string { return "price" }
+
+// RecordKey is the number of the batch, so that keys sort in time.
+func (c ClassPrice) RecordKey() string { return fmt.Sprintf("%016x", c.Batch) }
+
+// Draw is what sorts the orders of a batch: the hash of the block that ends it, which nobody knew when the bids were sealed and
+// the asks of the batch were placed. Rule: spec/market.md §7.
+func Draw(block []byte, batch uint64) protocol.Hash {
+	return new(protocol.Preimage).Bytes(block).Uint64(batch).Digest("mutirao/market/draw")
 }
 
 // Clear ends a batch. Effects: deposits go back less what leases cost; a bid that stayed sealed loses part of its deposit.
 // A proposal by somebody else is taken instead of the built-in solver's allocation if it is valid and better by a thousandth
 // of the bound or more; pass nil for none. Rule: spec/market.md §7.
 func Clear(r Round, proposal *auction.Allocation, p Params, env protocol.Env) (Outcome, error) {
-	b := arrange(r, env)
+	b := arrange(r, p, env)
 	allocation := auction.Clear(b.book)
 	worth, err := auction.Check(b.book, allocation)
 	if err != nil {
@@ -69,7 +83,8 @@ type batch struct {
 }
 
 // arrange makes the book. Orders are sorted by their digest with the draw; owners and classes are numbered as they appear.
-func arrange(r Round, env protocol.Env) *batch {
+// Classes are those of asks; what bids want of others cannot be had, and takes no part.
+func arrange(r Round, p Params, env protocol.Env) *batch {
 	b := &batch{}
 	classes, owners := map[Class]uint32{}, map[protocol.Account]uint32{}
 	class := func(c Class) uint32 {
@@ -90,7 +105,7 @@ func arrange(r Round, env protocol.Env) *batch {
 	}
 	for _, c := range drawn(r.Asks, r.Draw, func(c Candidate) protocol.Hash { return c.Ask.ID }) {
 		units := c.Ask.free(env.Height)
-		if units == 0 {
+		if units == 0 || !c.Ask.joins(p, env.Height) {
 			continue
 		}
 		b.asks = append(b.asks, c)
@@ -104,7 +119,12 @@ func arrange(r Round, env protocol.Env) *batch {
 		}
 		out := auction.Bid{Owner: owner(bid.Owner), Whole: bid.Open.Whole, MinReputation: bid.Open.MinReputation}
 		for _, a := range bid.Open.Alternatives {
-			out.Alternatives = append(out.Alternatives, auction.Alternative{Class: class(a.Class), Units: a.Units, Limit: a.Limit})
+			if c, ok := classes[a.Class]; ok {
+				out.Alternatives = append(out.Alternatives, auction.Alternative{Class: c, Units: a.Units, Limit: a.Limit})
+			}
+		}
+		if len(out.Alternatives) == 0 {
+			continue
 		}
 		b.bids, b.book.Bids = append(b.bids, bid), append(b.book.Bids, out)
 	}
@@ -168,7 +188,7 @@ func (b *batch) outcome(r Round, a auction.Allocation, w auction.Worth, p Params
 	}
 	for c, n := range units {
 		if n > 0 {
-			out.Prices = append(out.Prices, ClassPrice{b.classes[c], a.Quotes[c], n})
+			out.Prices = append(out.Prices, ClassPrice{b.classes[c], a.Quotes[c], n, p.Batch(env.Height), env.Height})
 		}
 	}
 	slices.SortFunc(out.Prices, func(a, b ClassPrice) int {

@@ -491,3 +491,110 @@ func TestRecordsSurviveJSON(t *testing.T) {
 		t.Errorf("%+v became %+v: %v", a, back, err)
 	}
 }
+
+// Who places an ask while bids are being opened has seen some of them, so the ask waits for the next batch.
+func TestAnAskPlacedWhileBidsAreOpenedWaits(t *testing.T) {
+	for _, c := range []struct {
+		placed protocol.Height
+		leases int
+	}{{5, 1}, {6, 0}, {9, 0}} {
+		h := newHost(t, 4)
+		terms := Terms{Alternatives: []Alternative{{cpu(0), 1, 100}, {cpu(1), 1, 100}}, Tenors: 1}
+		id, err := h.bid(1, terms, terms.Most())
+		h.must(err)
+		for h.h < 10 {
+			if h.h == c.placed {
+				h.must(h.offer(0, PlaceAsk{Class: cpu(0), Units: 1, Reserve: 50, Until: 1000, UnitBond: money.New(1000 * Tick)}))
+			}
+			if h.h == 6 {
+				h.must(h.reveal(id))
+			}
+			h.endBlock()
+		}
+		if len(h.leases) != c.leases {
+			t.Errorf("an ask of block %d: %d leases", c.placed, len(h.leases))
+		}
+	}
+}
+
+func TestAnAskLapses(t *testing.T) {
+	h := newHost(t, 1)
+	h.must(h.offer(0, PlaceAsk{Class: cpu(0), Units: 3, Reserve: 50, Until: 5, UnitBond: money.New(1000 * Tick)}))
+	a := h.asks[AskID(account(0), cpu(0))]
+	if same, effects := Lapse(a, protocol.Env{Height: 4}); same != a || effects != nil {
+		t.Error("it lapsed in time")
+	}
+	a.Leased = 1
+	a, effects := Lapse(a, protocol.Env{Height: 5})
+	if want := money.New(2000 * Tick); a.Units != 1 || a.Open() || len(effects) != 1 || effects[0].(protocol.Pay).Amount != want {
+		t.Errorf("%+v %v", a, effects)
+	}
+}
+
+// The price of an instant lease is the base price or, if that buys too little, the reserve of the dearest ask in it.
+func TestInstantPrice(t *testing.T) {
+	offers := []Candidate{
+		{Ask{Class: cpu(0), Units: 2, Reserve: 50, Until: 9}, 0}, {Ask{Class: cpu(0), Units: 2, Reserve: 60, Until: 9}, 3},
+		{Ask{Class: cpu(1), Units: 9, Reserve: 1, Until: 9}, 7},
+	}
+	for _, c := range []struct {
+		units, grade uint32
+		base, price  auction.Price
+		found        uint32
+	}{{1, 0, 40, 50, 1}, {2, 0, 55, 55, 2}, {3, 0, 40, 60, 3}, {3, 0, 70, 70, 3}, {5, 0, 40, 60, 4}, {1, 1, 40, 60, 1}, {1, 4, 40, 40, 0}} {
+		if price, found := Instant(cpu(0), c.units, c.grade, c.base, offers, protocol.Env{}); price != c.price || found != c.found {
+			t.Errorf("%+v: %d units at %d", c, found, price)
+		}
+	}
+}
+
+// A class that is looked at once has the price of one that is looked at after every batch.
+func TestClassCatchesUp(t *testing.T) {
+	a := Ask{Class: cpu(0), Units: 10, Reserve: 1000}
+	for leased := range uint32(11) {
+		b := a
+		b.Leased = leased
+		s := NewClass(a, 3).Changed(Ask{}, a).Changed(a, b)
+		step := s
+		for batch := uint64(3); batch <= 200; batch++ {
+			step = step.At(batch)
+		}
+		if once := s.At(200); once != step {
+			t.Errorf("%d of 10 leased: %+v at once, %+v in steps", leased, once, step)
+		}
+		if gone := s.Changed(b, Ask{}); gone.Offered != 0 || gone.Leased != 0 {
+			t.Errorf("%+v without asks", gone)
+		}
+	}
+}
+
+// Messages come from strangers: what is accepted means the same when it is written again.
+func FuzzDecodeMsg(f *testing.F) {
+	terms := Terms{Alternatives: []Alternative{{cpu(0), 1, 5}}, Tenors: 1}
+	for _, m := range []protocol.Msg{
+		PlaceAsk{Class: cpu(0), Units: 1, Reserve: 2, Until: 3, UnitBond: money.New(4)}, WithdrawAsk{}, SealBid{Deposit: money.New(1)},
+		OpenBid{Terms: terms}, TakeNow{Class: cpu(1), Units: 1, Tenors: 1}, AcceptLease{}, SettleLease{}, EndLease{},
+	} {
+		body, err := json.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(m.Kind(), body)
+	}
+	f.Fuzz(func(t *testing.T, kind string, body []byte) {
+		m, err := DecodeMsg(kind, body)
+		if err != nil {
+			if protocol.Code(err) == protocol.CodeUnknown {
+				t.Errorf("error without a code: %v", err)
+			}
+			return
+		}
+		again, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := DecodeMsg(kind, again); err != nil || fmt.Sprint(back) != fmt.Sprint(m) {
+			t.Errorf("%s: %v became %v: %v", kind, m, back, err)
+		}
+	})
+}

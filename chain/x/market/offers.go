@@ -1,0 +1,66 @@
+package market
+
+import (
+	"context"
+	"encoding/json"
+
+	"cosmossdk.io/collections"
+
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
+)
+
+// best lists open asks of a class, by reserve and then by id: most of them, or as many as enough wants.
+func (k *Keeper) best(ctx context.Context, class market.Class, most int, enough func(market.Candidate) bool, env protocol.Env, charge escrow.Charge) ([]market.Candidate, error) {
+	id := class.ID()
+	var list []market.Candidate
+	err := k.offers.Walk(ctx, collections.NewPrefixedTripleRange[[]byte, uint64, []byte](id[:]), func(key offer) (bool, error) {
+		a, err := k.Ask(ctx, protocol.Hash(key.K3()), charge)
+		if err != nil {
+			return true, err
+		}
+		r, err := k.Reputation(ctx, a.Owner, charge)
+		if err != nil {
+			return true, err
+		}
+		c := market.Candidate{Ask: a, Grade: r.Grade(env.Height)}
+		list = append(list, c)
+		return len(list) == most || enough(c), nil
+	})
+	return list, err
+}
+
+// all is for best: it is never enough.
+func all(market.Candidate) bool { return false }
+
+// units is for best: enough free ones of a reputation.
+func units(class market.Class, n, minReputation uint32, env protocol.Env) func(market.Candidate) bool {
+	return func(c market.Candidate) bool {
+		_, found := market.Instant(class, n, minReputation, 0, []market.Candidate{c}, env)
+		n -= found
+		return n == 0
+	}
+}
+
+// putAsks stores the asks of a list that changed.
+func (k *Keeper) putAsks(ctx context.Context, list []market.Candidate, changed []market.Ask, batch uint64) error {
+	before := make(map[protocol.Hash]market.Ask, len(list)) // looked up, never walked over
+	for _, c := range list {
+		before[c.Ask.ID] = c.Ask
+	}
+	for _, a := range changed {
+		if err := k.putAsk(ctx, before[a.ID], a, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) putBid(ctx context.Context, b market.Bid) error {
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return k.bids.Set(ctx, collections.Join(b.Batch, b.ID[:]), raw)
+}
