@@ -26,7 +26,7 @@ func (c *Client) MarketParams(ctx context.Context) (market.Params, error) {
 
 // Classes lists what is traded, with the base price of now, by id of the class.
 func (c *Client) Classes(ctx context.Context) ([]market.ClassState, error) {
-	return pages[market.ClassState](ctx, c, "Classes", func(after []byte) proto.Message { return &marketpb.ClassesRequest{After: after} })
+	return listAll[market.ClassState](ctx, c, "Classes", func(after []byte) proto.Message { return &marketpb.ClassesRequest{After: after} })
 }
 
 // Quote is what each of so many units of a class costs when they are taken at once, and how many of them are free. It returns
@@ -45,22 +45,22 @@ func (c *Client) Quote(ctx context.Context, class market.Class, units, minReputa
 // ClassAsks lists the open asks of a class, the cheapest first.
 func (c *Client) ClassAsks(ctx context.Context, class market.Class) ([]market.Ask, error) {
 	id := class.ID()
-	return pages[market.Ask](ctx, c, "Asks", func(after []byte) proto.Message { return &marketpb.AsksRequest{Class: id[:], After: after} })
+	return listAll[market.Ask](ctx, c, "Asks", func(after []byte) proto.Message { return &marketpb.AsksRequest{Class: id[:], After: after} })
 }
 
 // OwnAsks lists the asks of an account.
 func (c *Client) OwnAsks(ctx context.Context, owner protocol.Account) ([]market.Ask, error) {
-	return pages[market.Ask](ctx, c, "Asks", func(after []byte) proto.Message { return &marketpb.AsksRequest{Owner: owner[:], After: after} })
+	return listAll[market.Ask](ctx, c, "Asks", func(after []byte) proto.Message { return &marketpb.AsksRequest{Owner: owner[:], After: after} })
 }
 
 // Bids lists the bids of the batch that is open; terms are shown of those that have been opened.
 func (c *Client) Bids(ctx context.Context) ([]market.Bid, error) {
-	return pages[market.Bid](ctx, c, "Bids", func(after []byte) proto.Message { return &marketpb.BidsRequest{After: after} })
+	return listAll[market.Bid](ctx, c, "Bids", func(after []byte) proto.Message { return &marketpb.BidsRequest{After: after} })
 }
 
 // Leases lists the leases in which an account is buyer or provider, closed ones included.
 func (c *Client) Leases(ctx context.Context, who protocol.Account) ([]market.Lease, error) {
-	return pages[market.Lease](ctx, c, "Leases", func(after []byte) proto.Message { return &marketpb.LeasesRequest{Account: who[:], After: after} })
+	return listAll[market.Lease](ctx, c, "Leases", func(after []byte) proto.Message { return &marketpb.LeasesRequest{Account: who[:], After: after} })
 }
 
 // Lease returns one lease, or protocol.ErrNotFound.
@@ -83,13 +83,13 @@ func (c *Client) Grade(ctx context.Context, who protocol.Account) (uint32, error
 // Prices lists what a class cost in its batches, the oldest first.
 func (c *Client) Prices(ctx context.Context, class market.Class) ([]market.ClassPrice, error) {
 	id := class.ID()
-	return pages[market.ClassPrice](ctx, c, "Prices", func(after []byte) proto.Message {
+	return listAll[market.ClassPrice](ctx, c, "Prices", func(after []byte) proto.Message {
 		return &marketpb.PricesRequest{Class: id[:], After: string(after)}
 	})
 }
 
-// pages reads a list to its end.
-func pages[T any](ctx context.Context, c *Client, method string, request func(after []byte) proto.Message) ([]T, error) {
+// listAll reads a list to its end.
+func listAll[T any](ctx context.Context, c *Client, method string, request func(after []byte) proto.Message) ([]T, error) {
 	var list []T
 	var after []byte
 	for {
