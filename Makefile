@@ -32,7 +32,7 @@ bench: ## kernels and units; see bench/README.md
 bench-keeper: ## a message of the market with no record and with a million in the store (about two minutes)
 	for n in 0 1000000; do $(GO) test ./chain/x/market -run '^$$' -bench Message -benchtime 30x -timeout 30m -args -records $$n || exit 1; done
 
-same-bits: ## the same hashes from AVX-512, AVX2, portable Go, GOAMD64=v3, and arm64, riscv64, s390x (qemu-user)
+same-bits: ## the same hashes from AVX-512, AVX2, portable Go, GOAMD64=v3, and arm64 (NEON too), riscv64, s390x (qemu-user)
 	tools/same-bits.sh
 
 exhaustive: ## every function of one number on all 2^32 inputs (FUNCTIONS=Exp,Log KERNEL=avx2); ten seconds to minutes each

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests of engine/kernel and the vectors of engine/exec, published ones included, on every road to the same bits: each instruction set,
-# pure Go, GOAMD64=v3 and a compiler forbidden to fuse, and other processors under qemu-user. What cannot run here is
-# named, and makes the exit status 1 if STRICT=1 is set.
+# Runs the tests of engine/kernel and the vectors of engine/exec, published ones included, on every road to the same bits: each
+# instruction set, pure Go, GOAMD64=v3 and a compiler forbidden to fuse, and other processors under qemu-user, where assembly also
+# repeats a golden run of training. What cannot run here is named, and makes the exit status 1 if STRICT=1 is set.
 #   Debian: apt-get install qemu-user
 set -u
 cd "$(dirname "$0")/.."
@@ -76,6 +76,10 @@ while read -r arch cpu kernel model; do
 			continue
 		fi
 		some=$tests
+		if [ "$kernel" != portable ]; then
+			GOARCH=$arch CGO_ENABLED=0 $go test -c -o "$tmp/$arch.round.test" ./learn/round >"$tmp/log" 2>&1
+			check "$name under qemu, training" sh -c "cd learn/round && MUTIRAO_KERNEL=$kernel $qemu $tmp/$arch.round.test -test.run Golden"
+		fi
 	else
 		some='^TestVectors$|SelfTest|Values|Int8Same'
 	fi
