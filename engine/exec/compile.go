@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
@@ -86,6 +87,9 @@ func compileCalls(g *graph.Graph, calls []graph.Call, u *Update, w *Weights, ser
 	c.joinSilu(needed)
 	c.joinProducts(needed)
 	c.fuse(needed)
+	if u.State == nil {
+		c.channelsLast(needed)
+	}
 	p.guard, p.commit = -1, len(c.code)
 	if u.State != nil {
 		p.guard = c.ids[u.Guard]
@@ -99,6 +103,14 @@ func compileCalls(g *graph.Graph, calls []graph.Call, u *Update, w *Weights, ser
 		in := &c.code[i]
 		if in.group != nil {
 			p.steps = append(p.steps, step{in.call.Node, emitFused(c, in)})
+			continue
+		}
+		if in.relayout != nil {
+			p.steps = append(p.steps, step{in.call.Node, emitRelayout(in)})
+			continue
+		}
+		if in.take != nil {
+			p.steps = append(p.steps, step{in.call.Node, emitTake(in)})
 			continue
 		}
 		if in.scores != nil {
@@ -163,6 +175,9 @@ type instruction struct {
 	scores         *scores   // set for attention that a file writes out, of which call is the last product
 	rescale        *rescale  // the same for MatMulInteger and ConvInteger, whose results are float32 then
 	group          *fused    // set for an instruction that stands for several, of which call is the first
+	take           *taking   // set for a Gather that joinTakes made
+	relayout       *relayout // set for a copy that channelsLast made
+	from, to       kernel.Layout
 }
 
 func (c *compiler) add(v graph.Value, where place) int {

@@ -53,6 +53,14 @@ func (c *compiler) fuse(outputs []int) {
 		i += n
 	}
 	c.code = code
+	c.setMakers()
+}
+
+// setMakers notes which instruction writes each storage.
+func (c *compiler) setMakers() {
+	for i := range c.storages {
+		c.storages[i].maker = -1
+	}
 	for i, in := range c.code {
 		for _, id := range in.out {
 			c.storages[id].maker = i

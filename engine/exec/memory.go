@@ -87,7 +87,7 @@ func (in *instruction) overwrites(o, j int) bool {
 	if in.group != nil {
 		return in.group.overwrites(in.out[o], in.in[j])
 	}
-	return o == 0 && slices.Contains(operations[in.call.Node.Op].overwrites, j)
+	return o == 0 && in.relayout == nil && in.take == nil && slices.Contains(operations[in.call.Node.Op].overwrites, j)
 }
 
 // take finds a slot for s and marks it used.

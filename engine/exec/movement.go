@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/engine/tensor"
 )
 
@@ -85,16 +86,21 @@ func emitExpand(_ *compiler, in *instruction) func(*Program) error {
 }
 
 func emitConcat(_ *compiler, in *instruction) func(*Program) error {
-	axis := in.call.Axis()
-	strides := contiguous(in.call.Out[0].Shape)
+	if in.to == kernel.ChannelsLast && in.call.Axis() == 1 {
+		return emitConcatChannels(in)
+	}
+	rank := len(in.call.Out[0].Shape)
+	axis := in.laidAxis(in.call.Axis(), rank)
+	strides := contiguous(in.laid(in.call.Out[0].Shape))
 	ids, y, move := in.in, in.out[0], copierOf(in.call.Out[0].DType)
 	var loops []*loop
 	var starts []int
 	at := 0
 	for _, v := range in.call.In {
-		loops = append(loops, newLoop(v.Shape, strides, contiguous(v.Shape)))
+		shape := in.laid(v.Shape)
+		loops = append(loops, newLoop(shape, strides, contiguous(shape)))
 		starts = append(starts, at)
-		at += v.Shape[axis] * strides[axis]
+		at += shape[axis] * strides[axis]
 	}
 	return func(p *Program) error {
 		for i, id := range ids {
@@ -104,18 +110,61 @@ func emitConcat(_ *compiler, in *instruction) func(*Program) error {
 	}
 }
 
+// emitConcatChannels joins the channels of each place, which are last.
+func emitConcatChannels(in *instruction) func(*Program) error {
+	whole := planesOf(in.call.Out[0].Shape)
+	ids, y := in.in, in.out[0]
+	var parts []int
+	for _, v := range in.call.In {
+		parts = append(parts, v.Shape[1])
+	}
+	return func(p *Program) error {
+		at := 0
+		for i, id := range ids {
+			kernel.CopyRows(p.f32[y][at:], whole.channels, p.f32[id], parts[i], whole.batch*whole.places, parts[i])
+			at += parts[i]
+		}
+		return nil
+	}
+}
+
+// slicesChannels reports whether a Slice takes consecutive channels and all of the other axes.
+func (in *instruction) slicesChannels() bool {
+	for i, r := range in.call.Ranges() {
+		if r.Step != 1 || i != 1 && r.Len != in.call.In[0].Shape[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// emitSliceChannels takes some channels of each place, which are last.
+func emitSliceChannels(in *instruction) func(*Program) error {
+	whole, part := planesOf(in.call.In[0].Shape), in.call.Ranges()[1]
+	x, y := in.in[0], in.out[0]
+	return func(p *Program) error {
+		kernel.CopyRows(p.f32[y], part.Len, p.f32[x][part.Start:], whole.channels, whole.batch*whole.places, part.Len)
+		return nil
+	}
+}
+
 // slicing is a loop over a whole tensor's part, where the part is contiguous and the whole is walked with strides from start.
 func slicing(in *instruction, whole []int) (part, strides []int, start int) {
-	strides = contiguous(whole)
+	strides = contiguous(in.laid(whole))
+	part = make([]int, len(whole))
 	for i, r := range in.call.Ranges() {
-		start += r.Start * strides[i]
-		strides[i] *= r.Step
-		part = append(part, r.Len)
+		axis := in.laidAxis(i, len(whole))
+		start += r.Start * strides[axis]
+		strides[axis] *= r.Step
+		part[axis] = r.Len
 	}
 	return part, strides, start
 }
 
 func emitSlice(_ *compiler, in *instruction) func(*Program) error {
+	if in.to == kernel.ChannelsLast && in.slicesChannels() {
+		return emitSliceChannels(in)
+	}
 	part, strides, start := slicing(in, in.call.In[0].Shape)
 	return emitCopy(in, 0, newLoop(part, contiguous(part), strides), 0, start)
 }

@@ -42,6 +42,9 @@ func emitReduce(r reducer) func(*compiler, *instruction) func(*Program) error {
 			scale = func(out []float32) { kernel.DivScalar(out, out, float32(n)) }
 		}
 		outer, inner, neighbours := around(shape, axes)
+		if in.to == kernel.ChannelsLast {
+			outer, inner, neighbours = shape[0], shape[1], true
+		}
 		switch {
 		case neighbours && inner == 1:
 			return func(p *Program) error {

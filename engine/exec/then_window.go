@@ -15,6 +15,7 @@ type convThen struct {
 	low, high float32
 	apply     func(dst, src []float32)
 	steps     []channelStep
+	channels  int // of the output if they are last, else 0
 }
 
 // channelStep is one operation on a part of a channel: with a number of the channel, with another value of the same shape, or a
@@ -137,9 +138,9 @@ func (c *compiler) bounds(z int, group []int) (low, high float32, ok bool) {
 		switch op := in.call.Node.Op; {
 		case op == "Relu" && len(group) == 1:
 			return 0, high, true
-		case i == 0 && op == "Max" && len(in.in) == 2:
+		case i == 0 && op == "Max" && c.otherScalar(in, z) != nil:
 			low = *c.otherScalar(in, z)
-		case i == len(group)-1 && op == "Min" && len(in.in) == 2:
+		case i == len(group)-1 && op == "Min" && c.otherScalar(in, z) != nil:
 			high = *c.otherScalar(in, z)
 		default:
 			return 0, 0, false
@@ -149,8 +150,11 @@ func (c *compiler) bounds(z int, group []int) (low, high float32, ok bool) {
 	return low, high, len(group) <= 2
 }
 
-// otherScalar is the constant that a pointwise operator has beside z.
+// otherScalar is the constant that an operator of two operands has beside z, or nil.
 func (c *compiler) otherScalar(in *instruction, z int) *float32 {
+	if len(in.in) != 2 {
+		return nil
+	}
 	if in.in[0] == z {
 		return c.scalar(in.in[1])
 	}
@@ -168,7 +172,7 @@ func (t *convThen) bind() func(*Program) (*kernel.Then, kernel.After) {
 	if len(t.steps) > 0 {
 		after = func(y []float32, channel, at int) {
 			for i := range t.steps {
-				t.steps[i].run(program, y, channel, at)
+				t.steps[i].run(program, y, channel, at, t.channels)
 			}
 		}
 	}
@@ -184,11 +188,18 @@ func (t *convThen) bind() func(*Program) (*kernel.Then, kernel.After) {
 	}
 }
 
-// run does the step on a part of a channel, which begins at the element at.
-func (s *channelStep) run(p *Program, y []float32, channel, at int) {
+// run does the step on a part of a channel, which begins at the element at, or if channels are last, of whose number there are some, on
+// what kernel.After says.
+func (s *channelStep) run(p *Program, y []float32, channel, at, channels int) {
 	switch {
 	case s.apply != nil:
 		s.apply(y, y)
+	case s.whole < 0 && channels > 0:
+		for numbers := p.f32[s.numbers]; len(y) > 0; channel = 0 {
+			n := min(len(y), channels-channel)
+			s.op.rows(y[:n], y[:n], numbers[channel:channel+n])
+			y = y[n:]
+		}
 	case s.whole < 0:
 		s.op.rowScalar(y, y, p.f32[s.numbers][channel])
 	case s.reversed:

@@ -51,6 +51,8 @@ func (w *Weights) pack(t *tensor.Tensor, k, n int, trans bool) *kernel.Packed {
 type convolving struct {
 	t      *tensor.Tensor
 	shape  kernel.ConvShape
+	from   kernel.Layout
+	to     kernel.Layout
 	serial bool
 }
 
@@ -61,10 +63,10 @@ type convolved struct {
 }
 
 // convolve returns the plan of a convolution with t, and t packed for it.
-func (w *Weights) convolve(t *tensor.Tensor, s kernel.ConvShape, serial bool) *convolved {
-	key := convolving{t, s, serial}
+func (w *Weights) convolve(t *tensor.Tensor, s kernel.ConvShape, from, to kernel.Layout, serial bool) *convolved {
+	key := convolving{t, s, from, to, serial}
 	if w.convs[key] == nil {
-		plan := kernel.NewConv(s, serial)
+		plan := kernel.NewConvLayout(s, from, to, serial)
 		w.convs[key] = &convolved{plan, plan.Pack(t.Float32())}
 	}
 	return w.convs[key]

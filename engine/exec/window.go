@@ -20,12 +20,16 @@ func windowOf(call *graph.Call) kernel.Window {
 	return kernel.Along(axes...)
 }
 
+// convShape is a convolution as the kernels take it.
+func convShape(call *graph.Call) kernel.ConvShape {
+	xs, ws, g := call.In[0].Shape, call.In[1].Shape, call.Int("group")
+	return kernel.ConvShape{Batch: xs[0], Groups: g, Channels: ws[1], Outputs: ws[0] / g, Window: windowOf(call)}
+}
+
 // emitConv packs weights that are an initializer here, once. What follows the sums, a bias first, is in.conv.
 func emitConv(c *compiler, in *instruction) func(*Program) error {
-	xs, ws, g := in.call.In[0].Shape, in.call.In[1].Shape, in.call.Int("group")
-	shape := kernel.ConvShape{Batch: xs[0], Groups: g, Channels: ws[1], Outputs: ws[0] / g, Window: windowOf(in.call)}
 	x, w, y := in.in[0], in.in[1], in.out[0]
-	conv, packed := c.convolution(shape, w)
+	conv, packed := c.convolution(in)
 	var own kernel.ConvWeights // of weights that change
 	bind := in.conv.bind()
 	return func(p *Program) error {
@@ -40,24 +44,33 @@ func emitConv(c *compiler, in *instruction) func(*Program) error {
 	}
 }
 
-// convolution plans a convolution with weights in a storage, and packs them if they are an initializer.
-func (c *compiler) convolution(s kernel.ConvShape, w int) (*kernel.Conv, *kernel.ConvWeights) {
-	t, ok := c.initializers[w]
+// convolution plans a convolution, and packs its weights if they are an initializer.
+func (c *compiler) convolution(in *instruction) (*kernel.Conv, *kernel.ConvWeights) {
+	s := convShape(in.call)
+	t, ok := c.initializers[in.in[1]]
 	if !ok {
-		return kernel.NewConv(s, c.serial), nil
+		return kernel.NewConvLayout(s, in.from, in.to, c.serial), nil
 	}
 	owner := c.own
 	if c.weights.shared[t] {
 		owner = c.weights
 	}
-	v := owner.convolve(t, s, c.serial)
+	v := owner.convolve(t, s, in.from, in.to, c.serial)
 	return v.plan, v.weights
 }
 
 func emitMaxPool(_ *compiler, in *instruction) func(*Program) error {
 	w := windowOf(in.call)
 	x, y := in.in[0], in.out[0]
-	pool := kernel.MaxPool(in.call.In[0].Shape[0]*in.call.In[0].Shape[1], w)
+	shape := in.call.In[0].Shape
+	pool := kernel.MaxPool(shape[0]*shape[1], w)
+	if in.to == kernel.ChannelsLast {
+		pool := kernel.MaxPoolLast(shape[0], shape[1], w)
+		return func(p *Program) error {
+			pool.Run(p.f32[y], p.f32[x])
+			return nil
+		}
+	}
 	return func(p *Program) error {
 		pool.Run(p.f32[y], p.f32[x])
 		return nil

@@ -22,9 +22,10 @@ func (s *ConvShape) depth() int { return s.places() * s.Channels }
 // use. Source: ONNX Conv-11; order: spec/numerics.md §12.
 type Conv struct {
 	ConvShape
-	made   implementation // that the plan is for
-	serial bool           // it does not start goroutines
-	plan   convPlan
+	made     implementation // that the plan is for
+	serial   bool           // it does not start goroutines
+	from, to Layout         // of x and y
+	plan     convPlan
 }
 
 // ConvWeights are weights laid out for one convolution. They are not changed after Pack and safe for concurrent use.
@@ -34,13 +35,21 @@ type ConvWeights struct {
 }
 
 // After is what follows the steps of a Then, by channel: it is called with each part of y once, when that is complete. y begins at
-// the element at of the output and belongs to one channel, counted over all groups. Calls may run at the same time, and must not
-// depend on how y is cut.
+// the element at of the output and belongs to one channel, counted over all groups; if channels come last, it begins at that channel of a
+// place and goes on to others, then to other places. Calls may run at the same time, and must not depend on how y is cut.
 type After func(y []float32, channel, at int)
 
 // NewConv plans a convolution, which runs on one goroutine if serial says so.
 func NewConv(s ConvShape, serial bool) *Conv {
-	c := &Conv{ConvShape: s, made: current(), serial: serial}
+	return NewConvLayout(s, ChannelsFirst, ChannelsFirst, serial)
+}
+
+// NewConvLayout is NewConv for layouts of x and y. From channels last to channels first there is none.
+func NewConvLayout(s ConvShape, from, to Layout, serial bool) *Conv {
+	if from == ChannelsLast && to == ChannelsFirst {
+		panic("kernel: no convolution from channels last to channels first")
+	}
+	c := &Conv{ConvShape: s, made: current(), serial: serial, from: from, to: to}
 	if s.identity() { // one long row
 		c.Window = Along(Axis{s.in(), 1, 1, 1, 0, s.out()})
 	}
@@ -73,7 +82,7 @@ func (c *Conv) Run(y, x []float32, w *ConvWeights, then *Then, after After) {
 	if w.conv != c {
 		panic("kernel: the weights were packed for another convolution")
 	}
-	e := ending{after: after, low: float32(math.Inf(-1)), high: float32(math.Inf(1))}
+	e := ending{after: after, low: negativeInfinity, high: positiveInfinity}
 	if then != nil {
 		e.set(then, c.Groups*c.Outputs, len(y))
 	}
@@ -89,6 +98,8 @@ type ending struct {
 	apply          func(dst, src []float32)
 	after          After
 }
+
+var negativeInfinity, positiveInfinity = float32(math.Inf(-1)), float32(math.Inf(1))
 
 // set takes over what a Then says, for y of that many channels and elements.
 func (e *ending) set(then *Then, channels, elements int) {

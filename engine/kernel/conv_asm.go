@@ -47,6 +47,7 @@ type convTiling struct {
 	pack      func(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
 	panels    func(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
 	depthwise [4]func(*depthTile)
+	pixels    [][2]func(*pixelTile) // by rows-1 and vectors-1; none if channels are never last
 }
 
 // width is that of a panel.
@@ -65,6 +66,8 @@ const (
 	outputRows
 	// byPlane: depthwise, a plane at a time.
 	byPlane
+	// byPixels: y has its channels last; a row of a tile is an output and its columns are channels, so that tiles write y.
+	byPixels
 )
 
 // convBlock is a part of an output plane that is computed as a whole: n outputs from at on, in rows that are whole or one part of a
@@ -85,6 +88,7 @@ type convPlan struct {
 	pieces  []piece     // byPlane: what is staged of a plane that is staged whole
 	// outputRows: parts of the output channels of a group that are computed apart, and images whose outputs are rows together.
 	shares, together int
+	pixels           pixelPlan
 }
 
 func (c *Conv) makePlan() {
@@ -93,6 +97,10 @@ func (c *Conv) makePlan() {
 		return
 	}
 	p.tiling = &convTilings[c.made]
+	if c.to == ChannelsLast {
+		p.planPixels(c)
+		return
+	}
 	n, w := c.out(), &c.Window
 	width := p.tiling.width()
 	threads := runtime.GOMAXPROCS(0)
@@ -177,8 +185,11 @@ func pad(n, to int) int { return (n + to - 1) / to * to }
 func groupsOf(n, rows int) int { return (n + rows - 1) / rows }
 
 func (c *Conv) packedLen() int {
-	if c.plan.way == outputRows {
+	switch c.plan.way {
+	case outputRows:
 		return c.Groups * pad(c.Outputs, c.plan.tiling.width()) * c.depth()
+	case byPixels:
+		return pad(c.Outputs, c.plan.tiling.lanes) * c.depth()
 	}
 	return c.Groups * c.Outputs * c.depth()
 }
@@ -193,6 +204,9 @@ func (c *Conv) pack(dst, w []float32) {
 		return
 	case byPlane:
 		copy(dst, w)
+		return
+	case byPixels:
+		c.packPixels(dst, w)
 		return
 	}
 	perGroup := len(dst) / c.Groups
@@ -243,11 +257,13 @@ type convScratch struct {
 	tile     convTile
 	depth    depthTile
 	planes   planeTile
+	pixel    pixelTile
 	band     []float32 // staged input
 	bordered bool      // band has the padding of the planes that the tasks at hand stage
 	patches  []float32
 	sums     []float32 // outputRows: [outputs, channels]
 	sources  []imageSource
+	sweeps   []pixelSweep
 }
 
 var convScratches = sync.Pool{New: func() any { return new(convScratch) }}
@@ -264,7 +280,7 @@ func (c *Conv) run(y, x, w []float32, e *ending) {
 		return
 	}
 	if c.plan.way == byDefinition {
-		c.runGeneric(y, x, w, e)
+		c.runDefined(y, x, w, e)
 		return
 	}
 	r := convRun{c, y, x, w, *e}
@@ -278,6 +294,8 @@ func (c *Conv) run(y, x, w []float32, e *ending) {
 		tasks *= len(c.plan.blocks)
 	case outputRows:
 		tasks = groupsOf(c.Batch, c.plan.together) * c.Groups * c.plan.shares
+	case byPixels:
+		tasks = c.plan.pixels.chunks * c.plan.shares
 	}
 	macs := len(y) * c.depth()
 	if c.plan.way == byPlane {
@@ -306,10 +324,12 @@ func (r *convRun) tasks(lo, hi int) {
 			r.outputs(s, set/r.Groups*r.plan.together, set%r.Groups, task%r.plan.shares)
 		case byPlane:
 			r.planes(s, task)
+		case byPixels:
+			r.pixels(s, task/r.plan.shares, task%r.plan.shares)
 		}
 	}
 	clear(s.sources)
-	s.tile, s.depth = convTile{}, depthTile{}
+	s.tile, s.depth, s.pixel = convTile{}, depthTile{}, pixelTile{}
 	convScratches.Put(s)
 }
 

@@ -77,8 +77,16 @@ var convShapes = []ConvShape{
 	{1, 3, 1, 6, Along(axisOf(6, 3, 1, 1, 1, 1), axisOf(6, 3, 1, 1, 1, 1))},
 }
 
-func TestConvSame(t *testing.T) {
-	rng := rand.New(rand.NewPCG(41, 42))
+// convCase is a convolution with what follows it, and what it gives by the rule.
+type convCase struct {
+	ConvShape
+	x, w, plain, ended []float32
+	bias               []float32
+	then               Then
+}
+
+// convCases makes a case of each of the shapes and of some at random.
+func convCases(rng *rand.Rand) (cases []convCase) {
 	shapes := convShapes
 	for range 60 {
 		s := ConvShape{Batch: 1 + rng.IntN(2), Groups: 1 + rng.IntN(2)*rng.IntN(3), Channels: 1 + rng.IntN(40), Outputs: 1 + rng.IntN(70)}
@@ -124,28 +132,114 @@ func TestConvSame(t *testing.T) {
 			}
 			AddScalar(row, row, float32(plane%len(bias)))
 		}
+		cases = append(cases, convCase{s, x, w, plain, ended, bias, then})
+	}
+	return cases
+}
+
+func TestConvSame(t *testing.T) {
+	for i, s := range convCases(rand.New(rand.NewPCG(41, 42))) {
+		n, bias := s.out(), s.bias
 		each(t, func(t *testing.T) {
 			for _, procs := range []int{1, 3} {
 				before := runtime.GOMAXPROCS(procs)
 				defer runtime.GOMAXPROCS(before)
-				c := NewConv(s, false)
-				packed := c.Pack(w)
-				what := fmt.Sprintf("%+v with %d threads", s, procs)
-				y, unharmed := framed(t, len(plain), i%3)
-				c.Run(y, x, packed, nil, nil)
+				c := NewConv(s.ConvShape, false)
+				packed := c.Pack(s.w)
+				what := fmt.Sprintf("%+v with %d threads", s.ConvShape, procs)
+				y, unharmed := framed(t, len(s.plain), i%3)
+				c.Run(y, s.x, packed, nil, nil)
 				unharmed()
-				sameBits(t, what, y, plain)
-				c.Run(y, x, packed, &then, func(y []float32, channel, at int) {
+				sameBits(t, what, y, s.plain)
+				c.Run(y, s.x, packed, &s.then, func(y []float32, channel, at int) {
 					if at/n%len(bias) != channel || at%n+len(y) > n {
 						t.Errorf("%s: channel %d at %d", what, channel, at)
 					}
 					AddScalar(y, y, float32(channel))
 				})
 				unharmed()
-				sameBits(t, what+", then more", y, ended)
+				sameBits(t, what+", then more", y, s.ended)
 			}
 		})
 	}
+}
+
+// TestConvChannelsLast: a convolution gives the same numbers with its channels last.
+func TestConvChannelsLast(t *testing.T) {
+	cases := convCases(rand.New(rand.NewPCG(49, 50)))
+	for _, s := range pixelShapes {
+		rng := rand.New(rand.NewPCG(53, 54))
+		x, w := make([]float32, s.Batch*s.Channels*s.in()), make([]float32, s.Outputs*s.depth())
+		for _, list := range [][]float32{x, w} {
+			for j := range list {
+				list[j] = float32(rng.NormFloat64())
+			}
+		}
+		plain := convByRule(s, x, w)
+		ended := make([]float32, len(plain))
+		Relu(ended, plain)
+		for plane := range len(ended) / s.out() {
+			row := ended[plane*s.out():][:s.out()]
+			AddScalar(row, row, float32(plane%s.Outputs))
+		}
+		cases = append(cases, convCase{s, x, w, plain, ended, make([]float32, s.Outputs), Then{}.Relu()})
+	}
+	for i, s := range cases {
+		channels := s.Groups * s.Outputs
+		last := func(x []float32, channels int) []float32 {
+			y := make([]float32, len(x))
+			ToChannelsLast(y, x, s.Batch, channels, len(x)/(s.Batch*channels))
+			return y
+		}
+		plain, ended, then := last(s.plain, channels), last(s.ended, channels), s.then
+		if then.Add != nil {
+			then.Add = last(then.Add, channels)
+		}
+		numbers := make([]float32, channels)
+		for c := range numbers {
+			numbers[c] = float32(c)
+		}
+		each(t, func(t *testing.T) {
+			for _, procs := range []int{1, 3} {
+				before := runtime.GOMAXPROCS(procs)
+				defer runtime.GOMAXPROCS(before)
+				for _, from := range []Layout{ChannelsFirst, ChannelsLast} {
+					x := s.x
+					if from == ChannelsLast {
+						x = last(x, s.Groups*s.Channels)
+					}
+					c := NewConvLayout(s.ConvShape, from, ChannelsLast, false)
+					packed := c.Pack(s.w)
+					what := fmt.Sprintf("%+v from layout %d with %d threads", s.ConvShape, from, procs)
+					y, unharmed := framed(t, len(plain), i%3)
+					c.Run(y, x, packed, nil, nil)
+					unharmed()
+					sameBits(t, what, y, plain)
+					c.Run(y, x, packed, &then, func(y []float32, channel, at int) {
+						if at%channels != channel || channel > 0 && channel+len(y) > channels || channel == 0 && len(y) > channels && len(y)%channels != 0 {
+							t.Errorf("%s: %d from channel %d at %d", what, len(y), channel, at)
+						}
+						perPixel(y, channel, channels, numbers)
+					})
+					unharmed()
+					sameBits(t, what+", then more", y, ended)
+				}
+			}
+		})
+	}
+}
+
+// pixelShapes go the ways that there are with channels last: in place, through a band and gathered; lines of one and of several groups,
+// chunks that end within an image, panels that are not whole, and rows that would fall on the same cache sets.
+var pixelShapes = []ConvShape{
+	{2, 1, 64, 40, Along(axisOf(20, 3, 1, 1, 1, 1), axisOf(30, 3, 1, 1, 1, 1))},
+	{1, 1, 128, 16, Along(axisOf(6, 3, 2, 1, 1, 0), axisOf(15, 3, 2, 1, 1, 0))},
+	{1, 1, 256, 33, Along(axisOf(9, 1, 1, 1, 0, 0), axisOf(11, 1, 1, 1, 0, 0))},
+	{3, 1, 256, 48, Along(axisOf(5, 3, 1, 1, 1, 1), axisOf(7, 3, 1, 1, 1, 1))},
+	{5, 1, 20, 64, Along(axisOf(3, 3, 1, 2, 2, 2), axisOf(2, 3, 1, 1, 1, 1))},
+	{2, 1, 128, 70, Along(axisOf(8, 1, 2, 1, 0, 0), axisOf(8, 1, 2, 1, 0, 0))},
+	{1, 1, 24, 80, Along(axisOf(17, 3, 1, 3, 0, 0), axisOf(29, 3, 1, 2, 0, 0))},
+	{1, 1, 3, 16, Along(axisOf(40, 3, 2, 1, 1, 0), axisOf(40, 3, 2, 1, 1, 0))},
 }
 
 // pick is n elements of a list that may be left out.

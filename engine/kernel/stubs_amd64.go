@@ -1105,3 +1105,231 @@ func planesStride1AVX512(t *planeTile)
 //
 //go:noescape
 func planesStride2AVX512(t *planeTile)
+
+// pixels1x2AVX2 computes one block of k for groups of 1 rows of 2 vectors.
+//
+//go:noescape
+func pixels1x2AVX2(t *pixelTile)
+
+// pixels1x1AVX2 computes one block of k for groups of 1 rows of 1 vectors.
+//
+//go:noescape
+func pixels1x1AVX2(t *pixelTile)
+
+// pixels2x2AVX2 computes one block of k for groups of 2 rows of 2 vectors.
+//
+//go:noescape
+func pixels2x2AVX2(t *pixelTile)
+
+// pixels2x1AVX2 computes one block of k for groups of 2 rows of 1 vectors.
+//
+//go:noescape
+func pixels2x1AVX2(t *pixelTile)
+
+// pixels3x2AVX2 computes one block of k for groups of 3 rows of 2 vectors.
+//
+//go:noescape
+func pixels3x2AVX2(t *pixelTile)
+
+// pixels3x1AVX2 computes one block of k for groups of 3 rows of 1 vectors.
+//
+//go:noescape
+func pixels3x1AVX2(t *pixelTile)
+
+// pixels4x2AVX2 computes one block of k for groups of 4 rows of 2 vectors.
+//
+//go:noescape
+func pixels4x2AVX2(t *pixelTile)
+
+// pixels4x1AVX2 computes one block of k for groups of 4 rows of 1 vectors.
+//
+//go:noescape
+func pixels4x1AVX2(t *pixelTile)
+
+// pixels5x2AVX2 computes one block of k for groups of 5 rows of 2 vectors.
+//
+//go:noescape
+func pixels5x2AVX2(t *pixelTile)
+
+// pixels5x1AVX2 computes one block of k for groups of 5 rows of 1 vectors.
+//
+//go:noescape
+func pixels5x1AVX2(t *pixelTile)
+
+// pixels6x2AVX2 computes one block of k for groups of 6 rows of 2 vectors.
+//
+//go:noescape
+func pixels6x2AVX2(t *pixelTile)
+
+// pixels6x1AVX2 computes one block of k for groups of 6 rows of 1 vectors.
+//
+//go:noescape
+func pixels6x1AVX2(t *pixelTile)
+
+// pixelTilesAVX2 holds the tiles by rows-1 and vectors-1.
+var pixelTilesAVX2 = [6][2]func(*pixelTile){
+	{pixels1x1AVX2, pixels1x2AVX2},
+	{pixels2x1AVX2, pixels2x2AVX2},
+	{pixels3x1AVX2, pixels3x2AVX2},
+	{pixels4x1AVX2, pixels4x2AVX2},
+	{pixels5x1AVX2, pixels5x2AVX2},
+	{pixels6x1AVX2, pixels6x2AVX2},
+}
+
+// pixels1x2AVX512 computes one block of k for groups of 1 rows of 2 vectors.
+//
+//go:noescape
+func pixels1x2AVX512(t *pixelTile)
+
+// pixels1x1AVX512 computes one block of k for groups of 1 rows of 1 vectors.
+//
+//go:noescape
+func pixels1x1AVX512(t *pixelTile)
+
+// pixels2x2AVX512 computes one block of k for groups of 2 rows of 2 vectors.
+//
+//go:noescape
+func pixels2x2AVX512(t *pixelTile)
+
+// pixels2x1AVX512 computes one block of k for groups of 2 rows of 1 vectors.
+//
+//go:noescape
+func pixels2x1AVX512(t *pixelTile)
+
+// pixels3x2AVX512 computes one block of k for groups of 3 rows of 2 vectors.
+//
+//go:noescape
+func pixels3x2AVX512(t *pixelTile)
+
+// pixels3x1AVX512 computes one block of k for groups of 3 rows of 1 vectors.
+//
+//go:noescape
+func pixels3x1AVX512(t *pixelTile)
+
+// pixels4x2AVX512 computes one block of k for groups of 4 rows of 2 vectors.
+//
+//go:noescape
+func pixels4x2AVX512(t *pixelTile)
+
+// pixels4x1AVX512 computes one block of k for groups of 4 rows of 1 vectors.
+//
+//go:noescape
+func pixels4x1AVX512(t *pixelTile)
+
+// pixels5x2AVX512 computes one block of k for groups of 5 rows of 2 vectors.
+//
+//go:noescape
+func pixels5x2AVX512(t *pixelTile)
+
+// pixels5x1AVX512 computes one block of k for groups of 5 rows of 1 vectors.
+//
+//go:noescape
+func pixels5x1AVX512(t *pixelTile)
+
+// pixels6x2AVX512 computes one block of k for groups of 6 rows of 2 vectors.
+//
+//go:noescape
+func pixels6x2AVX512(t *pixelTile)
+
+// pixels6x1AVX512 computes one block of k for groups of 6 rows of 1 vectors.
+//
+//go:noescape
+func pixels6x1AVX512(t *pixelTile)
+
+// pixels7x2AVX512 computes one block of k for groups of 7 rows of 2 vectors.
+//
+//go:noescape
+func pixels7x2AVX512(t *pixelTile)
+
+// pixels7x1AVX512 computes one block of k for groups of 7 rows of 1 vectors.
+//
+//go:noescape
+func pixels7x1AVX512(t *pixelTile)
+
+// pixels8x2AVX512 computes one block of k for groups of 8 rows of 2 vectors.
+//
+//go:noescape
+func pixels8x2AVX512(t *pixelTile)
+
+// pixels8x1AVX512 computes one block of k for groups of 8 rows of 1 vectors.
+//
+//go:noescape
+func pixels8x1AVX512(t *pixelTile)
+
+// pixels9x2AVX512 computes one block of k for groups of 9 rows of 2 vectors.
+//
+//go:noescape
+func pixels9x2AVX512(t *pixelTile)
+
+// pixels9x1AVX512 computes one block of k for groups of 9 rows of 1 vectors.
+//
+//go:noescape
+func pixels9x1AVX512(t *pixelTile)
+
+// pixels10x2AVX512 computes one block of k for groups of 10 rows of 2 vectors.
+//
+//go:noescape
+func pixels10x2AVX512(t *pixelTile)
+
+// pixels10x1AVX512 computes one block of k for groups of 10 rows of 1 vectors.
+//
+//go:noescape
+func pixels10x1AVX512(t *pixelTile)
+
+// pixels11x2AVX512 computes one block of k for groups of 11 rows of 2 vectors.
+//
+//go:noescape
+func pixels11x2AVX512(t *pixelTile)
+
+// pixels11x1AVX512 computes one block of k for groups of 11 rows of 1 vectors.
+//
+//go:noescape
+func pixels11x1AVX512(t *pixelTile)
+
+// pixels12x2AVX512 computes one block of k for groups of 12 rows of 2 vectors.
+//
+//go:noescape
+func pixels12x2AVX512(t *pixelTile)
+
+// pixels12x1AVX512 computes one block of k for groups of 12 rows of 1 vectors.
+//
+//go:noescape
+func pixels12x1AVX512(t *pixelTile)
+
+// pixels13x2AVX512 computes one block of k for groups of 13 rows of 2 vectors.
+//
+//go:noescape
+func pixels13x2AVX512(t *pixelTile)
+
+// pixels13x1AVX512 computes one block of k for groups of 13 rows of 1 vectors.
+//
+//go:noescape
+func pixels13x1AVX512(t *pixelTile)
+
+// pixels14x2AVX512 computes one block of k for groups of 14 rows of 2 vectors.
+//
+//go:noescape
+func pixels14x2AVX512(t *pixelTile)
+
+// pixels14x1AVX512 computes one block of k for groups of 14 rows of 1 vectors.
+//
+//go:noescape
+func pixels14x1AVX512(t *pixelTile)
+
+// pixelTilesAVX512 holds the tiles by rows-1 and vectors-1.
+var pixelTilesAVX512 = [14][2]func(*pixelTile){
+	{pixels1x1AVX512, pixels1x2AVX512},
+	{pixels2x1AVX512, pixels2x2AVX512},
+	{pixels3x1AVX512, pixels3x2AVX512},
+	{pixels4x1AVX512, pixels4x2AVX512},
+	{pixels5x1AVX512, pixels5x2AVX512},
+	{pixels6x1AVX512, pixels6x2AVX512},
+	{pixels7x1AVX512, pixels7x2AVX512},
+	{pixels8x1AVX512, pixels8x2AVX512},
+	{pixels9x1AVX512, pixels9x2AVX512},
+	{pixels10x1AVX512, pixels10x2AVX512},
+	{pixels11x1AVX512, pixels11x2AVX512},
+	{pixels12x1AVX512, pixels12x2AVX512},
+	{pixels13x1AVX512, pixels13x2AVX512},
+	{pixels14x1AVX512, pixels14x2AVX512},
+}
