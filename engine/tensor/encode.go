@@ -103,8 +103,8 @@ func holdsNaN(b []byte) bool {
 	)
 	var signs uint64
 	for ; len(b) >= 32; b = b[32:] {
-		signs |= infinity - binary.LittleEndian.Uint64(b)&magnitude | infinity - binary.LittleEndian.Uint64(b[8:])&magnitude |
-			infinity - binary.LittleEndian.Uint64(b[16:])&magnitude | infinity - binary.LittleEndian.Uint64(b[24:])&magnitude
+		signs |= (infinity - binary.LittleEndian.Uint64(b)&magnitude) | (infinity - binary.LittleEndian.Uint64(b[8:])&magnitude) |
+			(infinity - binary.LittleEndian.Uint64(b[16:])&magnitude) | (infinity - binary.LittleEndian.Uint64(b[24:])&magnitude)
 	}
 	for ; len(b) >= 8; b = b[8:] {
 		signs |= infinity - binary.LittleEndian.Uint64(b)&magnitude

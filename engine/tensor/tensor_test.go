@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"testing"
@@ -151,6 +152,29 @@ func TestAppendRows(t *testing.T) {
 							t.Fatalf("%v, %d columns from %d, %d rows: % x, want % x", dt, width, col, height, got, want)
 						}
 					}
+				}
+			}
+		}
+	}
+}
+
+// TestHoldsNaN: one NaN is found wherever it is, and nothing else is one.
+func TestHoldsNaN(t *testing.T) {
+	for n := range 40 {
+		x := New(Float32, n)
+		numbers := []float32{1, float32(math.Inf(1)), float32(math.Inf(-1)), -2, math.MaxFloat32, 0, float32(math.Copysign(0, -1))}
+		for i := range n {
+			x.Float32()[i] = numbers[i%len(numbers)]
+		}
+		if holdsNaN(x.Bytes()) {
+			t.Fatalf("a NaN among %d numbers", n)
+		}
+		for at := range n {
+			for _, nan := range []uint32{0x7FC00000, 0xFFC12345, 0x7F800001} {
+				b := x.Bytes()
+				binary.LittleEndian.PutUint32(b[4*at:], nan)
+				if !holdsNaN(b) {
+					t.Fatalf("the NaN %#x at %d of %d is not found", nan, at, n)
 				}
 			}
 		}
