@@ -124,3 +124,27 @@ func FuzzRead(f *testing.F) {
 		b.Compare(State{})
 	})
 }
+
+// A deposited model costs its bytes, belongs to its author, and the deposit comes back once.
+func TestDepositedModel(t *testing.T) {
+	b := open(map[string]int64{"ana": 9_000_000_000_000})
+	deposit := Tx{OK: true, Messages: []Message{{From: named("ana"), Kind: "registry/deposit-model", Body: []byte(`{"name":"m","artifact":"AAAA"}`)}},
+		Events: []Event{{Kind: "registry.model-deposited", Attributes: map[string]string{"author": named("ana").String(), "model": id("m").String()}}}}
+	withdraw := Tx{OK: true, Messages: []Message{{From: named("ana"), Kind: "registry/withdraw-model", Body: []byte(`{"model":"` + id("m").String() + `"}`)}}}
+	for i, c := range []struct {
+		tx   Tx
+		want int64 // trillions that ana has
+	}{{deposit, 6}, {withdraw, 9}, {deposit, 6}} {
+		b.Read(Block{Height: uint64(i + 1), Txs: []Tx{c.tx}})
+		if got := b.balances[named("ana")].Int64(); got != c.want*1_000_000_000_000 {
+			t.Errorf("after step %d she has %d", i, got)
+		}
+	}
+	if h := b.models[id("m")].holdings[named("ana")]; h.ppm != whole || len(b.Findings()) > 0 {
+		t.Errorf("she holds %d: %v", h.ppm, b.Findings())
+	}
+	b.Read(Block{Height: 4, Txs: []Tx{deposit}})
+	if len(b.Findings()) == 0 {
+		t.Error("two deposits for one model are no finding")
+	}
+}

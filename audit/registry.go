@@ -14,6 +14,8 @@ const (
 	data     = 300_000
 	author   = 150_000
 	verifier = 50_000
+
+	depositPerByte = 1_000_000_000_000 // amut; spec/registry.md §7
 )
 
 // model is who owns a model and what it earned. Rule: spec/registry.md §3 to §6.
@@ -25,6 +27,8 @@ type model struct {
 	own      *big.Int // of flowed: its holders'
 	paid     *big.Int // of own: paid to them
 	holdings map[Account]*holding
+	author   Account  // of a deposited model
+	deposit  *big.Int // of the author, while the bytes lie on the ledger; nil otherwise
 }
 
 type holding struct {
@@ -42,6 +46,7 @@ func (b *Books) registry(m Message) {
 		To     Account `json:"to"`
 		PPM    int64   `json:"ppm"`
 		Fee    Coins   `json:"fee"`
+		Bytes  []byte  `json:"artifact"`
 	}
 	if !b.decode(m, &body) {
 		return
@@ -65,6 +70,10 @@ func (b *Books) registry(m Message) {
 		b.claim(body.Model, body.Holder)
 	case "registry/transfer-shares":
 		b.transfer(body.Model, m.From, body.To, body.PPM)
+	case "registry/deposit-model":
+		b.deposit(m.From, len(body.Bytes))
+	case "registry/withdraw-model":
+		b.withdraw(body.Model, m.From)
 	default:
 		b.find("message "+m.Kind, "known to this audit", "unknown")
 	}
@@ -82,7 +91,8 @@ func (b *Books) publish(id Hash) {
 		b.find("model of run "+id.String(), "of a run that exists", "unknown")
 		return
 	}
-	m := &model{parents: r.parents, earned: new(big.Int), flowed: new(big.Int), own: new(big.Int), paid: new(big.Int), holdings: map[Account]*holding{}}
+	m := newModel()
+	m.parents = r.parents
 	give := func(who Account, ppm int64) {
 		if m.holdings[who] == nil {
 			m.holdings[who] = &holding{seen: new(big.Int), due: new(big.Int)}
@@ -110,6 +120,46 @@ func (b *Books) publish(id Hash) {
 	give(b.datasets[r.dataset], data)
 	give(r.author, toAuthor)
 	b.models[name] = m
+}
+
+func newModel() *model {
+	return &model{earned: new(big.Int), flowed: new(big.Int), own: new(big.Int), paid: new(big.Int), holdings: map[Account]*holding{}}
+}
+
+// deposit locks what the bytes of a model cost; a model that is new is all its author's. Rule: spec/registry.md §7.
+func (b *Books) deposit(author Account, bytes int) {
+	e, ok := b.take("registry.model-deposited", "author", author.String())
+	var id Hash
+	if !ok || id.UnmarshalText([]byte(e.Attributes["model"])) != nil {
+		b.find("model of "+author.String(), "announced", "not announced")
+		return
+	}
+	m := b.models[id]
+	if m == nil {
+		m = newModel()
+		m.author, m.holdings[author] = author, &holding{ppm: whole, seen: new(big.Int), due: new(big.Int)}
+		b.models[id] = m
+	}
+	if m.deposit != nil || m.author != author {
+		b.find("deposit for model "+id.String(), "of its author, once", "of "+author.String())
+		return
+	}
+	m.deposit = new(big.Int).Mul(big.NewInt(depositPerByte), big.NewInt(int64(bytes)))
+	b.move(author, b.genesis.Registry, m.deposit, "deposit of a model")
+}
+
+// withdraw returns the deposit.
+func (b *Books) withdraw(id Hash, author Account) {
+	m := b.known(id)
+	if m == nil {
+		return
+	}
+	if m.deposit == nil || m.author != author {
+		b.find("withdrawal of model "+id.String(), "by its author, of a deposit", "by "+author.String())
+		return
+	}
+	b.move(b.genesis.Registry, author, m.deposit, "deposit of a model")
+	m.deposit = nil
 }
 
 // divide shares ppm by work with the largest remainders, equal ones in ascending order of accounts.

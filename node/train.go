@@ -20,7 +20,7 @@ A run file says in TOML what is trained, on what data, for what pay and by how m
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDryRun(), newExportStep())
+	cmd.AddCommand(newDryRun(), newAlone(), newExportStep())
 	return cmd
 }
 
@@ -77,5 +77,36 @@ input NAME is in the next step, and the output loss is that of the batch.`,
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "step.onnx", "name of the file")
+	return cmd
+}
+
+func newAlone() *cobra.Command {
+	var out, asONNX string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "alone <run.toml>",
+		Short: "Train the model of a run file on this machine, without a network, and write it to a file",
+		Long: `Train the model of a run file on this machine with all its training records, without a network and without paying
+anybody, and write it with its weights to a file. The same run file gives the same bytes on every machine.
+
+The file is what the ledger keeps of a model that contracts call: ` + "`mutirao dev --model FILE`" + ` puts it on a chain.`,
+		Example: "  mutirao train alone examples/credit/run.toml --out credit.graph\n  mutirao dev --model credit.graph",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := dryrun.TrainAlone(cmd.Context(), args[0], out, asONNX, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s, %d bytes: held-out accuracy %.1f %%, AUC %.3f\n", r.File, r.Bytes, 100*r.Accuracy, r.AUC)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "model.graph", "name of the file")
+	f.StringVar(&asONNX, "onnx", "", "write the model as an ONNX file, too")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	evmante "github.com/cosmos/evm/ante"
 	cosmosante "github.com/cosmos/evm/ante/cosmos"
 	evmdecorators "github.com/cosmos/evm/ante/evm"
+	anteinterfaces "github.com/cosmos/evm/ante/interfaces"
 	antetypes "github.com/cosmos/evm/ante/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 	"github.com/cosmos/gogoproto/proto"
@@ -27,7 +28,7 @@ func (a *App) anteHandler(ctx sdk.Context, tx sdk.Tx, simulate bool) (sdk.Contex
 		if options := extended.GetExtensionOptions(); len(options) > 0 {
 			switch url := options[0].GetTypeUrl(); url {
 			case ethereumExtension:
-				return a.ethereumAnte(ctx)(ctx, tx, simulate)
+				return a.ethereumAnte(ctx, tx)(ctx, tx, simulate)
 			case dynamicFeeExtension:
 				return a.nativeAnte(ctx)(ctx, tx, simulate)
 			default:
@@ -38,13 +39,21 @@ func (a *App) anteHandler(ctx sdk.Context, tx sdk.Tx, simulate bool) (sdk.Contex
 	return a.nativeAnte(ctx)(ctx, tx, simulate)
 }
 
-func (a *App) ethereumAnte(ctx sdk.Context) sdk.AnteHandler {
+func (a *App) ethereumAnte(ctx sdk.Context, tx sdk.Tx) sdk.AnteHandler {
 	evmParams := a.EVM.GetParams(ctx)
 	feeParams := a.FeeMarket.GetParams(ctx)
 	return sdk.ChainAnteDecorators(
-		evmdecorators.NewEVMMonoDecorator(a.Account, a.FeeMarket, a.EVM, 0, &evmParams, &feeParams),
+		evmdecorators.NewEVMMonoDecorator(a.Account, a.FeeMarket, a.senderRules(tx), 0, &evmParams, &feeParams),
 		evmante.NewTxListenerDecorator(a.onPendingTx),
 	)
+}
+
+// senderRules is the EVM as the checks of a sender see it: on a network the EVM itself.
+func (a *App) senderRules(tx sdk.Tx) anteinterfaces.EVMKeeper {
+	if a.solo == nil || !actsFor(tx) {
+		return a.EVM
+	}
+	return anybody{a.EVM}
 }
 
 // nativeAnte checks transactions of SDK messages. Fees follow the same EIP-1559 market as Ethereum transactions, so

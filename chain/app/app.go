@@ -90,6 +90,8 @@ var permissions = map[string][]string{
 type App struct {
 	*baseapp.BaseApp
 
+	solo *Solo // nil on a network
+
 	codec    codec.Codec
 	txConfig client.TxConfig
 	registry types.InterfaceRegistry
@@ -116,12 +118,16 @@ var _ servertypes.Application = (*App)(nil)
 // New builds the app over db and loads its latest state. What the referee of disputes knows of units is programs, the same on every
 // validator. Apps of one process must be built one after the other, because the EVM writes globals while it is built.
 func New(logger log.Logger, db dbm.DB, programs dispute.Programs, options ...func(*baseapp.BaseApp)) (*App, error) {
+	return build(logger, db, programs, nil, options...)
+}
+
+func build(logger log.Logger, db dbm.DB, programs dispute.Programs, solo *Solo, options ...func(*baseapp.BaseApp)) (*App, error) {
 	enc := encoding.New()
 	base := baseapp.NewBaseApp(Name, logger, db, enc.TxConfig.TxDecoder(),
 		append([]func(*baseapp.BaseApp){baseapp.SetChainID(network.ChainID)}, options...)...)
 	base.SetInterfaceRegistry(enc.InterfaceRegistry)
 	base.SetTxEncoder(enc.TxConfig.TxEncoder())
-	a := &App{BaseApp: base, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
+	a := &App{BaseApp: base, solo: solo, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
 
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, consensustypes.StoreKey,
 		feemarkettypes.StoreKey, evmtypes.StoreKey, work.ModuleName, registry.ModuleName, dispute.ModuleName,
@@ -145,14 +151,14 @@ func New(logger log.Logger, db dbm.DB, programs dispute.Programs, options ...fun
 	a.MountKVStores(keys)
 	a.MountObjectStores(objects)
 	a.SetInitChainer(a.initChain)
-	a.SetPreBlocker(func(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
-		return a.manager.PreBlock(ctx)
-	})
+	a.SetPreBlocker(a.preBlock)
 	a.SetBeginBlocker(a.manager.BeginBlock)
 	a.SetEndBlocker(a.manager.EndBlock)
 	a.deductFee = a.newDeductFee()
 	a.SetAnteHandler(a.anteHandler)
-	a.mempool = newMempool(a, logger)
+	if solo == nil {
+		a.mempool = newMempool(a, logger)
+	}
 	if err := a.LoadLatestVersion(); err != nil {
 		return nil, fmt.Errorf("load state: %w", err)
 	}
@@ -197,7 +203,7 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	}
 
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
-		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, network.EVMChainID, "").
+		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
 		WithStaticPrecompiles(map[common.Address]corevm.PrecompiledContract{
 			infer.Address: infer.New(a.Registry, a.Bank),
 		})
@@ -255,6 +261,14 @@ func (a *App) addModules() error {
 	return a.manager.RegisterServices(module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter()))
 }
 
+func (a *App) preBlock(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
+	response, err := a.manager.PreBlock(ctx)
+	if err == nil && a.solo != nil {
+		err = a.solo.Edit(ctx)
+	}
+	return response, err
+}
+
 func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.ResponseInitChain, error) {
 	var state map[string]json.RawMessage
 	if err := json.Unmarshal(req.AppStateBytes, &state); err != nil {
@@ -282,7 +296,7 @@ func (a *App) RegisterPendingTxListener(listen func(common.Hash)) {
 	a.pending = append(a.pending, listen)
 }
 
-// Mempool is the app-side pool.
+// Mempool is the app-side pool; nil in a solo app.
 func (a *App) Mempool() *evmmempool.Mempool { return a.mempool }
 
 // TxConfig says how transactions are encoded and signed.
@@ -314,5 +328,9 @@ func (a *App) RegisterNodeService(c client.Context, cfg config.Config) {
 
 // Close stops the mempool's goroutines and closes the database. The consensus node must have stopped before.
 func (a *App) Close() error {
-	return errors.Join(a.mempool.Close(), a.BaseApp.Close())
+	var err error
+	if a.mempool != nil {
+		err = a.mempool.Close()
+	}
+	return errors.Join(err, a.BaseApp.Close())
 }

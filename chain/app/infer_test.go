@@ -189,6 +189,16 @@ func TestContractCallsModel(t *testing.T) {
 	}
 }
 
+// refusal reads the name of an error of the interface.
+func refusal(precompile abi.ABI, ret []byte) string {
+	for name, e := range precompile.Errors {
+		if _, err := e.Unpack(ret); err == nil {
+			return name
+		}
+	}
+	return reason(ret)
+}
+
 // reason reads the text of a revert.
 func reason(ret []byte) string {
 	text, err := abi.UnpackRevert(ret)
@@ -266,22 +276,22 @@ func TestInferRefuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		{"unknown model", direct, pack(t, precompile, "infer", none, input), "not found"},
-		{"too short", direct, pack(t, precompile, "infer", id, bitsOf(1)), "wrong length"},
-		{"too long", direct, pack(t, precompile, "infer", id, bitsOf(1, 2, 3)), "wrong length"},
-		{"truncated", direct, good[:len(good)-40], "abi"},
-		{"no such method", direct, []byte{1, 2, 3, 4}, "no method"},
-		{"free ride", direct, pack(t, precompile, "preview", id, input), "eth_call"},
-		{"free ride of a contract", static, pack(t, precompile, "preview", id, input), "eth_call"},
-		{"contract without money", plain, good, "insufficient"},
-		{"DELEGATECALL", delegate, good, "write protection"},
-		{"CALLCODE", code, good, "write protection"},
-		{"STATICCALL", static, good, "write protection"},
+		{"unknown model", direct, pack(t, precompile, "infer", none, input), "ModelNotFound"},
+		{"too short", direct, pack(t, precompile, "infer", id, bitsOf(1)), "WrongInputLength"},
+		{"too long", direct, pack(t, precompile, "infer", id, bitsOf(1, 2, 3)), "WrongInputLength"},
+		{"truncated", direct, good[:len(good)-40], "MalformedCall"},
+		{"no such method", direct, []byte{1, 2, 3, 4}, "MalformedCall"},
+		{"free ride", direct, pack(t, precompile, "preview", id, input), "PreviewInTransaction"},
+		{"free ride of a contract", static, pack(t, precompile, "preview", id, input), "PreviewInTransaction"},
+		{"contract without money", plain, good, "FeeNotCovered"},
+		{"DELEGATECALL", delegate, good, "WriteProtected"},
+		{"CALLCODE", code, good, "WriteProtected"},
+		{"STATICCALL", static, good, "WriteProtected"},
 	} {
 		before := s.supply()
 		r := call(c.to, money.Amount{}, c.data)
-		if !r.Failed() || !strings.Contains(reason(r.Ret), c.want) {
-			t.Errorf("%s: %q %q", c.name, r.VmError, reason(r.Ret))
+		if got := refusal(precompile, r.Ret); !r.Failed() || got != c.want {
+			t.Errorf("%s: %q %q, want %s", c.name, r.VmError, got, c.want)
 		}
 		if s.supply() != before || uses() != 0 {
 			t.Errorf("%s left a trace", c.name)

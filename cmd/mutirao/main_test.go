@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// occupy NAME listens at a free port until the script ends and puts its address into the variable.
+// occupy NAME listens at a free port until the script ends and puts its address into the variable, the port into NAMEPORT.
 func occupy(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: occupy NAME")
@@ -70,6 +71,7 @@ func occupy(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 	ts.Setenv(args[0], l.Addr().String())
+	ts.Setenv(args[0]+"PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
 func goroot(t *testing.T) string {

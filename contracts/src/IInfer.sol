@@ -11,6 +11,21 @@ interface IInfer {
     /// @notice A use was paid: the fee belongs to the holders of the model's shares, who claim it, and to the models that it is made from.
     event Used(bytes32 indexed model, address indexed payer, uint256 fee);
 
+    /// @notice No model with this id is registered.
+    error ModelNotFound(bytes32 model);
+    /// @notice The model is registered, but its bytes are not in the state of the chain.
+    error ModelNotCallable(bytes32 model);
+    /// @notice The model takes another number of features.
+    error WrongInputLength(uint256 got, uint256 want);
+    /// @notice The caller's balance does not cover the fee of one use.
+    error FeeNotCovered(uint256 fee);
+    /// @notice The call data is not an encoded call of this interface.
+    error MalformedCall();
+    /// @notice infer cannot pay in a static call, nor for borrowed code (DELEGATECALL, CALLCODE).
+    error WriteProtected();
+    /// @notice preview answers eth_call; a transaction pays, with infer.
+    error PreviewInTransaction();
+
     /// @notice infer runs the model and moves its fee from the calling contract's balance to the registry, for the share holders to claim.
     /// @param model id of a model whose bytes are in the state of the chain
     /// @param input one float32 bit pattern per feature

@@ -1,9 +1,6 @@
 package dryrun
 
 import (
-	"errors"
-	"os"
-
 	"github.com/mutirao/mutirao/engine/onnx"
 	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/node/failure"
@@ -27,13 +24,5 @@ func ExportStep(file, out string) error {
 	if err != nil {
 		return failure.New(failure.General, "the training step cannot be exported", err, "mutirao train dry-run "+file)
 	}
-	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return failure.New(failure.General, "cannot write "+out, err, "choose a name that is not taken, with --out")
-	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return failure.New(failure.General, "cannot write "+out, err, "look for space on the disk")
-	}
-	return nil
+	return writeNew(out, b)
 }

@@ -46,10 +46,11 @@ type Model struct {
 	Callable  *Callable        `json:"callable,omitempty"` // absent if no artifact is on the ledger
 	Shares    []Share          `json:"shares"`             // as they were first given; sum to 1,000,000
 	Uses      uint64           `json:"uses"`
-	Earned    money.Amount     `json:"earned"`  // fees of its own uses, and what came up from models made from it
-	Flowed    money.Amount     `json:"flowed"`  // of Earned: divided between its holders and its parents
-	Holders   money.Amount     `json:"holders"` // of Flowed: what belongs to its holders
-	Paid      money.Amount     `json:"paid"`    // of Holders: paid to them
+	Earned    money.Amount     `json:"earned"`           // fees of its own uses, and what came up from models made from it
+	Flowed    money.Amount     `json:"flowed"`           // of Earned: divided between its holders and its parents
+	Holders   money.Amount     `json:"holders"`          // of Flowed: what belongs to its holders
+	Paid      money.Amount     `json:"paid"`             // of Holders: paid to them
+	Deposit   money.Amount     `json:"deposit,omitzero"` // locked for the bytes of a deposited model
 }
 
 // ShareRole says for what a share is held.

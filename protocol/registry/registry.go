@@ -35,6 +35,7 @@ const (
 const (
 	domainDataset = "mutirao/registry/dataset"
 	domainModel   = "mutirao/registry/model"
+	domainAuthor  = "mutirao/registry/author"
 )
 
 // Dataset is registered data: a Merkle root over records of one size, and who stands for it.
@@ -133,6 +134,10 @@ func DecodeMsg(kind string, data []byte) (protocol.Msg, error) {
 		return decode[ClaimDividend](data)
 	case TransferShares{}.Kind():
 		return decode[TransferShares](data)
+	case DepositModel{}.Kind():
+		return decode[DepositModel](data)
+	case WithdrawModel{}.Kind():
+		return decode[WithdrawModel](data)
 	}
 	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
 }

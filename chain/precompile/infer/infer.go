@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
@@ -41,12 +42,7 @@ const (
 	gasPerArtifactByte = 3 // reading and compiling a model; charged also when it is kept, or gas would depend on memory
 )
 
-var (
-	errNotCallable = errors.New("model has no artifact on the ledger")
-	errInputLength = errors.New("input has the wrong length")
-	errValue       = errors.New("infer takes no value: the fee comes from the caller's balance")
-	errFreeRide    = errors.New("preview answers eth_call only: a transaction pays with infer")
-)
+var errValue = errors.New("infer takes no value: the fee comes from the caller's balance")
 
 // Models is the registry as the precompile needs it.
 type Models interface {
@@ -100,59 +96,67 @@ func (*Precompile) RequiredGas(input []byte) uint64 {
 	return gasBase + gasPerInputByte*uint64(len(input))
 }
 
-// Run executes one call. Every error but running out of gas is a revert with the error's text as its reason.
+// Run executes one call. Every error but running out of gas is a revert: with an error of the interface, or with a text
+// for what nobody can cause by a call.
 func (p *Precompile) Run(evm *vm.EVM, contract *vm.Contract, readOnly bool) ([]byte, error) {
-	return p.RunNativeAction(evm, contract, func(ctx sdk.Context) ([]byte, error) {
-		method, args, err := precompile.SetupABI(p.abi, contract, readOnly, isTransaction)
-		if err != nil {
-			return nil, err
-		}
-		if !contract.Value().IsZero() {
-			return nil, errValue
-		}
-		switch method.Name {
-		case "infer":
-			return p.infer(ctx, evm, contract.Caller(), method, args)
-		case "preview":
-			// Otherwise a contract could take the answer and leave the holders unpaid.
-			if ctx.ExecMode() == sdk.ExecModeFinalize {
-				return nil, errFreeRide
-			}
-			m, err := p.callable(ctx, args)
-			if err != nil {
-				return nil, err
-			}
-			return p.answer(ctx, m, method, args)
-		case "macs":
-			m, err := p.callable(ctx, args)
-			if err != nil {
-				return nil, err
-			}
-			return method.Outputs.Pack(m.Callable.MACs)
-		case "fee":
-			m, err := p.callable(ctx, args)
-			if err != nil {
-				return nil, err
-			}
-			amount := fee.Of(*m.Callable).Bytes()
-			return amount[:], nil // a uint256 is encoded as its 32 bytes
-		}
-		return nil, fmt.Errorf("method %s has no implementation", method.Name)
+	var why error
+	out, err := p.RunNativeAction(evm, contract, func(ctx sdk.Context) (out []byte, err error) {
+		out, err = p.call(ctx, evm, contract, readOnly)
+		why = err
+		return out, err
 	})
+	if data := p.reason(why); errors.Is(err, vm.ErrExecutionReverted) && data != nil {
+		evm.SetReturnData(data)
+		return data, err
+	}
+	return out, err
+}
+
+func (p *Precompile) call(ctx sdk.Context, evm *vm.EVM, contract *vm.Contract, readOnly bool) ([]byte, error) {
+	method, args, err := precompile.SetupABI(p.abi, contract, readOnly, isTransaction)
+	switch {
+	case errors.Is(err, vm.ErrWriteProtection):
+		return nil, refuse("WriteProtected")
+	case err != nil:
+		return nil, refuse("MalformedCall")
+	case !contract.Value().IsZero():
+		return nil, errValue
+	}
+	m, err := p.callable(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	switch method.Name {
+	case "infer":
+		return p.infer(ctx, evm, m, contract.Caller(), method, args)
+	case "preview":
+		// Otherwise a contract could take the answer and leave the holders unpaid.
+		if ctx.ExecMode() == sdk.ExecModeFinalize {
+			return nil, refuse("PreviewInTransaction")
+		}
+		return p.answer(ctx, m, method, args)
+	case "macs":
+		return method.Outputs.Pack(m.Callable.MACs)
+	case "fee":
+		amount := fee.Of(*m.Callable).Bytes()
+		return amount[:], nil // a uint256 is encoded as its 32 bytes
+	}
+	return nil, fmt.Errorf("method %s has no implementation", method.Name)
 }
 
 func isTransaction(method *abi.Method) bool { return method.Name == "infer" }
 
 // callable reads the model that the first argument names, charging for its size before it is decoded.
 func (p *Precompile) callable(ctx sdk.Context, args []any) (registry.Model, error) {
-	m, err := p.models.Model(ctx, protocol.Hash(args[0].([32]byte)), escrow.ChargeState(ctx))
-	if err != nil {
-		return m, err
+	id := args[0].([32]byte)
+	m, err := p.models.Model(ctx, protocol.Hash(id), escrow.ChargeState(ctx))
+	switch {
+	case errors.Is(err, protocol.ErrNotFound):
+		return m, refuse("ModelNotFound", id)
+	case err == nil && m.Callable == nil:
+		return m, refuse("ModelNotCallable", id)
 	}
-	if m.Callable == nil {
-		return m, errNotCallable
-	}
-	return m, nil
+	return m, err
 }
 
 // programs is the cache for what ctx is part of.
@@ -168,7 +172,7 @@ func (p *Precompile) programs(ctx sdk.Context) *programs {
 func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Method, args []any) ([]byte, error) {
 	input := args[1].([]uint32)
 	if len(input) != m.Callable.Inputs {
-		return nil, fmt.Errorf("%w: %d numbers, the model takes %d", errInputLength, len(input), m.Callable.Inputs)
+		return nil, refuse("WrongInputLength", big.NewInt(int64(len(input))), big.NewInt(int64(m.Callable.Inputs)))
 	}
 	size, err := p.models.ArtifactSize(ctx, m.ID)
 	if err != nil {
@@ -190,20 +194,19 @@ func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Metho
 }
 
 // infer computes, takes the fee from caller, and logs the use.
-func (p *Precompile) infer(ctx sdk.Context, evm *vm.EVM, caller common.Address, method *abi.Method, args []any) ([]byte, error) {
-	m, err := p.callable(ctx, args)
-	if err != nil {
-		return nil, err
-	}
+func (p *Precompile) infer(ctx sdk.Context, evm *vm.EVM, m registry.Model, caller common.Address, method *abi.Method, args []any) ([]byte, error) {
 	output, err := p.answer(ctx, m, method, args)
 	if err != nil {
 		return nil, err
 	}
 	use := registry.Use{Model: m.ID, Fee: fee.Of(*m.Callable)}
-	if err := p.models.Use(ctx, use, m, protocol.Account(caller)); err != nil {
+	amount := use.Fee.Bytes()
+	switch err := p.models.Use(ctx, use, m, protocol.Account(caller)); {
+	case errors.Is(err, protocol.ErrInsufficient):
+		return nil, refuse("FeeNotCovered", new(big.Int).SetBytes(amount[:]))
+	case err != nil:
 		return nil, err
 	}
-	amount := use.Fee.Bytes()
 	evm.StateDB.AddLog(&ethtypes.Log{
 		Address:     Address,
 		Topics:      []common.Hash{p.abi.Events["Used"].ID, common.Hash(m.ID), common.BytesToHash(caller[:])},

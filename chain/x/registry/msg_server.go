@@ -61,6 +61,11 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 		return s.claim(ctx, m, charge)
 	case registry.TransferShares:
 		return s.transfer(ctx, m, from, charge)
+	case registry.DepositModel:
+		_, err := s.Deposit(ctx, m, from, charge)
+		return err
+	case registry.WithdrawModel:
+		return s.withdraw(ctx, m, from, charge)
 	}
 	return fmt.Errorf("%w: %s", protocol.ErrInvalid, msg.Kind())
 }
@@ -114,10 +119,7 @@ func (s msgServer) publish(metered sdk.Context, m registry.PublishModel, from pr
 		}
 	}
 	if len(m.Artifact) > 0 {
-		if err := s.artifacts.Set(ctx, model.ID[:], m.Artifact); err != nil {
-			return err
-		}
-		if err := s.sizes.Set(ctx, model.ID[:], uint64(len(m.Artifact))); err != nil {
+		if err := s.putArtifact(ctx, model.ID, m.Artifact); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,82 @@
+package dev
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/mutirao/mutirao/chain/app"
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/registry"
+)
+
+// Edit is a change of the state that no transaction could make. Exactly one of its parts is set.
+type Edit struct {
+	Account *AccountEdit           `json:"account,omitempty"`
+	Storage *StorageEdit           `json:"storage,omitempty"`
+	Model   *registry.DepositModel `json:"model,omitempty"` // deposited by the chain's own author
+}
+
+// AccountEdit sets what is not nil.
+type AccountEdit struct {
+	Address common.Address  `json:"address"`
+	Balance *uint256.Int    `json:"balance,omitempty"` // amut
+	Nonce   *hexutil.Uint64 `json:"nonce,omitempty"`
+	Code    *hexutil.Bytes  `json:"code,omitempty"`
+}
+
+// StorageEdit sets one word.
+type StorageEdit struct {
+	Address common.Address `json:"address"`
+	Slot    common.Hash    `json:"slot"`
+	Value   common.Hash    `json:"value"`
+}
+
+// apply makes the edits in ctx. An error leaves some of them done: the caller drops ctx.
+func apply(ctx sdk.Context, a *app.App, edits []Edit) error {
+	for _, e := range edits {
+		switch {
+		case e.Account != nil:
+			if err := e.Account.apply(ctx, a); err != nil {
+				return err
+			}
+		case e.Storage != nil:
+			if e.Storage.Value == (common.Hash{}) {
+				a.EVM.DeleteState(ctx, e.Storage.Address, e.Storage.Slot)
+			} else {
+				a.EVM.SetState(ctx, e.Storage.Address, e.Storage.Slot, e.Storage.Value[:])
+			}
+		case e.Model != nil:
+			if _, err := a.Registry.Deposit(ctx, *e.Model, Author, escrow.Free); err != nil {
+				return fmt.Errorf("model %s: %w", e.Model.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (e AccountEdit) apply(ctx sdk.Context, a *app.App) error {
+	account := a.EVM.GetAccountOrEmpty(ctx, e.Address)
+	if e.Balance != nil {
+		account.Balance = e.Balance
+	}
+	if e.Nonce != nil {
+		account.Nonce = uint64(*e.Nonce)
+	}
+	if e.Code != nil {
+		account.CodeHash = crypto.Keccak256(*e.Code)
+		if len(*e.Code) > 0 {
+			a.EVM.SetCode(ctx, account.CodeHash, *e.Code)
+		}
+	}
+	return a.EVM.SetAccount(ctx, e.Address, account)
+}
+
+// Author deposits the models that a chain begins with. Nobody has its key.
+var Author = protocol.Account(crypto.Keccak256([]byte("mutirao dev: author of the preloaded models"))[12:])
