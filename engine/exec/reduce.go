@@ -7,8 +7,8 @@ import (
 )
 
 var reduceOps = map[string]operation{
-	"ReduceSum":       {emitReduce(reducer{row: kernel.Sum, column: sumColumns}), nil},
-	"ReduceMean":      {emitReduce(reducer{row: kernel.Sum, column: sumColumns, mean: true}), nil},
+	"ReduceSum":       {emitReduce(reducer{row: kernel.Sum, all: kernel.SumRows, column: sumColumns}), nil},
+	"ReduceMean":      {emitReduce(reducer{row: kernel.Sum, all: kernel.SumRows, column: sumColumns, mean: true}), nil},
 	"ReduceMax":       {emitReduce(reducer{row: kernel.Max, column: foldColumns(kernel.Maximum)}), nil},
 	"ReduceMin":       {emitReduce(reducer{row: kernel.Min, column: foldColumns(kernel.Minimum)}), nil},
 	"ReduceSumSquare": {emitReduce(reducer{row: kernel.SumSquares}), nil},
@@ -23,6 +23,7 @@ const (
 // reducer reduces rows of contiguous elements, and if it can, columns of a matrix without moving them.
 type reducer struct {
 	row    func(x []float32) float32
+	all    func(dst, x []float32)                          // of all rows; nil if there is no faster way than one by one
 	column func(dst, x, scratch []float32, rows, cols int) // x is [rows, cols], scratch has lanesUsed(rows)*cols elements
 	mean   bool                                            // divide by the number of elements
 }
@@ -91,6 +92,10 @@ func (r reducer) rows(out, x []float32, n int) {
 
 // some reduces the rows lo to hi.
 func (r reducer) some(out, x []float32, n, lo, hi int) {
+	if r.all != nil {
+		r.all(out[lo:hi], x[lo*n:hi*n])
+		return
+	}
 	for i := lo; i < hi; i++ {
 		out[i] = r.row(x[i*n : (i+1)*n])
 	}

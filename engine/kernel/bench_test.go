@@ -44,7 +44,7 @@ func BenchmarkElementwise(b *testing.B) {
 			{"Exp", func() { Exp(dst, x) }}, {"Log", func() { Log(dst, x) }}, {"Tanh", func() { Tanh(dst, x) }},
 			{"Erf", func() { Erf(dst, x) }}, {"Sigmoid", func() { Sigmoid(dst, x) }}, {"Silu", func() { Silu(dst, x) }}, {"Sin", func() { Sin(dst, x) }},
 			{"Add", func() { Add(dst, x, y) }}, {"Div", func() { Div(dst, x, y) }}, {"Maximum", func() { Maximum(dst, x, y) }},
-			{"MulScalar", func() { MulScalar(dst, x, 3) }}, {"Sum", func() { Sum(x) }}, {"Dot", func() { Dot(x, y) }}, {"Max", func() { Max(x) }},
+			{"MulScalar", func() { MulScalar(dst, x, 3) }}, {"Sum", func() { Sum(x) }}, {"SumRows9", func() { SumRows(dst[:n/9], x[:n/9*9]) }}, {"Dot", func() { Dot(x, y) }}, {"Max", func() { Max(x) }},
 			{"Softmax", func() { Softmax(dst, x, 1, n) }}, {"Uniform", func() { Uniform(dst, [2]uint32{1, 2}, 0) }},
 		} {
 			b.Run(fmt.Sprintf("%s/%d", f.name, n), func(b *testing.B) {

@@ -13,6 +13,7 @@ type Pool struct {
 	op         binaryOp
 	fill       float32
 	stage      *staging // nil if a staging would be too large
+	apart      *apart   // nil if places are folded one by one
 	rows, cols int      // outputs that are staged together
 }
 
@@ -28,8 +29,43 @@ func newPool(planes int, w Window, op binaryOp, fill float32) *Pool {
 	p := &Pool{Window: w, planes: planes, op: op, fill: fill}
 	p.cols = min(w[2].Out, 1024)
 	p.rows = max(1, min(w[1].Out, stagedPlane/(p.cols*w[0].Kernel*min(w[1].Stride, w[1].Kernel)*min(w[2].Stride, w[2].Kernel))))
-	p.stage = stagingOf(&w, p.rows, p.cols)
+	if p.stage = stagingOf(&w, p.rows, p.cols); p.stage != nil && op == opMaximum {
+		p.apart = p.stage.apart(&w)
+	}
 	return p
+}
+
+// apart is a maximum over the rows of a window first and then down its columns, which takes fewer steps than over all places and gives the
+// same, whatever the order.
+type apart struct {
+	rows [][]int // for rows of each remainder by the stride: where the places of a row of the window are
+	down []int   // for each row of the window: where the maxima of its places are
+	size int     // of the maxima for rows of one remainder
+}
+
+// apart is nil if it would take as many steps.
+func (s *staging) apart(w *Window) *apart {
+	a := &apart{size: s.rows * s.cols}
+	index := map[int]int{}
+	for k1 := range w[1].Kernel {
+		at := k1 * w[1].Dilation
+		phase, shift := at%w[1].Stride, at/w[1].Stride*s.cols
+		i, ok := index[phase]
+		if !ok {
+			i = len(a.rows)
+			index[phase] = i
+			var row []int
+			for k2 := range w[2].Kernel {
+				row = append(row, s.offsets[k1*w[2].Kernel+k2]-shift)
+			}
+			a.rows = append(a.rows, row)
+		}
+		a.down = append(a.down, i*a.size+shift)
+	}
+	if w[0].Kernel != 1 || len(a.rows)*w[2].Kernel+w[1].Kernel >= w.places() {
+		return nil
+	}
+	return a
 }
 
 // stagedPlane is how many elements of a plane are staged together at most, about: they fit half of an L1 cache.
@@ -90,8 +126,11 @@ func (p *Pool) gathered(y, x []float32, scratch *[]float32) {
 // staged folds whole pieces of a staged plane: rows of outputs with what is staged between them, which is dropped at the end.
 func (p *Pool) staged(y, x []float32, scratch *[]float32) {
 	w, s := &p.Window, p.stage
-	size := s.channel(w)
-	both := room(scratch, size+p.rows*s.cols)
+	size, folds := s.channel(w), p.rows*s.cols
+	if p.apart != nil {
+		folds += len(p.apart.rows) * p.apart.size
+	}
+	both := room(scratch, size+folds)
 	band, fold := both[:size], both[size:]
 	for o := range w[0].Out {
 		for r := 0; r < w[1].Out; r += p.rows {
@@ -100,9 +139,10 @@ func (p *Pool) staged(y, x []float32, scratch *[]float32) {
 				cols := min(p.cols, w[2].Out-c)
 				s.fill(band, x, w, o, r, c, p.fill)
 				part := fold[:(rows-1)*s.cols+cols]
-				copy(part, band[s.offsets[0]:])
-				for _, at := range s.offsets[1:] {
-					binaryActive(p.op, part, part, band[at:][:len(part)])
+				if p.apart != nil {
+					p.apart.fold(part, band, fold[p.rows*s.cols:])
+				} else {
+					foldPlaces(p.op, part, band, s.offsets)
 				}
 				for i := range rows {
 					copy(y[(o*w[1].Out+r+i)*w[2].Out+c:][:cols], part[i*s.cols:])
@@ -110,4 +150,28 @@ func (p *Pool) staged(y, x []float32, scratch *[]float32) {
 			}
 		}
 	}
+}
+
+// foldPlaces folds what begins at the given places, element by element.
+func foldPlaces(op binaryOp, dst, band []float32, places []int) {
+	if len(places) == 1 {
+		copy(dst, band[places[0]:])
+		return
+	}
+	binaryActive(op, dst, band[places[0]:][:len(dst)], band[places[1]:][:len(dst)])
+	for _, at := range places[2:] {
+		binaryActive(op, dst, dst, band[at:][:len(dst)])
+	}
+}
+
+// fold sets dst to the maxima of windows, with maxima of rows on the way.
+func (a *apart) fold(dst, band, maxima []float32) {
+	for i, places := range a.rows {
+		n := a.size
+		for _, at := range places {
+			n = min(n, len(band)-at)
+		}
+		foldPlaces(opMaximum, maxima[i*a.size:][:n], band, places)
+	}
+	foldPlaces(opMaximum, dst, maxima, a.down)
 }

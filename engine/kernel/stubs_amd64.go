@@ -1333,3 +1333,13 @@ var pixelTilesAVX512 = [14][2]func(*pixelTile){
 	{pixels13x1AVX512, pixels13x2AVX512},
 	{pixels14x1AVX512, pixels14x2AVX512},
 }
+
+// sumRowsAVX2 sets dst[i] to the sum of x[i·n … (i+1)·n-1]; masks are of the last block of a row, which is not empty.
+//
+//go:noescape
+func sumRowsAVX2(dst, x *float32, rows, n int, masks *uint32)
+
+// sumRowsAVX512 sets dst[i] to the sum of x[i·n … (i+1)·n-1]; masks are of the last block of a row, which is not empty.
+//
+//go:noescape
+func sumRowsAVX512(dst, x *float32, rows, n int, masks *uint32)

@@ -36,7 +36,8 @@ func generate() map[string][]byte {
 		units []unit
 	}{
 		{amd64, []unit{{"elementwise", elementwise}, {"reduce", reduce}, {"matmul", matmul}, {"then", thenSteps}, {"relax", relax}, {"quantize", quantize},
-			{"int8", matmulInt8}, {"conv", conv}, {"depthwise", depthwisePlanes}, {"pixels", pixels}}},
+			{"int8", matmulInt8}, {"conv", conv}, {"depthwise", depthwisePlanes}, {"pixels", pixels},
+			{"sumrows", sumRows}}},
 		{arm64, []unit{{"elementwise", elementwise}, {"reduce", reduce}, {"matmul", matmulNEON}, {"then", thenNEON}, {"relax", relaxNEON}, {"quantize", quantizeNEON}, {"int8", matmulInt8NEON}, {"conv", convNEON}}},
 	} {
 		var stubs bytes.Buffer
