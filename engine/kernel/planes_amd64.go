@@ -47,52 +47,67 @@ func (c *Conv) nearWindow() *nearWindow {
 		rows.Dilation != 1 || cols.Dilation != 1 || rows.Stride != cols.Stride || rows.Stride > 2 {
 		return nil
 	}
-	lanes := convTilings[c.made].lanes
-	n := &nearWindow{run: planeKernels[c.made][cols.Stride-1]}
+	lanes, loads := convTilings[c.made].lanes, []int{0, 1, 2}
+	switch {
+	case cols.Stride == 2 && c.made == avx512:
+		loads = []int{0, lanes, 2 * lanes}
+	case cols.Stride == 2:
+		loads = []int{0, lanes, 2, lanes + 2}
+	}
+	return w.near(c.made, planeKernels[c.made][cols.Stride-1], loads)
+}
+
+// near is the plan of a window of two axes for an assembly function whose loads begin at the given elements.
+func (w *Window) near(made implementation, run func(*planeTile), loads []int) *nearWindow {
+	rows, cols := w[1], w[2]
+	lanes := convTilings[made].lanes
+	n := &nearWindow{run: run}
 	t := &n.tile
 	t.strips = groupsOf(cols.Out, lanes)
 	t.rows, t.xRows, t.first = rows.Out, rows.In, -rows.Before
 	t.xRow, t.yRow = 4*cols.In, 4*cols.Out
-	t.xPlane, t.yPlane = 4*c.in(), 4*c.out()
+	t.xPlane, t.yPlane = 4*rows.In*cols.In, 4*rows.Out*cols.Out
 	if cols.Out%lanes == 0 {
 		t.whole = 1
 	}
 	for strip := range t.strips {
-		n.masks = append(n.masks, masksOf(c.made, cols, strip*lanes)...)
+		n.masks = append(n.masks, masksOf(made, cols, strip*lanes, loads)...)
 	}
 	return n
 }
 
+// start sets where a call begins.
+func (t *planeTile) start(n *nearWindow, w *Window, y, x []float32) {
+	t.masks = unsafe.Pointer(&n.masks[0])
+	t.x, t.y = unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0])
+	t.xAt, t.yAt = uintptr(t.x)-uintptr(4*(w[1].Before*w[2].In+w[2].Before)), uintptr(t.y)
+}
+
 // masksOf are those of one strip of outputs, which begins at the given one: of each load, the elements that are no padding, then of
-// the store, the outputs that there are. The loads are those that _asm/depthwise.go emits.
-func masksOf(made implementation, a Axis, from int) []uint32 {
+// the store, the outputs that there are. Loads begin at the given elements after the first that the strip reads.
+func masksOf(made implementation, a Axis, from int, loads []int) []uint32 {
 	lanes := convTilings[made].lanes
-	starts, most := []int{0, 1, 2}, lanes // of loads, from the first element that the strip reads
-	switch {
-	case a.Stride == 2 && made == avx512:
-		starts = []int{0, lanes, 2 * lanes}
-	case a.Stride == 2:
-		starts = []int{0, lanes, 2, lanes + 2}
-	}
 	var list []uint32
 	add := func(set func(lane int) bool) {
-		bits := make([]uint32, most)
-		for l := range bits {
-			if set(l) {
-				bits[l] = 1<<32 - 1
+		if made == avx512 {
+			mask := uint32(0)
+			for l := range lanes {
+				if set(l) {
+					mask |= 1 << l
+				}
 			}
-		}
-		if made != avx512 {
-			list = append(list, bits...)
+			list = append(list, mask)
 			return
 		}
-		mask := uint32(0)
-		for l, b := range bits {
-			mask |= b & 1 << l
+		for l := range lanes {
+			mask := uint32(0)
+			if set(l) {
+				mask = 1<<32 - 1
+			}
+			list = append(list, mask)
 		}
-		list = append(list, mask)
 	}
-	for _, start := range starts {
+	for _, start := range loads {
 		first := from*a.Stride - a.Before + start
 		add(func(l int) bool { return first+l >= 0 && first+l < a.In })
 	}
@@ -119,7 +134,6 @@ func (r *convRun) nearPlanes(lo, hi int) {
 	s := convScratches.Get().(*convScratch)
 	t := &s.planes
 	*t = n.tile
-	t.masks = unsafe.Pointer(&n.masks[0])
 	t.low, t.high, t.residual = r.end.low, r.end.high, r.distance()
 	if r.end.bias != nil {
 		t.biasStep = 4
@@ -128,10 +142,8 @@ func (r *convRun) nearPlanes(lo, hi int) {
 	for lo < hi {
 		channel := lo % r.Groups
 		t.planes = min(hi-lo, r.Groups-channel)
-		t.x, t.y = unsafe.Pointer(&r.x[lo*in]), unsafe.Pointer(&r.y[lo*out])
+		t.start(n, &r.Window, r.y[lo*out:], r.x[lo*in:])
 		t.w, t.bias = unsafe.Pointer(&r.w[channel*9]), r.end.biases(channel)
-		w := &r.Window
-		t.xAt, t.yAt = uintptr(t.x)-uintptr(4*(w[1].Before*w[2].In+w[2].Before)), uintptr(t.y)
 		t.wAt, t.biasAt = uintptr(t.w), uintptr(t.bias)
 		planes := t.planes
 		n.run(t)

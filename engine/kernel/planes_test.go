@@ -89,3 +89,42 @@ func TestDepthwiseSame(t *testing.T) {
 		})
 	}
 }
+
+// TestMaximumPlanesSame compares maxima of the windows that have assembly with the definition, zeros of either sign, NaN and infinities
+// among the numbers, on planes of every width around one and two vectors. What stands around x must not be read.
+func TestMaximumPlanesSame(t *testing.T) {
+	each(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(63, 64))
+		for width := 1; width <= 40; width++ {
+			for _, window := range [][2]int{{2, 2}, {3, 1}, {3, 2}, {5, 1}, {3, 3}, {5, 2}} {
+				side, stride := window[0], window[1]
+				rows := axisOf(1+rng.IntN(6), side, stride, 1, rng.IntN(side), rng.IntN(side))
+				cols := axisOf(width, side, stride, 1, rng.IntN(side+2), rng.IntN(side))
+				w := Along(rows, cols)
+				planes := 1 + rng.IntN(4)
+				x := sample(rng, planes*w.in())
+				if width%2 == 0 { // mostly zeros
+					for j := range x {
+						if rng.IntN(8) > 0 {
+							x[j] = float32(math.Copysign(0, rng.Float64()-0.5))
+						}
+					}
+				}
+				fenced := make([]float32, len(x)+128)
+				for j := range fenced {
+					fenced[j] = float32(math.NaN())
+				}
+				fenced = fenced[:64+copy(fenced[64:], x)]
+				y, unharmed := framed(t, planes*w.out(), width%3)
+				p := MaxPool(planes, w)
+				p.Run(y, fenced[64:])
+				unharmed()
+				want := make([]float32, len(y))
+				for c := range planes {
+					p.gathered(want[c*w.out():][:w.out()], x[c*w.in():][:w.in()], new([]float32))
+				}
+				sameBits(t, fmt.Sprintf("%d planes of %+v", planes, w), y, want)
+			}
+		}
+	})
+}

@@ -12,9 +12,10 @@ type Pool struct {
 	planes     int
 	op         binaryOp
 	fill       float32
-	stage      *staging // nil if a staging would be too large
-	apart      *apart   // nil if places are folded one by one
-	rows, cols int      // outputs that are staged together
+	stage      *staging    // nil if a staging would be too large
+	near       *nearWindow // nil if there is no assembly for whole planes
+	apart      *apart      // nil if places are folded one by one
+	rows, cols int         // outputs that are staged together
 }
 
 // MaxPool sets y[c,j] to the greatest element that window j reads of plane c, by the rule of Maximum; padding is -Inf. x is
@@ -27,6 +28,11 @@ func SumPool(planes int, w Window) *Pool { return newPool(planes, w, opAdd, 0) }
 
 func newPool(planes int, w Window, op binaryOp, fill float32) *Pool {
 	p := &Pool{Window: w, planes: planes, op: op, fill: fill}
+	if op == opMaximum {
+		if p.near = nearMaximum(&w); p.near != nil {
+			return p
+		}
+	}
 	p.cols = min(w[2].Out, 1024)
 	p.rows = max(1, min(w[1].Out, stagedPlane/(p.cols*w[0].Kernel*min(w[1].Stride, w[1].Kernel)*min(w[2].Stride, w[2].Kernel))))
 	if p.stage = stagingOf(&w, p.rows, p.cols); p.stage != nil && op == opMaximum {
@@ -89,6 +95,10 @@ func (p *Pool) Run(y, x []float32) {
 
 // some computes some planes.
 func (p *Pool) some(y, x []float32, lo, hi int) {
+	if p.near != nil && len(y) > 0 {
+		p.nearby(y[lo*p.out():hi*p.out()], x[lo*p.in():hi*p.in()])
+		return
+	}
 	scratch := poolScratches.Get().(*[]float32)
 	for c := lo; c < hi; c++ {
 		in, out := x[c*p.in():][:p.in()], y[c*p.out():][:p.out()]

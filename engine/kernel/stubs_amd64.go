@@ -1343,3 +1343,23 @@ func sumRowsAVX2(dst, x *float32, rows, n int, masks *uint32)
 //
 //go:noescape
 func sumRowsAVX512(dst, x *float32, rows, n int, masks *uint32)
+
+// maximum2Stride2AVX512 computes planes of maxima of windows of 2×2 that are 2 apart.
+//
+//go:noescape
+func maximum2Stride2AVX512(t *planeTile)
+
+// maximum3Stride1AVX512 computes planes of maxima of windows of 3×3 that are 1 apart.
+//
+//go:noescape
+func maximum3Stride1AVX512(t *planeTile)
+
+// maximum3Stride2AVX512 computes planes of maxima of windows of 3×3 that are 2 apart.
+//
+//go:noescape
+func maximum3Stride2AVX512(t *planeTile)
+
+// maximum5Stride1AVX512 computes planes of maxima of windows of 5×5 that are 1 apart.
+//
+//go:noescape
+func maximum5Stride1AVX512(t *planeTile)

@@ -37,7 +37,7 @@ func generate() map[string][]byte {
 	}{
 		{amd64, []unit{{"elementwise", elementwise}, {"reduce", reduce}, {"matmul", matmul}, {"then", thenSteps}, {"relax", relax}, {"quantize", quantize},
 			{"int8", matmulInt8}, {"conv", conv}, {"depthwise", depthwisePlanes}, {"pixels", pixels},
-			{"sumrows", sumRows}}},
+			{"sumrows", sumRows}, {"pools", maximumPlanes}}},
 		{arm64, []unit{{"elementwise", elementwise}, {"reduce", reduce}, {"matmul", matmulNEON}, {"then", thenNEON}, {"relax", relaxNEON}, {"quantize", quantizeNEON}, {"int8", matmulInt8NEON}, {"conv", convNEON}}},
 	} {
 		var stubs bytes.Buffer
@@ -63,6 +63,7 @@ type file struct {
 	constants   []uint32
 	masks       bool // the table of AVX2 tail masks is used
 	zeros       bool // some vectors of zeros are read
+	lowest      bool // some vectors of -Inf are read
 	pairs       bool // the indices of even and odd elements of two vectors are used
 }
 
@@ -123,6 +124,13 @@ func (f *file) assembly() []byte {
 	}
 	if f.zeros {
 		b.WriteString("\nGLOBL zeros<>(SB), RODATA|NOPTR, $192\n")
+	}
+	if f.lowest {
+		b.WriteString("\n")
+		for i := range 24 {
+			fmt.Fprintf(&b, "DATA lowest<>+%d(SB)/8, $0xff800000ff800000\n", 8*i)
+		}
+		b.WriteString("GLOBL lowest<>(SB), RODATA|NOPTR, $192\n")
 	}
 	if f.pairs {
 		b.WriteString("\n")
