@@ -57,6 +57,7 @@ type verdictOf struct {
 	end            string
 	answers, moves int
 	bytes          int
+	verdict        bisect.Verdict
 }
 
 // where names the place in which a game ended, in the unit's own names.
@@ -174,6 +175,7 @@ func TestFaultTable(t *testing.T) {
 		"`toy`, a step with one node of the operator (`verify/bisect/bisecttest`), 20 steps, for operators that neither model has or whose last bit the models' own roundings swallow.\n\n")
 	faults(t, &b, diagnosis, small)
 	operators(t, &b, diagnosis, small)
+	aggregates(t, &b, diagnosis)
 	silences(t, &b, diagnosis)
 	accusers(t, &b, diagnosis, small)
 	t.Log("\n" + b.String())

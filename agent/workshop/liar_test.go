@@ -81,7 +81,7 @@ func newLiar(t testing.TB, m *Machine, d deceit) *liar {
 			t.Fatal(err)
 		}
 		if d.lie != nil && d.lie.step == at {
-			values = believe(t, m, in, d.lie.value, flipped(values[d.lie.value], d.lie.element, d.lie.flip))
+			values = believe(t, m.trainer.StepGraph(), m.traced, in, d.lie.value, flipped(values[d.lie.value], d.lie.element, d.lie.flip))
 		}
 		l.values = append(l.values, values)
 		next := map[string]*tensor.Tensor{}
@@ -135,10 +135,10 @@ func stateRecord(t testing.TB, m *Machine, i int) trace.StateRecord {
 }
 
 // believe computes the values of a step in which all nodes that read one of them read a lie instead.
-func believe(t testing.TB, m *Machine, inputs map[string]*tensor.Tensor, value int, lie *tensor.Tensor) []*tensor.Tensor {
+func believe(t testing.TB, step *graph.Graph, honest *exec.Traced, inputs map[string]*tensor.Tensor, value int, lie *tensor.Tensor) []*tensor.Tensor {
 	t.Helper()
-	g := *m.trainer.StepGraph()
-	name := m.traced.Values()[value]
+	g := *step
+	name := honest.Values()[value]
 	g.Inputs = append(slices.Clone(g.Inputs), graph.Value{Name: "a lie", DType: lie.DType(), Shape: lie.Shape()})
 	g.Nodes = slices.Clone(g.Nodes)
 	for i := range g.Nodes {

@@ -40,6 +40,9 @@ func (s Source) Initial(state string) (uint64, bool) {
 	return uint64(trace.CanonicalBits(optim.Initial(state))), false
 }
 
+// Origin implements bisect.Source: a unit starts from the model alone.
+func (s Source) Origin(string) (bisect.Origin, bool) { return bisect.Origin{}, false }
+
 // Input implements bisect.Source.
 func (s Source) Input(step int, name string, element int) (bisect.Datum, error) {
 	if name == optim.LearningRate {

@@ -19,8 +19,8 @@ const (
 // Scales are powers of two with exponents in this range, wide enough for any training that has not
 // diverged and narrow enough that code times scale is always a normal binary32 number, or zero.
 const (
-	minExponent = -100
-	maxExponent = 100
+	MinExponent = -100
+	MaxExponent = 100
 )
 
 // ErrRange reports a value that is not finite or too large for any scale: the training diverged.
@@ -28,8 +28,8 @@ var ErrRange = errors.New("value out of range")
 
 // quantiseBlock writes codes with |code| <= limit to dst, one per element of src, and returns the
 // exponent e of the scale 2^e. Round to nearest, ties to even. e is the smallest exponent, not below
-// minExponent, with which no code exceeds the limit; so some code is above limit/2 unless e is
-// minExponent. A block that rounds to zeros has exponent 0. len(dst) must be len(src).
+// MinExponent, with which no code exceeds the limit; so some code is above limit/2 unless e is
+// MinExponent. A block that rounds to zeros has exponent 0. len(dst) must be len(src).
 func quantiseBlock(dst []int8, src []float32, limit int) (e int, err error) {
 	largest := float32(0)
 	for i, x := range src {
@@ -45,11 +45,11 @@ func quantiseBlock(dst []int8, src []float32, limit int) (e int, err error) {
 	// largest = f·2^k with f in [1/2, 1): the code lies in [limit/2, limit] for one e next to k - bits of limit.
 	_, k := math.Frexp(float64(largest))
 	e = k
-	for e > minExponent && code(largest, e-1) <= limit {
+	for e > MinExponent && code(largest, e-1) <= limit {
 		e--
 	}
-	e = max(e, minExponent)
-	if e > maxExponent {
+	e = max(e, MinExponent)
+	if e > MaxExponent {
 		return 0, fmt.Errorf("%w: %v needs a scale of 2^%d", ErrRange, largest, e)
 	}
 	zero := true
@@ -93,9 +93,9 @@ func checkBlock(e int8, codes []int8, limit int) error {
 	switch {
 	case largest == 0 && e != 0:
 		return fmt.Errorf("a block of zeros has exponent %d, not 0", e)
-	case e < minExponent || e > maxExponent:
-		return fmt.Errorf("exponent %d is outside %d to %d", e, minExponent, maxExponent)
-	case largest != 0 && largest <= limit/2 && e != minExponent:
+	case e < MinExponent || e > MaxExponent:
+		return fmt.Errorf("exponent %d is outside %d to %d", e, MinExponent, MaxExponent)
+	case largest != 0 && largest <= limit/2 && e != MinExponent:
 		return fmt.Errorf("exponent %d is not the smallest that holds codes up to %d", e, largest)
 	}
 	return nil

@@ -254,3 +254,35 @@ func TestLocate(t *testing.T) {
 		}
 	}
 }
+
+// TestFind finds the bytes of every element and scale of a payload.
+func TestFind(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	var x []tensor.Named
+	for i, n := range []int{1, 127, 128, 129, 300} {
+		v := make([]float32, n)
+		for j := range v {
+			v[j] = float32(rng.NormFloat64())
+		}
+		x = append(x, tensor.Named{Name: string(rune('a' + i)), Tensor: tensor.FromFloat32(v, n)})
+	}
+	q, err := Quantise(x, Int4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Encode(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for j := range q {
+		for i, code := range q[j].Codes {
+			e := Find(x, j, i)
+			if e.In(b[e.Code]) != code || Scale(b[e.Exponent]) != dequantise(1, q[j].Exponents[i/BlockSize]) {
+				t.Fatalf("tensor %d, element %d: %+v", j, i, e)
+			}
+			if p := Locate(e.Code, x); p.Name != x[j].Name || i < p.First || i >= p.First+p.Count {
+				t.Fatalf("tensor %d, element %d: %+v", j, i, p)
+			}
+		}
+	}
+}

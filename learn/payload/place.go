@@ -64,3 +64,36 @@ func appendBlock(b []byte, exponent int8, codes []int8) []byte {
 	}
 	return b
 }
+
+// Element is where an element of a tensor stands in a payload: the bytes of its block's exponent and of its code, and whether the code is the
+// upper half of its byte.
+type Element struct {
+	Exponent, Code int
+	Upper          bool
+}
+
+// Find finds an element, row-major, of tensor index of the layout. It panics if there is none.
+func Find(layout []tensor.Named, index, element int) Element {
+	offset := len(magic) + 4
+	for _, t := range layout[:index] {
+		offset += blockCount(t.Tensor.Len()) + blockBytes(t.Tensor.Len())
+	}
+	if element < 0 || element >= layout[index].Tensor.Len() {
+		panic("payload: an element beyond the end")
+	}
+	const whole = 1 + BlockSize/2
+	at := offset + element/BlockSize*whole
+	in := element % BlockSize
+	return Element{Exponent: at, Code: at + 1 + in/2, Upper: in%2 == 1}
+}
+
+// Scale is the scale of a block, from the byte of its exponent.
+func Scale(exponent byte) float32 { return dequantise(1, int8(exponent)) }
+
+// In is the element's code, from its byte.
+func (e Element) In(b byte) int8 {
+	if e.Upper {
+		return int8(b) >> 4
+	}
+	return int8(b<<4) >> 4
+}

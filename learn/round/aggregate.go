@@ -38,7 +38,7 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 	changes := make([][]tensor.Named, len(contributions))
 	for i, c := range contributions {
 		codes, err := payload.Decode(c.Payload, t.layout)
-		if err != nil || c.Tokens == 0 || c.Tokens > t.UnitTokens(t.recipe.Train.Steps) || c.Tokens%t.UnitTokens(1) != 0 {
+		if err != nil || t.CountTokens(c.Tokens) == 0 {
 			rejected[i] = true
 			continue
 		}

@@ -297,6 +297,17 @@ func (a *datum) encode() []byte {
 
 func (a *datum) decode(r *reader) { *a = datum{r.bytes(maxData), r.proof()} }
 
+// roots are the tensor roots of all entries of the last state, by name.
+type roots []merkle.Hash
+
+func (a *roots) encode() []byte {
+	var w writer
+	w.hashes(*a)
+	return w
+}
+
+func (a *roots) decode(r *reader) { *a = r.list(maxRoots) }
+
 func (a *block) encode() []byte {
 	var w writer
 	w.weights(a.before)

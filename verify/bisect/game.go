@@ -53,6 +53,7 @@ const (
 	AskPiece        Stage = "piece"        // a piece of the payload
 	PickByte        Stage = "byte"         // the first wrong byte
 	AskBlock        Stage = "block"        // the weights that a block of the payload encodes
+	AskRoots        Stage = "roots"        // the tensors of the last state, by their roots, which the payload names
 	Over            Stage = "over"
 )
 
@@ -61,8 +62,8 @@ func (s Stage) Picks() bool {
 	return slices.Contains([]Stage{PickSegment, PickStep, PickBranch, PickElement, PickOperation, PickByte}, s)
 }
 
-// Judged reports whether the answer makes the referee compute: a micro-operation, an element of a record, a block of the payload.
-func (s Stage) Judged() bool { return s == AskFinal || s == AskDatum || s == AskBlock }
+// Judged reports whether the answer makes the referee compute: a micro-operation, an element of a record, a part of the payload.
+func (s Stage) Judged() bool { return s == AskFinal || s == AskDatum || s == AskBlock || s == AskRoots }
 
 // Verdict is how a game ended.
 type Verdict string
@@ -193,6 +194,8 @@ func (g *Game) Choose(i int, src Source) error {
 		g.Byte = (g.Low-1)*trace.PieceSize + i
 		slot := src.Slot(g.Byte)
 		switch {
+		case slot.Right != nil:
+			g.Stage = AskRoots
 		case !slot.Known:
 			g.Stage = AskBlock
 		case slot.Byte == g.Bytes[i]:

@@ -58,6 +58,8 @@ func Defend(g *Game, m Machine) ([]byte, error) {
 		a, err = d.piece()
 	case AskBlock:
 		a, err = d.block()
+	case AskRoots:
+		a, err = d.lastRoots()
 	default:
 		return nil, fmt.Errorf("%w: nothing is asked of the defender at %q", ErrAnswer, g.Stage)
 	}
@@ -455,27 +457,53 @@ func (d defender) start() (answer, error) {
 		return nil, err
 	}
 	a := &start{part: part, root: trace.TensorRoot(x)}
-	if _, model := d.m.Initial(s.Name); model {
-		a.at, a.count, a.proof, err = d.inModel(s.Name)
+	if from, given := d.Game.origin(d.m, s.Name); given {
+		a.at, a.count, a.proof, err = d.from(from)
 		return a, err
 	}
 	a.input, a.tiles = d.record(d.m.Program().InputAt(s.Input)), merkle.Split(trace.TileLeaves(x))
 	return a, nil
 }
 
-func (d defender) inModel(name string) (at, count int, proof merkle.Proof, err error) {
-	model, err := d.m.Model()
+// Archive is what a Machine must have whose Source names an Origin: the states that the ledger names.
+type Archive interface {
+	Named(state merkle.Hash) ([]trace.Entry, error)
+}
+
+// from proves an entry in the state that it is taken from.
+func (d defender) from(o Origin) (at, count int, proof merkle.Proof, err error) {
+	var state []trace.Entry
+	if archive, ok := d.m.(Archive); ok {
+		state, err = archive.Named(o.State)
+	} else {
+		state, err = d.m.Model()
+	}
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	return prove(model, name)
+	return prove(state, o.Name, o.Role)
 }
 
-// prove proves the entry of a name in a state.
-func prove(s []trace.Entry, name string) (at, count int, proof merkle.Proof, err error) {
+// lastRoots are the tensor roots of the last state, by name.
+func (d defender) lastRoots() (answer, error) {
+	s, err := d.m.State(d.m.PointStep(trace.Points - 1))
+	if err != nil {
+		return nil, err
+	}
 	sorted := slices.Clone(s)
 	slices.SortFunc(sorted, trace.Entry.Compare)
-	at = slices.IndexFunc(sorted, func(e trace.Entry) bool { return e.Name == name })
+	var a roots
+	for _, e := range sorted {
+		a = append(a, trace.TensorRoot(e.Tensor))
+	}
+	return &a, nil
+}
+
+// prove proves the entry of a name and role in a state.
+func prove(s []trace.Entry, name, role string) (at, count int, proof merkle.Proof, err error) {
+	sorted := slices.Clone(s)
+	slices.SortFunc(sorted, trace.Entry.Compare)
+	at = slices.IndexFunc(sorted, func(e trace.Entry) bool { return e.Name == name && e.Role == role })
 	if at < 0 {
 		return 0, 0, nil, fmt.Errorf("%w: the state has no %q", ErrAnswer, name)
 	}
@@ -505,8 +533,9 @@ func (d defender) block() (answer, error) {
 	a := &block{}
 	for _, side := range []struct {
 		state []trace.Entry
+		role  string
 		to    *weights
-	}{{model, &a.before}, {last, &a.after}} {
+	}{{model, trace.RoleWeights, &a.before}, {last, trace.RoleState, &a.after}} {
 		x, err := findEntry(side.state, slot.Name)
 		if err != nil {
 			return nil, err
@@ -515,7 +544,7 @@ func (d defender) block() (answer, error) {
 		for i := range slot.Count {
 			touched[trace.TileOf(x.Shape(), slot.First+i)] = true
 		}
-		side.to.at, side.to.count, side.to.proof, err = prove(side.state, slot.Name)
+		side.to.at, side.to.count, side.to.proof, err = prove(side.state, slot.Name, side.role)
 		if err != nil {
 			return nil, err
 		}

@@ -64,6 +64,8 @@ func (g *Game) answer(b []byte, src Source) error {
 		return read(b, func(a *tileBytes) error { return g.takePiece(*a, src) })
 	case AskBlock:
 		return read(b, func(a *block) error { return g.takeBlock(a, src) })
+	case AskRoots:
+		return read(b, func(a *roots) error { return g.takeRoots(*a, src) })
 	}
 	return fmt.Errorf("%w: nothing is asked of the defender at %q", ErrAnswer, g.Stage)
 }
@@ -226,7 +228,8 @@ func (g *Game) takeDatum(a *datum, src Source) error {
 	if err != nil {
 		return err
 	}
-	if err := a.proof.Verify(g.Dataset, merkle.Leaf(a.bytes), d.Record, g.Records); err != nil {
+	at := d.leaf(g.Terms)
+	if err := a.proof.Verify(at.Root, merkle.Leaf(a.bytes), at.At, at.Count); err != nil {
 		return fmt.Errorf("%w: record %d of the data: %w", ErrAnswer, d.Record, err)
 	}
 	bits, err := d.Find(a.bytes)
@@ -286,8 +289,8 @@ func (g *Game) takeStart(a *start, src Source) error {
 	if e != g.Low || trace.EntryLeaf(s.Name, trace.RoleState, a.root) != g.Node {
 		return fmt.Errorf("%w: not entry %d of the state", ErrAnswer, g.Low)
 	}
-	if _, model := src.Initial(s.Name); model {
-		if err := a.proof.Verify(g.Model, trace.EntryLeaf(s.Name, trace.RoleWeights, a.root), a.at, a.count); err != nil {
+	if from, given := g.origin(src, s.Name); given {
+		if err := a.proof.Verify(from.State, trace.EntryLeaf(from.Name, from.Role, a.root), a.at, a.count); err != nil {
 			return fmt.Errorf("%w: %s of the model: %w", ErrAnswer, s.Name, err)
 		}
 		g.end(Upheld, "%s before the first step is that of the model", s.Name)
@@ -298,6 +301,15 @@ func (g *Game) takeStart(a *start, src Source) error {
 	}
 	g.Tensor = a.root
 	return g.openTiles(a.tiles)
+}
+
+// origin is where an entry of the state before the first step is taken from, if it is from a state that the ledger names.
+func (g *Game) origin(src Source, name string) (Origin, bool) {
+	if from, given := src.Origin(name); given {
+		return from, true
+	}
+	_, model := src.Initial(name)
+	return Origin{g.Model, name, trace.RoleWeights}, model
 }
 
 func (g *Game) takePiece(b []byte, src Source) error {
@@ -338,6 +350,27 @@ func (g *Game) takeBlock(a *block, src Source) error {
 		g.end(Upheld, "byte %d of the payload is right", g.Byte)
 	default:
 		g.end(Refuted, "byte %d of the payload, of elements %d to %d of %s, is wrong", g.Byte, slot.First, slot.First+slot.Count-1, slot.Name)
+	}
+	return nil
+}
+
+// takeRoots judges a byte that names the last state.
+func (g *Game) takeRoots(list []merkle.Hash, src Source) error {
+	slot := src.Slot(g.Byte)
+	if len(list) != len(slot.Entries) {
+		return fmt.Errorf("%w: %d roots of %d entries", ErrAnswer, len(list), len(slot.Entries))
+	}
+	leaves := make([]merkle.Hash, len(list))
+	for i, name := range slot.Entries {
+		leaves[i] = trace.EntryLeaf(name, trace.RoleState, list[i])
+	}
+	if merkle.Root(leaves) != g.Points[trace.Points-1] {
+		return fmt.Errorf("%w: roots of another state than the last", ErrAnswer)
+	}
+	if slot.Right(list, g.Bytes, g.Byte%trace.PieceSize) {
+		g.end(Upheld, "byte %d of the payload is right", g.Byte)
+	} else {
+		g.end(Refuted, "byte %d of the payload does not follow from the last state", g.Byte)
 	}
 	return nil
 }

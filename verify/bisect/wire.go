@@ -20,6 +20,7 @@ const (
 	maxRecord = 64 << 10 // bytes of a program's record
 	maxList   = 256      // hashes of a list, openings of a list
 	maxData   = 64 << 10 // bytes of a record of the data set
+	maxRoots  = 4096     // entries of a state
 )
 
 // Integers on the wire are u32 little endian; a list or byte string has its length before it.
@@ -96,8 +97,10 @@ func (r *reader) count(max int) int {
 	return n
 }
 
-func (r *reader) hashes() []merkle.Hash {
-	n := r.count(maxList)
+func (r *reader) hashes() []merkle.Hash { return r.list(maxList) }
+
+func (r *reader) list(max int) []merkle.Hash {
+	n := r.count(max)
 	if n*merkle.Size > len(r.rest) {
 		r.fail("%d hashes in %d bytes", n, len(r.rest))
 		return nil

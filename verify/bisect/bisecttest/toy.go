@@ -281,6 +281,9 @@ func (m *Toy) PointStep(p int) int { return p * Steps / (trace.Points - 1) }
 // Initial implements bisect.Source.
 func (m *Toy) Initial(state string) (uint64, bool) { return 0, state == "w" }
 
+// Origin implements bisect.Source.
+func (m *Toy) Origin(string) (bisect.Origin, bool) { return bisect.Origin{}, false }
+
 // Input implements bisect.Source.
 func (m *Toy) Input(step int, name string, element int) (bisect.Datum, error) {
 	if name == "x" {

@@ -1,0 +1,326 @@
+package workshop
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/mutirao/mutirao/engine/exec"
+	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/engine/tensor"
+	"github.com/mutirao/mutirao/learn/recipe"
+	"github.com/mutirao/mutirao/learn/round"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/bisect"
+	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/split"
+	"github.com/mutirao/mutirao/verify/trace"
+)
+
+// folding is the aggregate of a round of three units of diagnosis, and the run as the ledger has it.
+type folding struct {
+	trainer *round.Trainer
+	run     *work.State
+	public  round.Public
+	honest  *Fold
+	traced  *exec.Traced
+}
+
+func newFolding(t testing.TB, trainer *round.Trainer, units int) folding {
+	t.Helper()
+	public, err := trainer.Initial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := &work.State{ID: merkle.Leaf(nil), Phase: work.PhaseAggregate, Round: &work.Round{Number: 2}}
+	var payloads [][]byte
+	var results []work.Result
+	for i := range units {
+		out, err := trainer.Unit(t.Context(), round.Task{Theta: public.Theta, Seed: protocol.Hash{byte(i)}, Steps: trainer.Recipe().Train.Steps}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := work.Result{Payload: work.PayloadRef{Root: trace.PayloadRoot(out.Payload), Size: uint64(len(out.Payload))}, Tokens: out.Tokens}
+		payloads, results = append(payloads, out.Payload), append(results, r)
+		run.Round.Units = append(run.Round.Units, work.Unit{Index: uint32(i), Status: work.Revealed, Result: r})
+	}
+	// The state of a later round: nothing in it is zero any more.
+	if public, _, err = trainer.Aggregate(public, []round.Contribution{{Payload: payloads[0], Tokens: results[0].Tokens}}); err != nil {
+		t.Fatal(err)
+	}
+	run.Current = work.StateRef{Model: modelRoot(public), Outer: outerRoot(public)}
+	f := folding{trainer: trainer, run: run, public: public}
+	if f.honest, err = NewFold(NewFoldSource(trainer.Outline, run.Current, results), public, payloads); err != nil {
+		t.Fatal(err)
+	}
+	if f.traced, err = exec.CompileTraced(f.honest.graph); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// vote is what a machine votes for.
+func (f folding) vote(t testing.TB, m bisect.Machine) work.Vote {
+	t.Helper()
+	b, err := m.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := work.Vote{Next: work.StateRef{Model: merkle.Hash(b[:32]), Outer: merkle.Hash(b[32:64])}}
+	for i, out := range b[64:] {
+		if out != 0 {
+			v.Rejected = append(v.Rejected, uint32(i))
+		}
+	}
+	return v
+}
+
+// claim is what a verifier claims who votes as a machine says.
+func (f folding) claim(t testing.TB, m bisect.Machine) dispute.Claim {
+	t.Helper()
+	var points [trace.Points]merkle.Hash
+	for p := range points {
+		state, err := m.State(f.honest.PointStep(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		points[p] = trace.StateRoot(state)
+	}
+	b, err := m.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := f.vote(t, m)
+	if !bytes.Equal(dispute.AggregateBytes(v, f.run.Admitted()), b) {
+		t.Fatalf("%x is not the vote %+v", b, v)
+	}
+	return dispute.AggregateClaim(f.run, f.honest.program.Root(), v, trace.TraceRoot(points, trace.PayloadRoot(b)), worker)
+}
+
+// dishonest is an aggregate that is not what it should be.
+type dishonest struct {
+	*Fold
+	states [2][]trace.Entry
+	list   []*tensor.Tensor
+	sent   []byte
+}
+
+func (d *dishonest) State(step int) ([]trace.Entry, error)    { return d.states[step], nil }
+func (d *dishonest) Values(int) ([]*tensor.Tensor, error)     { return d.list, nil }
+func (d *dishonest) Payload() ([]byte, error)                 { return d.sent, nil }
+func (d *dishonest) entry(step int, name string) *trace.Entry { return find(d.states[step], name) }
+
+func find(list []trace.Entry, name string) *trace.Entry {
+	return &list[slices.IndexFunc(list, func(e trace.Entry) bool { return e.Name == name })]
+}
+
+// lie computes the aggregate with other inputs, or with one wrong number that all else follows.
+func (f folding) lie(t *testing.T, change func(in map[string]*tensor.Tensor), value, element int) *dishonest {
+	t.Helper()
+	one := *f.honest
+	one.inputs, one.values = map[string]*tensor.Tensor{}, nil
+	for k, v := range f.honest.inputs {
+		one.inputs[k] = v
+	}
+	if change != nil {
+		change(one.inputs)
+	}
+	values, err := one.Values(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value >= 0 {
+		one.values = believe(t, one.graph, f.traced, one.inputs, value, flipped(values[value], element, 1))
+	}
+	d := &dishonest{Fold: &one, list: one.values}
+	for step := range d.states {
+		if d.states[step], err = one.State(step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.sent, err = one.Payload(); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// trial plays a dispute about an aggregate by the rules of package dispute.
+func (f folding) trial(t *testing.T, defender bisect.Machine, choose func(*bisect.Game) int) verdictOf {
+	t.Helper()
+	claim := f.claim(t, defender)
+	params := dispute.Params{Bond: money.MUT(8), Clock: 10}
+	env := protocol.Env{Height: 5}
+	d, _, err := dispute.Create(dispute.Open{Run: f.run.ID, Round: 2, Unit: dispute.AggregateUnit}, claim, params, dispute.History{}, accuser, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v verdictOf
+	for !d.Ended {
+		env.Height++
+		m := dispute.Move{Dispute: d.ID, Turn: d.Turn, Side: d.ToMove()}
+		who := claim.Defender
+		v.place = where(d.Game, f.honest.program)
+		if m.Side == dispute.Challenger {
+			m.Choice, who = uint32(choose(d.Game)), accuser
+		} else if m.Answer, err = bisect.Defend(d.Game, defender); err != nil {
+			m.Answer = nil
+		}
+		next, _, err := dispute.Apply(d, dispute.Play{Move: m, Signature: signed(who, m.Digest())}, accuser, judge{f.honest.FoldSource}, env)
+		if err != nil && m.Side == dispute.Challenger {
+			continue // a segment without a step
+		}
+		if err != nil {
+			v.end = "no proof (" + string(d.Game.Stage) + ")"
+			env.Height += 100
+			d, _ = dispute.Tick(d, env)
+			v.verdict = d.Game.Verdict
+			return v
+		}
+		d, v.moves, v.bytes = next, v.moves+1, v.bytes+len(m.Answer)
+	}
+	v.place, v.end, v.verdict = where(d.Game, f.honest.program), string(d.Game.Verdict), d.Game.Verdict
+	return v
+}
+
+func (f folding) challenger(t *testing.T, what string) func(*bisect.Game) int {
+	return func(g *bisect.Game) int {
+		t.Helper()
+		part, found, err := bisect.Challenge(g, f.honest)
+		if err != nil || !found {
+			t.Fatalf("%s: the challenger finds nothing at %s: %v", what, g.Stage, err)
+		}
+		return part
+	}
+}
+
+// node is the last value of so many axes that a node of an operator puts out, for the first weight that has whole blocks.
+func (f folding) node(t *testing.T, op string, axes int) (value int) {
+	t.Helper()
+	for i := range f.honest.program.Nodes {
+		record, _ := f.honest.program.Record(f.honest.program.NodeAt(i))
+		c, _, err := trace.ParseNode(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ref, err := trace.ParseRef(c.Node.Outputs[0]); c.Node.Op == op && err == nil && c.Out[0].Len() > 512 && len(c.Out[0].Shape) == axes {
+			value = int(ref)
+		}
+	}
+	if value == 0 {
+		t.Fatalf("no %s", op)
+	}
+	return value
+}
+
+// aggregates lies about the aggregate of a round.
+func aggregates(t *testing.T, b *table, u unitUnderTest) {
+	b.WriteString("## Lies about an aggregate\n\nA verifier names a wrong next state for a round of three units of `diagnosis`; the rules are those of `protocol/dispute`, no ledger hosts it yet.\n\n| Fault | Found at | End | Moves | Bytes |\n|---|---|---|---|---|\n")
+	f := newFolding(t, u.m.trainer, 3)
+	p, inputs := f.honest.program, f.honest.graph.Inputs
+	layout := f.trainer.Layout()
+	first, last := layout[0].Name, layout[len(layout)-1].Name
+	input := func(name string, element int) string {
+		i := slices.IndexFunc(inputs, func(v graph.Value) bool { return v.Name == name })
+		return placeOf(p, 0, i, trace.TileOf(inputs[i].Shape, element), element)
+	}
+	sum, rounded := f.node(t, "Add", 3), f.node(t, "Mul", 2)
+	values, err := f.honest.Values(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := f.honest.inputs[round.FoldCodes+last]
+	at := codes.Len() / 3 * 2 // of the third unit
+	for tensor.Data[int8](codes)[at] == 0 {
+		at++
+	}
+	after := f.lie(t, nil, -1, 0)
+	e := after.entry(1, round.FoldMomentum+last)
+	e.Tensor = flipped(e.Tensor, 3, 1)
+	stale := f.lie(t, func(in map[string]*tensor.Tensor) {
+		in[round.FoldMomentum+first] = tensor.New(tensor.Float32, layout[0].Tensor.Shape()...)
+	}, -1, 0)
+	root, flag := f.lie(t, nil, -1, 0), f.lie(t, nil, -1, 0)
+	root.sent[40] ^= 1
+	flag.sent[65] ^= 1
+	for _, c := range []struct {
+		name  string
+		liar  bisect.Machine
+		place string
+	}{
+		{"an ulp of the weighted sum", f.lie(t, nil, sum, 77), placeOf(p, 0, sum, trace.TileOf(values[sum].Shape(), 77), 77)},
+		{"wrong int8 rounding", f.lie(t, nil, rounded, 200), placeOf(p, 0, rounded, trace.TileOf(values[rounded].Shape(), 200), 200)},
+		{"a unit left out", f.lie(t, func(in map[string]*tensor.Tensor) {
+			in[round.FoldTokens] = in[round.FoldTokens].Clone()
+			in[round.FoldTokens].Int64()[1] = 0
+		}, -1, 0), input(round.FoldTokens, 1)},
+		{"another payload than the admitted one", f.lie(t, func(in map[string]*tensor.Tensor) {
+			in[round.FoldCodes+last] = codes.Clone()
+			tensor.Data[int8](in[round.FoldCodes+last])[at] = 0
+		}, -1, 0), input(round.FoldCodes+last, at)},
+		{"stale momentum", stale, "start, " + round.FoldMomentum + first},
+		{"a next state that the step did not put out", after, "after step 1, " + round.FoldMomentum + last},
+		{"a root of another state", root, "payload, byte 40"},
+		{"a unit called rejected that is not", flag, "payload, byte 65"},
+	} {
+		v := f.trial(t, c.liar, f.challenger(t, c.name))
+		if v.place != c.place || v.verdict != bisect.Refuted {
+			t.Errorf("%s: %s at %s, the lie is at %s", c.name, v.end, v.place, c.place)
+		}
+		b.row(c.name, v.place, v.end, v.moves, v.bytes)
+	}
+	b.WriteString("\n")
+}
+
+// TestFold: the program of an aggregate names the state that the rule names, its claim is upheld whoever accuses it of whatever, and
+// every node of it can be disputed.
+func TestFold(t *testing.T) {
+	trainer := example(t, "diagnosis", func(r *recipe.Recipe) { r.Train.Batch, r.Train.Steps = 8, 6 })
+	f := newFolding(t, trainer, 3)
+	var list []round.Contribution
+	for i, b := range f.honest.payloads {
+		list = append(list, round.Contribution{Payload: b, Tokens: f.honest.results[i].Tokens})
+	}
+	want, rejected, err := trainer.Aggregate(f.public, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := f.vote(t, f.honest)
+	if v.Next.Model != modelRoot(want) || v.Next.Outer != outerRoot(want) || slices.Contains(rejected, true) != (len(v.Rejected) > 0) {
+		t.Errorf("%+v", v)
+	}
+	if root, err := f.honest.Trace(); err != nil || root != f.claim(t, f.honest).Terms.Trace {
+		t.Errorf("trace %s, %v", root, err)
+	}
+	calls, err := graph.Calls(f.honest.graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range calls {
+		for o, out := range calls[i].Out {
+			if _, err := split.Of(&calls[i], o, out.Len()-1); err != nil {
+				t.Errorf("node %d: %v", i, err)
+			}
+		}
+	}
+	rng := rand.New(rand.NewPCG(31, 32))
+	places := map[string]int{}
+	for range 60 {
+		v := f.trial(t, f.honest, func(g *bisect.Game) int {
+			if g.Stage == bisect.PickSegment {
+				return []int{0, trace.Points - 1, trace.Points}[rng.IntN(3)]
+			}
+			return rng.IntN(g.Choices())
+		})
+		if v.verdict != bisect.Upheld {
+			t.Errorf("an honest aggregate: %s at %s", v.end, v.place)
+		}
+		places[v.place[:5]]++
+	}
+	if len(places) < 3 {
+		t.Errorf("accused of %v", places)
+	}
+}
