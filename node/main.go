@@ -50,7 +50,7 @@ share of the model and is paid when it is used.`,
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
 		}
 	}
-	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newModel(), newLedger(), newVersion())
+	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newModel(), newMarket(), newLedger(), newVersion())
 	return root
 }
 

@@ -36,7 +36,7 @@ func TestMarketThroughTheChain(t *testing.T) {
 	batch, salt := params.Batch(protocol.Height(s.height+1)), hashOf(7)
 	seal := market.TermsSeal(terms, buyer.Account(), batch, salt)
 	open := market.OpenBid{Bid: market.BidID(buyer.Account(), batch, seal), Terms: terms, Salt: salt}
-	s.must(buyer, market.SealBid{Seal: seal, Deposit: money.MUT(10)})
+	s.must(buyer, market.SealBid{Seal: seal, Deposit: money.MUT(10), Batch: batch})
 	if err := s.submit(buyer, open); !errors.Is(err, protocol.ErrPhase) {
 		t.Errorf("opened while bids are sealed: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mutirao/mutirao/agent/verifier"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/role"
+	"github.com/mutirao/mutirao/node/running"
 )
 
 // loopback is where every host of the demo listens: a free port that nobody outside of this machine reaches.
@@ -29,6 +30,9 @@ func (s *show) perform(ctx context.Context) error {
 	s.say("starting %d validators (CometBFT, Cosmos SDK, EVM) in this process", s.recipe.Network.Validators)
 	var err error
 	if s.ledger, err = openLedger(ctx, filepath.Join(s.dir, "ledger"), s.RPC, s.cast.master, s.recipe.Network.Validators, s.funds()); err != nil {
+		return err
+	}
+	if s.unannounce, err = running.Announce(s.dir, s.ledger.endpoints(), s.ledger.jsonRPC()); err != nil {
 		return err
 	}
 	if err := s.openTrainer(ctx); err != nil {

@@ -124,6 +124,7 @@ func (s *show) explainKeep() {
 		"  curl -s %s -X POST -H 'content-type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\",\"params\":[]}'\n"+
 		"  curl -s %s/status\n", s.ledger.jsonRPC(), s.ledger.endpoints()[0])
 	if s.Dir != "" {
+		fmt.Fprintf(s.Err, "  mutirao market book --network %s\n", s.dir)
 		fmt.Fprintf(s.Err, "It is kept in %s: the same command goes on from its last block, also after kill -9.\n", s.dir)
 	}
 }

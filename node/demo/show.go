@@ -44,11 +44,12 @@ type show struct {
 	run  protocol.Hash
 	spec work.Spec
 
-	ledger  *ledger
-	machine *role.Machine    // the trainer's
-	trainer *trainer.Trainer //
-	members sync.WaitGroup   // verifiers in this process
-	cancel  context.CancelFunc
+	ledger     *ledger
+	machine    *role.Machine    // the trainer's
+	trainer    *trainer.Trainer //
+	members    sync.WaitGroup   // verifiers in this process
+	cancel     context.CancelFunc
+	unannounce func() // removes the note of how to reach the network
 
 	troupe   *troupe // providers in processes of their own
 	up, down uint64  // bytes of all providers when the last round closed
@@ -169,6 +170,9 @@ func (s *show) close() {
 	s.members.Wait()
 	if s.machine != nil {
 		s.machine.Close()
+	}
+	if s.unannounce != nil {
+		s.unannounce()
 	}
 	if s.ledger != nil {
 		if err := s.ledger.stop(); err != nil {

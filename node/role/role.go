@@ -68,6 +68,15 @@ func Open(ctx context.Context, c Config) (*Machine, error) {
 // Close leaves the data network.
 func (m *Machine) Close() error { return m.Host.Close() }
 
+// Key is the key of a folder's account; it is made when it is missing.
+func Key(dir string) (client.Key, error) {
+	secret, err := loadKey(dir)
+	if err != nil {
+		return client.Key{}, err
+	}
+	return client.NewKey(Derive(secret, "account"))
+}
+
 // Account is the address of a folder's secret without opening the folder.
 func Account(secret [32]byte) (protocol.Account, error) {
 	key, err := client.NewKey(Derive(secret, "account"))

@@ -114,7 +114,7 @@ func Withdraw(ask Ask, from protocol.Account) (Ask, []protocol.Effect, error) {
 // joins reports whether the ask takes part in the batch that is open in a block: it does not if its terms were set when bids
 // of that batch were being opened, so that nobody answers to a bid that was sealed. Rule: spec/market.md §7.
 func (a *Ask) joins(p Params, now protocol.Height) bool {
-	return p.Batch(a.Placed) != p.Batch(now) || !p.revealing(a.Placed)
+	return p.Batch(a.Placed) != p.Batch(now) || !p.Revealing(a.Placed)
 }
 
 // Lapse closes an ask whose last block has passed, as if its owner had withdrawn it. The ask is gone if it has no units left.

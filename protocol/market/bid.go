@@ -38,6 +38,7 @@ type Alternative struct {
 type SealBid struct {
 	Seal    protocol.Hash `json:"seal"` // TermsSeal
 	Deposit money.Amount  `json:"deposit"`
+	Batch   uint64        `json:"batch"` // the batch inside the seal: in another it could never be opened
 }
 
 // OpenBid reveals what SealBid sealed. Rule: spec/market.md §7.
@@ -114,8 +115,8 @@ func BidID(owner protocol.Account, batch uint64, seal protocol.Hash) protocol.Ha
 // Batch is the number of the batch that is open in a block.
 func (p Params) Batch(h protocol.Height) uint64 { return uint64(h) / p.BatchBlocks }
 
-// revealing reports whether bids are opened in a block rather than sealed.
-func (p Params) revealing(h protocol.Height) bool {
+// Revealing reports whether bids are opened in a block rather than sealed.
+func (p Params) Revealing(h protocol.Height) bool {
 	return uint64(h)%p.BatchBlocks >= p.BatchBlocks-p.RevealBlocks
 }
 
@@ -123,15 +124,18 @@ func (p Params) revealing(h protocol.Height) bool {
 func (p Params) Closes(h protocol.Height) bool { return uint64(h)%p.BatchBlocks == p.BatchBlocks-1 }
 
 // Seal applies SealBid. The host refuses an id that exists. Effect: the deposit is locked. Errors: ErrPhase while bids are
-// being opened. Rule: spec/market.md §7.
+// being opened and in another batch. Rule: spec/market.md §7.
 func Seal(m SealBid, from protocol.Account, p Params, env protocol.Env) (Bid, []protocol.Effect, error) {
 	if err := m.Check(); err != nil {
 		return Bid{}, nil, err
 	}
-	if p.revealing(env.Height) {
+	if p.Revealing(env.Height) {
 		return Bid{}, nil, fmt.Errorf("%w: bids of batch %d are being opened; the next batch begins in block %d", protocol.ErrPhase, p.Batch(env.Height), (p.Batch(env.Height)+1)*p.BatchBlocks)
 	}
 	batch := p.Batch(env.Height)
+	if m.Batch != batch {
+		return Bid{}, nil, fmt.Errorf("%w: the seal is for batch %d, batch %d is open", protocol.ErrPhase, m.Batch, batch)
+	}
 	b := Bid{ID: BidID(from, batch, m.Seal), Owner: from, Batch: batch, Seal: m.Seal, Deposit: m.Deposit}
 	return b, []protocol.Effect{protocol.Lock{From: from, Amount: m.Deposit}}, nil
 }
@@ -145,7 +149,7 @@ func Reveal(m OpenBid, b Bid, from protocol.Account, p Params, env protocol.Env)
 	switch {
 	case b.Owner != from:
 		return b, fmt.Errorf("%w: bid %s", protocol.ErrNotAssigned, b.ID)
-	case p.Batch(env.Height) != b.Batch || !p.revealing(env.Height):
+	case p.Batch(env.Height) != b.Batch || !p.Revealing(env.Height):
 		return b, fmt.Errorf("%w: batch %d is opened in its last %d blocks", protocol.ErrPhase, b.Batch, p.RevealBlocks)
 	case b.Open != nil:
 		return b, fmt.Errorf("%w: bid %s", protocol.ErrDuplicate, b.ID)

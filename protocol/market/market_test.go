@@ -198,7 +198,7 @@ func (h *host) offer(who int, m PlaceAsk) error {
 
 func (h *host) bid(who int, t Terms, deposit money.Amount) (protocol.Hash, error) {
 	salt := protocol.Hash{byte(who), byte(h.h), byte(len(h.bids))}
-	b, effects, err := Seal(SealBid{TermsSeal(t, account(who), h.p.Batch(h.h), salt), deposit}, account(who), h.p, h.env())
+	b, effects, err := Seal(SealBid{TermsSeal(t, account(who), h.p.Batch(h.h), salt), deposit, h.p.Batch(h.h)}, account(who), h.p, h.env())
 	if err == nil {
 		if err = h.carry(effects); err == nil {
 			h.bids[b.ID], h.open[b.ID] = b, OpenBid{b.ID, t, salt}

@@ -170,7 +170,7 @@ func (d *disk) call(b *testing.B, ctx sdk.Context, kind string) *marketpb.MsgExe
 	case "place-ask":
 		m = market.PlaceAsk{Class: class, Units: 4, Reserve: auction.Price(1000 + d.next%997), Until: 1 << 30, UnitBond: bond}
 	case "seal-bid":
-		m = market.SealBid{Seal: protocol.Hash{1}, Deposit: money.MUT(1)}
+		m = market.SealBid{Seal: protocol.Hash{1}, Deposit: money.MUT(1), Batch: uint64(d.height) / 10}
 	case "take-now", "accept-lease":
 		// An ask of a class of its own, so that every message finds the same.
 		class.Resource = fmt.Sprintf("own-%d", d.next)

@@ -157,7 +157,7 @@ func (w *world) bid(who int, t market.Terms, deposit money.Amount) error {
 	salt := protocol.Hash{byte(who), byte(w.h), byte(len(w.open))}
 	batch := p.Batch(w.h)
 	seal := market.TermsSeal(t, person(who), batch, salt)
-	if err := w.send(person(who), market.SealBid{Seal: seal, Deposit: deposit}); err != nil {
+	if err := w.send(person(who), market.SealBid{Seal: seal, Deposit: deposit, Batch: batch}); err != nil {
 		return err
 	}
 	w.open = append(w.open, func() {

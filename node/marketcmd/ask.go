@@ -1,0 +1,109 @@
+package marketcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
+)
+
+// Ask places an ask that stands for so many blocks.
+func (m *Market) Ask(ctx context.Context, a market.PlaceAsk, blocks uint64) (market.Ask, error) {
+	h, err := m.Height(ctx)
+	if err != nil {
+		return market.Ask{}, err
+	}
+	p, err := m.MarketParams(ctx)
+	if err != nil {
+		return market.Ask{}, err
+	}
+	a.Until = h + protocol.Height(blocks)
+	if a.UnitBond.IsZero() {
+		a.UnitBond = p.MinUnitBond
+	}
+	if err := m.submit(ctx, a); err != nil {
+		return market.Ask{}, refused("the ask was not placed", err, "mutirao market asks --mine  shows what you offer")
+	}
+	return m.ownAsk(ctx, market.AskID(m.Account(), a.Class))
+}
+
+func (m *Market) ownAsk(ctx context.Context, id protocol.Hash) (market.Ask, error) {
+	list, err := m.OwnAsks(ctx, m.Account())
+	if err != nil {
+		return market.Ask{}, err
+	}
+	for _, a := range list {
+		if a.ID == id {
+			return a, nil
+		}
+	}
+	return market.Ask{}, refused("you have no such ask", fmt.Errorf("%w: ask %s", protocol.ErrNotFound, id), "mutirao market asks --mine")
+}
+
+// Serve accepts every lease that is offered to this account until ctx ends, and tells of each. It returns nil then.
+func (m *Market) Serve(ctx context.Context, tell func(market.Lease)) error {
+	h := protocol.Height(0)
+	for {
+		var err error
+		if h, err = m.Next(ctx, h); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		list, err := m.Leases(ctx, m.Account())
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			continue // the next block is another attempt; an offer waits for a few
+		}
+		for _, l := range list {
+			if l.Provider != m.Account() || l.Status != market.Offered {
+				continue
+			}
+			if err := m.submit(ctx, market.AcceptLease{Lease: l.ID}); err == nil {
+				l.Status = market.Running
+				tell(l)
+			}
+		}
+	}
+}
+
+// Withdraw closes an ask, which is named by its class or by its id or the beginning of it.
+func (m *Market) Withdraw(ctx context.Context, name string) (market.Ask, error) {
+	list, err := m.OwnAsks(ctx, m.Account())
+	if err != nil {
+		return market.Ask{}, err
+	}
+	var found []market.Ask
+	for _, a := range list {
+		if ClassText(a.Class) == name || len(name) >= 4 && len(name) <= 64 && a.ID.String()[:len(name)] == name {
+			found = append(found, a)
+		}
+	}
+	if len(found) != 1 {
+		return market.Ask{}, failure.New(failure.NotFound, fmt.Sprintf("%q is not one of your asks", name),
+			fmt.Errorf("%d of your %d asks have this class or id", len(found), len(list)), "mutirao market asks --mine")
+	}
+	if err := m.submit(ctx, market.WithdrawAsk{Ask: found[0].ID}); err != nil {
+		return market.Ask{}, refused("the ask was not withdrawn", err, "mutirao market asks --mine")
+	}
+	a, err := m.ownAsk(ctx, found[0].ID)
+	if errors.Is(err, protocol.ErrNotFound) { // nothing of it was leased
+		a, err = found[0], nil
+		a.Closing, a.Units = true, 0
+	}
+	return a, err
+}
+
+// Act sends one message about a lease and returns the lease afterwards.
+func (m *Market) Act(ctx context.Context, id protocol.Hash, msg protocol.Msg) (market.Lease, error) {
+	if err := m.submit(ctx, msg); err != nil {
+		return market.Lease{}, refused("the lease did not change", err, "mutirao market leases")
+	}
+	return m.Lease(ctx, id)
+}
