@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model generate clean
+.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model audit-economics generate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ generate: ## assembly, protobuf code, contracts
 
 onnx-conformance: build ## ONNX's own node tests, fetched from Debian and PyPI, into docs/onnx-conformance.md (ARGS=--check: only compare)
 	tools/onnx-conformance.sh $(ARGS)
+
+audit-economics: ## does lying pay? simulations on the real rules into docs/economics, about 10 minutes (SEEDS=20)
+	$(GO) test ./sim/economics -run '^TestExperiments$$' -count=1 -timeout 0 -v -write $(CURDIR)/docs/economics -seeds $(or $(SEEDS),20)
+	cd tools/plots && $(GO) run . $(CURDIR)/docs/economics
 
 same-model: ## the whole demo on each of these, one model root (about 8 minutes)
 	tools/same-model.sh

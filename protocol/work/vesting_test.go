@@ -1,0 +1,113 @@
+package work
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/verify/merkle"
+)
+
+// TestVesting lets rounds pass: pay is due after so many, in full, and nothing is lost or made.
+func TestVesting(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 3))
+	for _, rounds := range []uint32{0, 1, 3, MaxVesting} {
+		v := Vesting{rounds}
+		if v.Check() != nil {
+			t.Errorf("%d rounds: %v", rounds, v.Check())
+		}
+		var kept Kept
+		var earned []uint64
+		var in, out uint64
+		for round := range 200 {
+			pay := rng.Uint64N(1000)
+			if rng.IntN(3) == 0 {
+				pay = 0
+			}
+			earned, in = append(earned, pay), in+pay
+			before := kept.Sum()
+			next, due := v.Close(kept, money.New(pay))
+			want := uint64(0)
+			if round >= int(rounds) {
+				want = earned[round-int(rounds)]
+			}
+			if due != money.New(want) || kept.Sum() != before || len(next) > int(rounds) {
+				t.Fatalf("%d rounds, round %d: %s is due, want %d; %d kept", rounds, round, due, want, len(next))
+			}
+			kept, out = next, out+want
+			if kept.Sum() != money.New(in-out) {
+				t.Fatalf("%d rounds, round %d: %s is kept of %d", rounds, round, kept.Sum(), in-out)
+			}
+		}
+	}
+	if err := (Vesting{MaxVesting + 1}).Check(); !errors.Is(err, protocol.ErrInvalid) {
+		t.Errorf("too long: %v", err)
+	}
+	// A shorter vesting, should the terms ever change, pays what it no longer keeps.
+	if next, due := (Vesting{1}).Close(Kept{money.New(1), money.New(2), money.New(3)}, money.New(4)); due != money.New(6) || next.Sum() != money.New(4) {
+		t.Errorf("%s due, %v kept", due, next)
+	}
+}
+
+// TestEarnIn: a bond grows out of pay to its size and no further.
+func TestEarnIn(t *testing.T) {
+	bond, size := money.New(0), money.New(50)
+	got := money.Amount{}
+	for range 70 {
+		toBond, toOwner := EarnIn(bond, size, money.New(3))
+		if toBond.Plus(toOwner) != money.New(3) {
+			t.Fatal("pay is lost")
+		}
+		bond, got = bond.Plus(toBond), got.Plus(toOwner)
+	}
+	if bond != size || got != money.New(160) {
+		t.Errorf("bond %s, paid %s", bond, got)
+	}
+	if toBond, toOwner := EarnIn(money.New(60), size, money.New(3)); !toBond.IsZero() || toOwner != money.New(3) {
+		t.Errorf("a larger bond: %s, %s", toBond, toOwner)
+	}
+}
+
+// TestOnion: layers open in order and no other way, and a worker that tries salts gains nothing against a layer that it does not know.
+func TestOnion(t *testing.T) {
+	secret := merkle.Leaf([]byte("s"))
+	const last = 20
+	for i := range uint32(last) {
+		outer, inner := Layer(secret, last, i), Layer(secret, last, i+1)
+		if !Opens(outer, inner) || Opens(inner, outer) || Opens(outer, Layer(secret, last, i+2)) && i+2 <= last || Opens(outer, secret) {
+			t.Fatalf("layer %d", i)
+		}
+	}
+	draw, a, b := merkle.Leaf([]byte("d")), Layer(secret, last, 1), Layer(secret, last, 2)
+	seen := map[protocol.Hash]bool{draw: true}
+	for _, layers := range [][]protocol.Hash{nil, {a}, {b}, {a, b}, {b, a}} {
+		if h := MixDraw(draw, layers); seen[h] {
+			t.Errorf("%d layers give a draw that others give", len(layers))
+		} else {
+			seen[h] = true
+		}
+	}
+	escaped := [2]int{}
+	const rounds, rate = 1000, PPM / 2
+	for round := range uint32(rounds) {
+		layer := Layer(merkle.Leaf([]byte{byte(round), byte(round >> 8)}), 0, 0)
+		u := Unit{Status: Revealed}
+		for try := range byte(64) {
+			u.Salt = protocol.Hash{try}
+			if chance(domainAudit, DrawSeed(protocol.Hash{}, round, []Unit{u}), 0) >= rate {
+				break
+			}
+		}
+		own := DrawSeed(protocol.Hash{}, round, []Unit{u})
+		for i, d := range []protocol.Hash{own, MixDraw(own, []protocol.Hash{layer})} {
+			if chance(domainAudit, d, 0) >= rate {
+				escaped[i]++
+			}
+		}
+	}
+	if escaped[0] != rounds || escaped[1] < rounds*2/5 || escaped[1] > rounds*3/5 {
+		t.Errorf("a worker alone escapes %d audits of %d, with one verifier's layer %d", escaped[0], rounds, escaped[1])
+	}
+}
