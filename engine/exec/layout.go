@@ -39,8 +39,7 @@ type layouts struct {
 	code   []instruction
 }
 
-// channelsLast chooses layouts, if it is worth it: for several convolutions, none of which is of planes apart, which are faster with
-// channels first.
+// channelsLast chooses layouts, if it is worth it: for several convolutions, unless one in groups is faster with channels first.
 func (c *compiler) channelsLast(outputs []int) {
 	c.joinTakes(outputs)
 	dense := 0
@@ -51,10 +50,10 @@ func (c *compiler) channelsLast(outputs []int) {
 		}
 		s := convShape(in.call)
 		switch {
-		case s.Groups > 1:
-			return
 		case kernel.ChannelsLastIsFast(&s, kernel.ChannelsLast):
 			dense++
+		case s.Groups > 1:
+			return
 		}
 	}
 	if dense < 2 {
@@ -154,7 +153,7 @@ func (f *layouts) convolution(in *instruction) bool {
 	there := f.has(x, shape)
 	s := convShape(in.call)
 	from := kernel.ChannelsLast
-	if !there && s.Channels <= fewChannels {
+	if !there && s.Groups == 1 && s.Channels <= fewChannels {
 		from = kernel.ChannelsFirst
 	}
 	if !there && f.needed[y] || !kernel.ChannelsLastIsFast(&s, from) {

@@ -68,6 +68,8 @@ const (
 	byPlane
 	// byPixels: y has its channels last; a row of a tile is an output and its columns are channels, so that tiles write y.
 	byPixels
+	// byChannels: depthwise, x and y have their channels last; a vector has channels of one output.
+	byChannels
 )
 
 // convBlock is a part of an output plane that is computed as a whole: n outputs from at on, in rows that are whole or one part of a
@@ -89,6 +91,7 @@ type convPlan struct {
 	// outputRows: parts of the output channels of a group that are computed apart, and images whose outputs are rows together.
 	shares, together int
 	pixels           pixelPlan
+	last             *lastWindow // byChannels
 }
 
 func (c *Conv) makePlan() {
@@ -190,6 +193,8 @@ func (c *Conv) packedLen() int {
 		return c.Groups * pad(c.Outputs, c.plan.tiling.width()) * c.depth()
 	case byPixels:
 		return pad(c.Outputs, c.plan.tiling.lanes) * c.depth()
+	case byChannels:
+		return pad(c.Groups, c.plan.tiling.lanes) * c.depth()
 	}
 	return c.Groups * c.Outputs * c.depth()
 }
@@ -207,6 +212,9 @@ func (c *Conv) pack(dst, w []float32) {
 		return
 	case byPixels:
 		c.packPixels(dst, w)
+		return
+	case byChannels:
+		c.packLast(dst, w)
 		return
 	}
 	perGroup := len(dst) / c.Groups
@@ -284,8 +292,12 @@ func (c *Conv) run(y, x, w []float32, e *ending) {
 		return
 	}
 	r := convRun{c, y, x, w, *e}
-	if c.plan.near != nil {
+	switch {
+	case c.plan.near != nil:
 		r.near()
+		return
+	case c.plan.last != nil:
+		r.last()
 		return
 	}
 	tasks, grain := c.Batch*c.Groups, 1

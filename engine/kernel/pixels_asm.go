@@ -66,12 +66,16 @@ func ChannelsLastIsFast(s *ConvShape, from Layout) bool {
 		return false
 	}
 	c.makePlan()
-	return c.plan.way == byPixels
+	return c.plan.way == byPixels || c.plan.way == byChannels
 }
 
 // planPixels makes the plan of a convolution whose results have their channels last.
 func (p *convPlan) planPixels(c *Conv) {
 	w, q := &c.Window, &p.pixels
+	if p.last = c.lastWindow(); p.last != nil {
+		p.way = byChannels
+		return
+	}
 	if p.tiling.pixels == nil || c.Groups != 1 || w[0] != (Axis{1, 1, 1, 1, 0, 1}) {
 		return
 	}

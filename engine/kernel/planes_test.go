@@ -128,3 +128,70 @@ func TestMaximumPlanesSame(t *testing.T) {
 		}
 	})
 }
+
+// TestDepthwiseLastSame compares values that have their channels last with those that have them first, for numbers of channels around one and
+// two vectors.
+func TestDepthwiseLastSame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(65, 66))
+	for i, s := range depthwiseShapes(rng) {
+		s.Groups = 1 + rng.IntN(70)
+		if i%2 == 0 {
+			s.Groups = pad(s.Groups, 16)
+		}
+		x, w := make([]float32, s.Batch*s.Groups*s.in()), make([]float32, s.Groups*9)
+		bias, residual := make([]float32, s.Groups), make([]float32, s.Batch*s.Groups*s.out())
+		for _, list := range [][]float32{x, w, bias, residual} {
+			for j := range list {
+				list[j] = float32(rng.NormFloat64())
+			}
+		}
+		switch i % 5 {
+		case 1:
+			x = sample(rng, len(x))
+		case 2:
+			w = sample(rng, len(w))
+		}
+		then := Then{Rows: bias, Add: residual, Clip: true, Low: 0, High: 6}
+		switch i % 3 {
+		case 1:
+			then = Then{Rows: bias, Clip: true, Low: -0.5, High: float32(math.Inf(1)), Apply: Sigmoid}
+		case 2:
+			then = Then{Add: residual}
+		}
+		first := NewConv(s, false)
+		want := make([]float32, len(residual))
+		first.Run(want, x, first.Pack(w), &then, func(y []float32, channel, _ int) { AddScalar(y, y, float32(channel)) })
+		last := func(list []float32, places int) []float32 {
+			turned := make([]float32, len(list))
+			ToChannelsLast(turned, list, s.Batch, s.Groups, places)
+			return turned
+		}
+		want = last(want, s.out())
+		fenced := make([]float32, len(x)+128)
+		for j := range fenced {
+			fenced[j] = float32(math.NaN())
+		}
+		fenced = fenced[:64+copy(fenced[64:], last(x, s.in()))]
+		if then.Add != nil {
+			then.Add = last(residual, s.out())
+		}
+		each(t, func(t *testing.T) {
+			for _, procs := range []int{1, 3} {
+				before := runtime.GOMAXPROCS(procs)
+				defer runtime.GOMAXPROCS(before)
+				c := NewConvLayout(s, ChannelsLast, ChannelsLast, false)
+				y, unharmed := framed(t, len(want), i%3)
+				c.Run(y, fenced[64:], c.Pack(w), &then, func(y []float32, channel, _ int) {
+					for j := range y {
+						y[j] += float32(channel + j)
+						if channel+j == s.Groups-1 {
+							channel -= s.Groups
+						}
+					}
+				})
+				unharmed()
+				sameBits(t, fmt.Sprintf("%+v with %d threads", s, procs), y, want)
+			}
+		})
+	}
+}

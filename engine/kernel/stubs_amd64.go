@@ -1363,3 +1363,8 @@ func maximum3Stride2AVX512(t *planeTile)
 //
 //go:noescape
 func maximum5Stride1AVX512(t *planeTile)
+
+// depthwiseLastAVX512 computes rows of outputs for some vectors of channels.
+//
+//go:noescape
+func depthwiseLastAVX512(t *lastTile)
