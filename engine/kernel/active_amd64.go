@@ -94,6 +94,6 @@ func (t *tiling) then(f *thenTile, w int) (done int) {
 }
 
 var convTilings = [implementations]convTiling{
-	avx2:   {rows: 6, vectors: 2, lanes: 8, tiles: convTilesAVX2[:], pack: packPatchesAVX2, panels: packPanelsAVX2, depthwise: depthwiseAVX2, pixels: pixelTilesAVX2[:]},
-	avx512: {rows: 14, vectors: 2, lanes: 16, tiles: convTilesAVX512[:], pack: packPatchesAVX512, panels: packPanelsAVX512, depthwise: depthwiseAVX512, pixels: pixelTilesAVX512[:]},
+	avx2:   {rows: 6, vectors: 2, lanes: 8, tiles: convTilesAVX2[:], pack: packPatchesAVX2, panels: packPanelsAVX2, depthwise: depthwiseAVX2, pixels: pixelTilesAVX2[:], maxPixels: maxPixelsAVX2},
+	avx512: {rows: 14, vectors: 2, lanes: 16, tiles: convTilesAVX512[:], pack: packPatchesAVX512, panels: packPanelsAVX512, depthwise: depthwiseAVX512, pixels: pixelTilesAVX512[:], copy: copyPixelsAVX512, maxPixels: maxPixelsAVX512},
 }

@@ -47,7 +47,10 @@ type convTiling struct {
 	pack      func(dst *float32, dstRow int, src *float32, offsets *int, rows, width int)
 	panels    func(dst *float32, dstPanel int, src *float32, srcRow, rows, panels int)
 	depthwise [4]func(*depthTile)
-	pixels    [][2]func(*pixelTile) // by rows-1 and vectors-1; none if channels are never last
+	// Channels last: tiles by rows-1 and vectors-1, copies of rows, and the maximum of some pixels; none if they never are.
+	pixels    [][2]func(*pixelTile)
+	copy      func(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+	maxPixels func(dst, src *float32, srcStep int, offsets *int, places, pixels, n int)
 }
 
 // width is that of a panel.

@@ -22,6 +22,8 @@ func copyPixels(dst, src []float32, dstRow, srcRow, rows, n int) {
 	copyPixelsGeneric(dst, src, dstRow, srcRow, rows, n)
 }
 
+func maxPixels(y, x []float32, step int, offsets []int, pixels, n int) bool { return false }
+
 func transposeBlock(y, x []float32, rows, cols, pitch int) {
 	transposeBlockGeneric(y, x, rows, cols, pitch)
 }

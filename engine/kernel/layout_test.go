@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -51,8 +52,12 @@ func TestCopyRows(t *testing.T) {
 func TestMaxPoolLast(t *testing.T) {
 	each(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(75, 76))
-		for i, s := range convShapes {
-			const batch, channels = 2, 5
+		shapes := append(slices.Clone(convShapes), pixelShapes...)
+		for range 40 {
+			shapes = append(shapes, ConvShape{Window: Along(axisOf(1+rng.IntN(9), 1+rng.IntN(3), 1+rng.IntN(3), 1+rng.IntN(2), rng.IntN(3), rng.IntN(3)), axisOf(1+rng.IntN(9), 1+rng.IntN(3), 1+rng.IntN(3), 1+rng.IntN(2), rng.IntN(3), rng.IntN(3)))})
+		}
+		for i, s := range shapes {
+			batch, channels := 2, []int{5, 16, 32}[i%3]
 			x := sample(rng, batch*channels*s.in())
 			if i%2 == 0 {
 				for j := range x {

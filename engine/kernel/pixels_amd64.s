@@ -5,6 +5,145 @@
 #include "textflag.h"
 #include "go_asm.h"
 
+// func copyPixelsAVX512(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+TEXT ·copyPixelsAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ dstRow+8(FP), DX
+	MOVQ src+16(FP), SI
+	MOVQ srcRow+24(FP), R8
+	MOVQ rows+32(FP), R9
+	MOVQ n+40(FP), CX
+	MOVQ CX, R10
+	ANDQ $-16, R10
+	SUBQ R10, CX
+	SHLQ $2, R10
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K7
+
+row:
+	XORQ BX, BX
+	CMPQ BX, R10
+	JEQ tail
+
+vector:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	ADDQ $64, BX
+	CMPQ BX, R10
+	JNE vector
+
+tail:
+	TESTQ CX, CX
+	JEQ next
+	VMOVUPS.Z (SI)(BX*1), K7, Z0
+	VMOVUPS Z0, K7, (DI)(BX*1)
+
+next:
+	ADDQ R8, SI
+	ADDQ DX, DI
+	DECQ R9
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func maxPixelsAVX2(dst, src *float32, srcStep int, offsets *int, places, pixels, n int)
+TEXT ·maxPixelsAVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ srcStep+16(FP), R8
+	MOVQ offsets+24(FP), R11
+	MOVQ places+32(FP), DX
+	MOVQ pixels+40(FP), R9
+	MOVQ n+48(FP), R10
+	SHLQ $2, R10
+	LEAQ (R11)(DX*8), DX
+
+pixel:
+	XORQ BX, BX
+
+vector:
+	LEAQ (SI)(BX*1), R12
+	MOVQ (R11), R13
+	VMOVUPS (R12)(R13*1), Y0
+	LEAQ 8(R11), CX
+	JMP test
+
+place:
+	MOVQ (CX), R13
+	VMOVUPS (R12)(R13*1), Y4
+	VCMPPS $0, Y4, Y0, Y1
+	VPAND Y4, Y0, Y3
+	VMAXPS Y4, Y0, Y2
+	VBLENDVPS Y1, Y3, Y2, Y2
+	VCMPPS $3, Y4, Y0, Y3
+	VADDPS Y4, Y0, Y4
+	VBLENDVPS Y3, Y4, Y2, Y0
+	ADDQ $8, CX
+
+test:
+	CMPQ CX, DX
+	JNE place
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	CMPQ BX, R10
+	JNE vector
+	ADDQ R10, DI
+	ADDQ R8, SI
+	DECQ R9
+	JNZ pixel
+	VZEROUPPER
+	RET
+
+// func maxPixelsAVX512(dst, src *float32, srcStep int, offsets *int, places, pixels, n int)
+TEXT ·maxPixelsAVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ srcStep+16(FP), R8
+	MOVQ offsets+24(FP), R11
+	MOVQ places+32(FP), DX
+	MOVQ pixels+40(FP), R9
+	MOVQ n+48(FP), R10
+	SHLQ $2, R10
+	LEAQ (R11)(DX*8), DX
+
+pixel:
+	XORQ BX, BX
+
+vector:
+	LEAQ (SI)(BX*1), R12
+	MOVQ (R11), R13
+	VMOVUPS (R12)(R13*1), Z0
+	LEAQ 8(R11), CX
+	JMP test
+
+place:
+	MOVQ (CX), R13
+	VMOVUPS (R12)(R13*1), Z3
+	VCMPPS $0, Z3, Z0, K1
+	VPANDD Z3, Z0, Z1
+	VMAXPS Z3, Z0, Z2
+	VBLENDMPS Z1, Z2, K1, Z2
+	VCMPPS $3, Z3, Z0, K1
+	VADDPS Z3, Z0, Z3
+	VBLENDMPS Z3, Z2, K1, Z0
+	ADDQ $8, CX
+
+test:
+	CMPQ CX, DX
+	JNE place
+	VMOVUPS Z0, (DI)(BX*1)
+	ADDQ $64, BX
+	CMPQ BX, R10
+	JNE vector
+	ADDQ R10, DI
+	ADDQ R8, SI
+	DECQ R9
+	JNZ pixel
+	VZEROUPPER
+	RET
+
 // func pixels1x2AVX2(t *pixelTile)
 TEXT ·pixels1x2AVX2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R12

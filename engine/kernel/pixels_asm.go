@@ -89,9 +89,9 @@ func (p *convPlan) planPixels(c *Conv) {
 	}
 	step := 4 * w[2].Stride * q.pitch // between neighbours
 	switch {
-	case !padded && (step%1024 != 0 || c.from == ChannelsFirst):
+	case !padded && (step%2048 != 0 && (step%1024 != 0 || c.Outputs < 512) || c.from == ChannelsFirst):
 		q.flat = w.identity() && c.from == ChannelsLast
-	case c.from == ChannelsLast && (w.identity() || w[2].Out < 7 || !padded || c.Channels%256 == 0):
+	case c.from == ChannelsLast && (!padded || w[2].Out < 7 || c.Batch > 1 && c.out() < 7*14 && c.Outputs*c.depth() > manyWeights):
 		q.source, q.flat = gathered, true
 	default:
 		q.source = banded
@@ -116,37 +116,46 @@ func (p *convPlan) planPixels(c *Conv) {
 	q.addRuns(c)
 }
 
-// chunk divides lines, each of so many outputs.
+// manyWeights do not stay in a cache beside what they are multiplied with.
+const manyWeights = 1 << 17
+
+// chunk divides lines, each of so many outputs, among goroutines, or the channels if there are few lines and many weights.
 func (q *pixelPlan) chunk(p *convPlan, c *Conv, perLine int) {
 	w := &c.Window
-	const cached = 96 << 10 // elements of a chunk that are in a cache together
+	const cached = 1 << 17 // elements of a chunk that are in a cache together
 	perOutput := c.Outputs + c.Channels*w[1].Stride*w[2].Stride
 	if q.source == gathered {
 		perOutput = min(c.Outputs, blockK) + gatherPitch
 	}
-	q.most = max(1, cached/(perOutput*perLine))
-	threads := 1
+	threads, images, unit := 1, c.Batch, 1
 	if !c.serial {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	images := c.Batch
 	if q.flat {
-		images = 1
-		q.most = (q.most + 13) / 14 * 14
+		images, unit = 1, p.tiling.rowsOf()
 	}
-	parts := groupsOf(q.lines, q.most) // of an image
-	panels := groupsOf(c.Outputs, 2*p.tiling.lanes)
-	if tasks := parts * images; threads > 1 && tasks < 4*threads {
-		if few := c.Outputs*c.depth() > 1<<17; few && panels >= threads {
-			p.shares = threads
-		} else {
-			parts = min(groupsOf(4*threads, images), groupsOf(q.lines*perLine, 56))
+	units := groupsOf(q.lines, unit) // of an image; chunks have whole units
+	least := groupsOf(units, max(1, cached/(perOutput*perLine*unit)))
+	parts := least
+	many := c.Outputs*c.depth() > manyWeights
+	switch {
+	case threads == 1 || least*images >= 4*threads:
+	case many && groupsOf(c.Outputs, 2*p.tiling.lanes) >= threads && (!q.flat || units < 6*threads):
+		p.shares = threads
+	default:
+		const fewest = 56 // outputs of a chunk
+		longest := units * images
+		for n := least; n <= max(least, 4*threads); n++ {
+			per := groupsOf(units, n)
+			if n > least && per*unit*perLine < fewest {
+				break
+			}
+			if time := groupsOf(groupsOf(units, per)*images, threads) * per; time < longest || n == least {
+				parts, longest = n, time
+			}
 		}
 	}
-	q.most = groupsOf(q.lines, parts)
-	if q.flat {
-		q.most = pad(q.most, p.tiling.rowsOf())
-	}
+	q.most = groupsOf(units, parts) * unit
 	q.chunks = groupsOf(q.lines, q.most) * images
 }
 
@@ -379,8 +388,12 @@ func copyPixels(dst, src []float32, dstStep, srcStep, pixels, n int) {
 		copy(dst[:pixels*n], src)
 		return
 	}
-	if current() != portable {
-		_, _ = dst[(pixels-1)*dstStep+n-1], src[(pixels-1)*srcStep+n-1]
+	_, _ = dst[(pixels-1)*dstStep+n-1], src[(pixels-1)*srcStep+n-1]
+	switch copyAll := convTilings[current()].copy; {
+	case copyAll != nil:
+		copyAll(&dst[0], 4*dstStep, &src[0], 4*srcStep, pixels, n)
+		return
+	case current() != portable:
 		copyRows(dst, dstStep, src, srcStep, pixels, n)
 		return
 	}
@@ -418,6 +431,17 @@ func (r *convRun) gather(dst []float32, first, n, k0, deep int) {
 		}
 		i += m
 	}
+}
+
+// maxPixels sets pixels of y, each of n channels, to the maximum of what they read at some places. It reports false if there is no assembly.
+func maxPixels(y, x []float32, step int, offsets []int, pixels, n int) bool {
+	t := &convTilings[current()]
+	if current() == portable || t.maxPixels == nil || n%t.lanes != 0 {
+		return false
+	}
+	_, _ = y[pixels*n-1], x[(pixels-1)*step/4+offsets[len(offsets)-1]/4+n-1]
+	t.maxPixels(&y[0], &x[0], step, &offsets[0], len(offsets), pixels, n)
+	return true
 }
 
 // transposeBlock sets y[j·rows+i] = x[i·pitch+j] for i < rows and j < cols.

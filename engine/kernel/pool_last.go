@@ -8,11 +8,30 @@ import (
 type PoolLast struct {
 	Window
 	batch, channels int
+	offsets         []int // of the places of a window that has no padding, in bytes from the first
+	inner           [2]stretch
 }
 
 // MaxPoolLast sets y to what MaxPool does; x is [batch, in..., channels] and y is [batch, out..., channels]. The maximum of some numbers is the
 // same in whatever order they are taken, so rows are folded first, then columns.
-func MaxPoolLast(batch, channels int, w Window) *PoolLast { return &PoolLast{w, batch, channels} }
+func MaxPoolLast(batch, channels int, w Window) *PoolLast {
+	p := &PoolLast{Window: w, batch: batch, channels: channels}
+	if w[0] != (Axis{1, 1, 1, 1, 0, 1}) || w[2].Stride == 1 {
+		return p // folds of whole rows are faster
+	}
+	for k := range w.places() {
+		at := w.place(k)
+		p.offsets = append(p.offsets, 4*channels*(at[1]*w[1].Dilation*w[2].In+at[2]*w[2].Dilation))
+	}
+	for i, a := range w[1:] {
+		lead := min(a.Out, (a.Before+a.Stride-1)/a.Stride)
+		last := a.In - 1 - (a.Kernel-1)*a.Dilation + a.Before // what the last output that reads no padding begins at
+		if last >= lead*a.Stride {
+			p.inner[i] = stretch{lead: lead, n: min(a.Out, last/a.Stride+1) - lead}
+		}
+	}
+	return p
+}
 
 // Run computes y. It panics if a length does not fit.
 func (p *PoolLast) Run(y, x []float32) {
@@ -38,6 +57,9 @@ func (p *PoolLast) some(y, x []float32, lo, hi int) {
 		out := y[r*w[2].Out*n:][:w[2].Out*n]
 		image, line := r/(w[0].Out*w[1].Out), r%(w[0].Out*w[1].Out)
 		in := x[image*p.in()*n:][:p.in()*n]
+		if p.unpadded(out, in, line) {
+			continue
+		}
 		if !p.foldRows(fold, in, line/w[1].Out, line%w[1].Out) {
 			spread(out, negativeInfinity)
 			continue
@@ -45,6 +67,33 @@ func (p *PoolLast) some(y, x []float32, lo, hi int) {
 		p.foldColumns(out, fold)
 	}
 	poolScratches.Put(scratch)
+}
+
+// unpadded computes a row of outputs that reads no padding but at its ends, if there is a fast way.
+func (p *PoolLast) unpadded(out, x []float32, line int) bool {
+	w, n, rows, cols := &p.Window, p.channels, p.inner[0], p.inner[1]
+	if line < rows.lead || line >= rows.lead+rows.n || cols.n == 0 {
+		return false
+	}
+	top := line*w[1].Stride - w[1].Before
+	from := x[(top*w[2].In+cols.lead*w[2].Stride-w[2].Before)*n:]
+	if !maxPixels(out[cols.lead*n:], from, 4*w[2].Stride*n, p.offsets, cols.n, n) {
+		return false
+	}
+	for o := range w[2].Out {
+		if o >= cols.lead && o < cols.lead+cols.n {
+			continue
+		}
+		pixel := out[o*n:][:n]
+		spread(pixel, negativeInfinity)
+		for k := range w.places() {
+			at := w.place(k)
+			if i := o*w[2].Stride + at[2]*w[2].Dilation - w[2].Before; i >= 0 && i < w[2].In {
+				binaryActive(opMaximum, pixel, pixel, x[((top+at[1]*w[1].Dilation)*w[2].In+i)*n:][:n])
+			}
+		}
+	}
+	return true
 }
 
 // foldRows sets fold to the maximum of the rows that a row of outputs reads. It reports false if there are none.

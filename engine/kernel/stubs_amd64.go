@@ -1106,6 +1106,21 @@ func planesStride1AVX512(t *planeTile)
 //go:noescape
 func planesStride2AVX512(t *planeTile)
 
+// copyPixelsAVX512 sets dst[i·dstRow + j] = src[i·srcRow + j] for i < rows and j < n, both above 0. Rows are in bytes.
+//
+//go:noescape
+func copyPixelsAVX512(dst *float32, dstRow int, src *float32, srcRow, rows, n int)
+
+// maxPixelsAVX2 sets dst[i·n + j] to the maximum of src[i·srcStep + offsets[k] + j] over k < places for i < pixels and j < n, a multiple of 8. Step and offsets are in bytes.
+//
+//go:noescape
+func maxPixelsAVX2(dst, src *float32, srcStep int, offsets *int, places, pixels, n int)
+
+// maxPixelsAVX512 sets dst[i·n + j] to the maximum of src[i·srcStep + offsets[k] + j] over k < places for i < pixels and j < n, a multiple of 16. Step and offsets are in bytes.
+//
+//go:noescape
+func maxPixelsAVX512(dst, src *float32, srcStep int, offsets *int, places, pixels, n int)
+
 // pixels1x2AVX2 computes one block of k for groups of 1 rows of 2 vectors.
 //
 //go:noescape

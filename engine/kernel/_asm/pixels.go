@@ -4,6 +4,9 @@ import "fmt"
 
 // pixels emits the tiles of convolutions whose values have their channels last, for each number of rows and of vectors per row.
 func pixels(f *file) {
+	copyPixels(f, avx512)
+	poolPixels(f, avx2)
+	poolPixels(f, avx512)
 	for _, s := range f.arch.isas() {
 		rows := 14
 		if s.name == "AVX2" {
@@ -173,6 +176,89 @@ func pixelTile(f *file, s isa, rows, vectors int) {
 	f.p("ADDQ pixelTile_aGroup(R12), R13")
 	f.p("DECQ pixelTile_groups(R12)")
 	f.p("JNZ group")
+	f.p("VZEROUPPER")
+	f.p("RET")
+}
+
+// copyPixels emits the copy of n elements of some rows.
+func copyPixels(f *file, s isa) {
+	f.function("copyPixels"+s.name, "dst *float32, dstRow int, src *float32, srcRow, rows, n int", 48,
+		"sets dst[i·dstRow + j] = src[i·srcRow + j] for i < rows and j < n, both above 0. Rows are in bytes.")
+	f.p("MOVQ dst+0(FP), DI")
+	f.p("MOVQ dstRow+8(FP), DX")
+	f.p("MOVQ src+16(FP), SI")
+	f.p("MOVQ srcRow+24(FP), R8")
+	f.p("MOVQ rows+32(FP), R9")
+	f.p("MOVQ n+40(FP), CX")
+	f.p("MOVQ CX, R10")
+	f.p("ANDQ $-%d, R10", s.lanes)
+	f.p("SUBQ R10, CX") // in the last vector
+	f.p("SHLQ $2, R10")
+	s.tailMask(f)
+	f.l("row")
+	f.p("XORQ BX, BX")
+	f.p("CMPQ BX, R10")
+	f.p("JEQ tail")
+	f.l("vector")
+	f.p("VMOVUPS (SI)(BX*1), %s", s.reg(0))
+	f.p("VMOVUPS %s, (DI)(BX*1)", s.reg(0))
+	f.p("ADDQ $%d, BX", s.bytes())
+	f.p("CMPQ BX, R10")
+	f.p("JNE vector")
+	f.l("tail")
+	f.p("TESTQ CX, CX")
+	f.p("JEQ next")
+	s.load(f, "(SI)(BX*1)", s.reg(0), true)
+	s.store(f, s.reg(0), "(DI)(BX*1)", true)
+	f.l("next")
+	f.p("ADDQ R8, SI")
+	f.p("ADDQ DX, DI")
+	f.p("DECQ R9")
+	f.p("JNZ row")
+	f.p("VZEROUPPER")
+	f.p("RET")
+}
+
+// poolPixels emits the maximum of what each of some outputs reads at the places of its window. n is a multiple of a vector.
+func poolPixels(f *file, s isa) {
+	f.function("maxPixels"+s.name, "dst, src *float32, srcStep int, offsets *int, places, pixels, n int", 56,
+		fmt.Sprintf("sets dst[i·n + j] to the maximum of src[i·srcStep + offsets[k] + j] over k < places for i < pixels and j < n, a multiple of %d. Step and offsets are in bytes.", s.lanes))
+	f.p("MOVQ dst+0(FP), DI")
+	f.p("MOVQ src+8(FP), SI")
+	f.p("MOVQ srcStep+16(FP), R8")
+	f.p("MOVQ offsets+24(FP), R11")
+	f.p("MOVQ places+32(FP), DX")
+	f.p("MOVQ pixels+40(FP), R9")
+	f.p("MOVQ n+48(FP), R10")
+	f.p("SHLQ $2, R10")
+	f.p("LEAQ (R11)(DX*8), DX")
+	f.l("pixel")
+	f.p("XORQ BX, BX")
+	f.l("vector")
+	f.p("LEAQ (SI)(BX*1), R12")
+	f.p("MOVQ (R11), R13")
+	s.load(f, "(R12)(R13*1)", s.reg(0), false)
+	f.p("LEAQ 8(R11), CX")
+	f.p("JMP test")
+	f.l("place")
+	f.p("MOVQ (CX), R13")
+	p := &program{isa: s}
+	p.result = p.maximum(p.bound(0), p.input(0))
+	a := allocate(f, p, []string{s.reg(0)})
+	a.into = s.reg(0)
+	a.step([]string{"(R12)(R13*1)"}, false)
+	f.p("ADDQ $8, CX")
+	f.l("test")
+	f.p("CMPQ CX, DX")
+	f.p("JNE place")
+	s.store(f, s.reg(0), "(DI)(BX*1)", false)
+	f.p("ADDQ $%d, BX", s.bytes())
+	f.p("CMPQ BX, R10")
+	f.p("JNE vector")
+	f.p("ADDQ R10, DI")
+	f.p("ADDQ R8, SI")
+	f.p("DECQ R9")
+	f.p("JNZ pixel")
 	f.p("VZEROUPPER")
 	f.p("RET")
 }
