@@ -10,7 +10,7 @@ import (
 // Receipt is a record that the ledger must keep: of which run or model, for what, to whom (of a use: from whom) and how much.
 type Receipt struct {
 	Owner  Hash
-	Kind   string // unit, duties, bounty, bond, refund; use, dividend; redemption
+	Kind   string // unit, duties, bounty, bond, refund; use, dividend, redemption, channel
 	To     Account
 	Amount string // amut
 }

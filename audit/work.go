@@ -129,8 +129,12 @@ func (b *Books) createRun(m Message) {
 
 // verdict reads an event. Those that decide about no money are passed over.
 func (b *Books) verdict(e Event) {
-	if e.Kind == "dispute.ended" {
+	switch e.Kind {
+	case "dispute.ended":
 		b.disputeEnded(e)
+		return
+	case "voucher.channel-ended":
+		b.channelEnded(e)
 		return
 	}
 	var id Hash

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/vouchercmd"
 )
 
 // Main runs the program with the arguments after its name and returns its exit code. Results go to stdout,
@@ -50,7 +51,7 @@ share of the model and is paid when it is used.`,
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
 		}
 	}
-	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newModel(), newMarket(), newLedger(), newVersion())
+	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newModel(), newMarket(), newLedger(), vouchercmd.New(defaultDir()), newVersion())
 	return root
 }
 

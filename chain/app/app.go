@@ -250,7 +250,7 @@ func (a *App) addModules() error {
 	a.manager.SetOrderBeginBlockers(stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
 	// The fee market comes last to see all gas of the block.
 	// A run goes on in the block in which the last dispute that it waits for ends.
-	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, market.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
+	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, registry.ModuleName, market.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName)
 	// The EVM reads the coin's metadata from the bank; staking checks its pools against balances.
 	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,

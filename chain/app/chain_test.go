@@ -58,6 +58,7 @@ type chain struct {
 	proposer []byte
 	height   int64
 	programs dispute.Programs
+	price    int64 // of native transactions' gas, in the least prices; 0 for one
 }
 
 // wealth is what every funded person begins with.
@@ -152,15 +153,21 @@ func (c *chain) submit(from person, msgs ...protocol.Msg) error {
 
 func (c *chain) native(from person, gas uint64, msgs ...sdk.Msg) *abci.ExecTxResult {
 	c.t.Helper()
+	return c.block(c.signed(from, gas, msgs...))[0]
+}
+
+// signed is a transaction that is next in its sender's sequence.
+func (c *chain) signed(from person, gas uint64, msgs ...sdk.Msg) []byte {
+	c.t.Helper()
 	who := from.Account()
 	account := c.app.Account.GetAccount(c.context(), who[:])
 	raw, err := client.Sign(context.Background(), c.app.TxConfig(), from.Key, client.Envelope{
-		Number: account.GetAccountNumber(), Sequence: account.GetSequence(), Gas: gas, Price: math.NewInt(network.MinGasPrice),
+		Number: account.GetAccountNumber(), Sequence: account.GetSequence(), Gas: gas, Price: math.NewInt(network.MinGasPrice * max(c.price, 1)),
 	}, msgs...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return c.block(raw)[0]
+	return raw
 }
 
 // ethereum executes an Ethereum transaction and returns what the EVM answered. to is nil to deploy data.

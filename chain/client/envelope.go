@@ -74,7 +74,7 @@ func Wrap(from protocol.Account, m protocol.Msg) (sdk.Msg, int, error) {
 	switch module, _, _ := strings.Cut(m.Kind(), "/"); module {
 	case "work":
 		return &workpb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
-	case "registry":
+	case "registry", "voucher":
 		return &registrypb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	case "dispute":
 		return &disputepb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil

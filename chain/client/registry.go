@@ -3,9 +3,12 @@ package client
 import (
 	"context"
 
+	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
+	"github.com/mutirao/mutirao/protocol/voucher"
 )
 
 // Dataset returns one dataset, or protocol.ErrNotFound.
@@ -97,4 +100,50 @@ func (c *Client) Uses(ctx context.Context, model protocol.Hash) ([]registry.UseR
 		err := c.query(ctx, "/mutirao.registry.v1.Query/Records", &registrypb.RecordsRequest{Model: model[:], Kind: kind, After: after}, &page)
 		return recordedOf(page.Records), err
 	})
+}
+
+// Channel returns an open channel, or protocol.ErrNotFound.
+func (c *Client) Channel(ctx context.Context, id protocol.Hash) (voucher.Channel, error) {
+	var answer registrypb.ChannelResponse
+	if err := c.query(ctx, "/mutirao.registry.v1.Query/Channel", &registrypb.ChannelRequest{Id: id[:]}, &answer); err != nil {
+		return voucher.Channel{}, err
+	}
+	var ch voucher.Channel
+	return ch, decode(answer.Json, &ch)
+}
+
+// Channels lists the open channels of a payer by id.
+func (c *Client) Channels(ctx context.Context, payer protocol.Account) ([]voucher.Channel, error) {
+	var list []voucher.Channel
+	var after []byte
+	for {
+		var page registrypb.ChannelsResponse
+		if err := c.query(ctx, "/mutirao.registry.v1.Query/Channels", &registrypb.ChannelsRequest{Payer: payer[:], After: after}, &page); err != nil {
+			return nil, err
+		}
+		if len(page.Json) == 0 {
+			return list, nil
+		}
+		for _, raw := range page.Json {
+			var ch voucher.Channel
+			if err := decode(raw, &ch); err != nil {
+				return nil, err
+			}
+			list, after = append(list, ch), ch.ID[:]
+		}
+	}
+}
+
+// SignVoucher signs what a channel has cost in all after so many uses. Nothing is sent.
+func (k Key) SignVoucher(channel protocol.Hash, uses uint64, amount money.Amount) (voucher.Voucher, error) {
+	v := voucher.Voucher{Channel: channel, Uses: uses, Amount: amount}
+	if err := v.Check(); err != nil {
+		return v, err
+	}
+	signature, err := k.Sign(v.Digest(voucher.Separator(network.EVMChainID)))
+	if err != nil {
+		return v, err
+	}
+	copy(v.Signature[:], signature)
+	return v, nil
 }

@@ -20,9 +20,11 @@ import (
 	"github.com/mutirao/mutirao/chain/fault"
 	"github.com/mutirao/mutirao/chain/network"
 	disputehost "github.com/mutirao/mutirao/chain/x/dispute"
+	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/voucher"
 )
 
 var (
@@ -70,12 +72,21 @@ func (c *Client) Submit(ctx context.Context, msgs ...protocol.Msg) error {
 			return err
 		}
 		list[i] = wrapped
-		gas += escrow.GasPerMessage + (escrow.GasPerByte+envelopeBytes)*uint64(size) + stateGas
+		gas += escrow.GasPerMessage + (escrow.GasPerByte+envelopeBytes)*uint64(size) + stateGas + voucherGas(m)
 		if _, ok := m.(dispute.Msg); ok {
 			gas += disputehost.GasPerMove + disputehost.GasPerMicroOperation
 		}
 	}
 	return c.execute(ctx, gas, list...)
+}
+
+// voucherGas is what vouchers take beyond their bytes: a signature each, and a channel of about 400 bytes.
+func voucherGas(m protocol.Msg) uint64 {
+	redeem, ok := m.(voucher.Redeem)
+	if !ok {
+		return 0
+	}
+	return uint64(len(redeem.Vouchers)/voucher.PackedBytes) * (registry.GasPerVoucher + 500*escrow.GasPerStateByte)
 }
 
 // Send transfers coins.

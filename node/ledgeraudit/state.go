@@ -22,7 +22,7 @@ func stateAt(ctx context.Context, s source, height int64) (audit.State, error) {
 		Balances: map[audit.Account]*big.Int{}, Runs: map[audit.Hash]audit.RunState{}, Models: map[audit.Hash]audit.ModelState{},
 		Channels: map[audit.Hash]audit.ChannelState{}, Receipts: map[audit.Receipt]int{},
 	}
-	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models} {
+	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models, channels} {
 		if err := read(ctx, s, height, &st); err != nil {
 			return st, err
 		}
@@ -167,7 +167,7 @@ func model(ctx context.Context, s source, height int64, raw []byte, st *audit.St
 		}
 	}
 	st.Models[id] = m
-	for _, kind := range []string{"use", "dividend", "redemption"} {
+	for _, kind := range []string{"use", "dividend", "redemption", "channel"} {
 		if err := modelRecords(ctx, s, height, id, kind, st); err != nil {
 			return err
 		}
@@ -184,15 +184,21 @@ func modelRecords(ctx context.Context, s source, height int64, id audit.Hash, ki
 		}
 		for _, r := range page.Records {
 			var receipt struct {
-				Payer, Holder audit.Account
-				Fee, Amount   audit.Coins
+				Payer, Holder, Sender audit.Account
+				Fee, Amount, Returned audit.Coins
+				Channel               struct{ Payer audit.Account }
 			}
 			if err := json.Unmarshal(r.Json, &receipt); err != nil {
 				return fmt.Errorf("record %s: %w", r.Key, err)
 			}
 			key := audit.Receipt{Owner: id, Kind: kind, To: receipt.Payer, Amount: receipt.Fee.String()}
-			if kind == "dividend" {
+			switch kind {
+			case "dividend":
 				key.To, key.Amount = receipt.Holder, receipt.Amount.String()
+			case "redemption":
+				key.To, key.Amount = receipt.Sender, receipt.Amount.String()
+			case "channel":
+				key.To, key.Amount = receipt.Channel.Payer, receipt.Returned.String()
 			}
 			st.Receipts[key]++
 			after = r.Key
@@ -215,4 +221,25 @@ func disputeTerms(ctx context.Context, s source, height int64, g *audit.Genesis)
 	}
 	g.DisputeBond, g.DisputePrices = params.Bond.Int, params.Prices
 	return nil
+}
+
+func channels(ctx context.Context, s source, height int64, st *audit.State) error {
+	for after := []byte(nil); ; {
+		var page registrypb.ChannelsResponse
+		if err := ask(ctx, s, height, "/mutirao.registry.v1.Query/Channels", &registrypb.ChannelsRequest{After: after}, &page); err != nil || len(page.Json) == 0 {
+			return err
+		}
+		for _, raw := range page.Json {
+			var c struct {
+				ID              audit.Hash
+				Deposit, Amount audit.Coins
+				Uses            uint64
+			}
+			if err := json.Unmarshal(raw, &c); err != nil || c.Deposit.Int == nil || c.Amount.Int == nil {
+				return fmt.Errorf("channel %s: %w", c.ID, err)
+			}
+			st.Channels[c.ID] = audit.ChannelState{Left: new(big.Int).Sub(c.Deposit.Int, c.Amount.Int), Uses: c.Uses}
+			after = c.ID[:]
+		}
+	}
 }

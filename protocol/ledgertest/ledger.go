@@ -1,4 +1,4 @@
-// Package ledgertest is a ledger in memory on the real rules of packages work, registry and dispute: accounts with balances,
+// Package ledgertest is a ledger in memory on the real rules of packages work, registry, voucher and dispute: accounts with balances,
 // an escrow, blocks that advance when told, any number of runs, datasets and models, and everything that the rules record.
 // Tests of the layers above use it in place of a chain, and the simulator hosts whole networks on it. It has no consensus,
 // no fees and no signatures: a Client is trusted to be its account. It imports packages below protocol only.
@@ -14,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
+	"github.com/mutirao/mutirao/protocol/voucher"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -32,6 +33,7 @@ type Ledger struct {
 	models   []registry.Model
 	files    [][]byte // artifacts, by index of models; nil if not callable
 	holdings []registry.Holding
+	channels []voucher.Channel
 	disputes []*dispute.State
 	referee  func(run *work.State, unit work.Unit) dispute.Referee
 	records  []protocol.Recorded
@@ -95,6 +97,7 @@ func (l *Ledger) Advance() protocol.Height {
 		}
 	}
 	l.tickDisputes()
+	l.endChannels()
 	l.height++
 	close(l.closed)
 	l.closed = make(chan struct{})
@@ -135,6 +138,8 @@ func (l *Ledger) apply(m protocol.Msg, from protocol.Account) error {
 		return l.claim(m)
 	case registry.TransferShares:
 		return l.transfer(m, from)
+	case voucher.Open, voucher.Fund, voucher.Close, voucher.Redeem:
+		return l.voucher(m, from)
 	case work.CreateRun:
 		if l.dataset(m.Spec.Dataset) == nil {
 			return fmt.Errorf("%w: dataset %s", protocol.ErrNotFound, m.Spec.Dataset)
@@ -253,6 +258,7 @@ type saved struct {
 	models          []registry.Model
 	files           [][]byte
 	holdings        []registry.Holding
+	channels        []voucher.Channel
 	disputes        []*dispute.State
 	records, events int
 }
@@ -260,14 +266,14 @@ type saved struct {
 func (l *Ledger) save() saved {
 	return saved{
 		books: l.books.clone(), runs: slices.Clone(l.runs), datasets: slices.Clone(l.datasets), models: slices.Clone(l.models),
-		files: slices.Clone(l.files), holdings: slices.Clone(l.holdings), disputes: slices.Clone(l.disputes),
+		files: slices.Clone(l.files), holdings: slices.Clone(l.holdings), channels: slices.Clone(l.channels), disputes: slices.Clone(l.disputes),
 		records: len(l.records), events: len(l.events),
 	}
 }
 
 func (l *Ledger) restore(s saved) {
 	l.books, l.runs, l.datasets, l.models, l.files, l.holdings = s.books, s.runs, s.datasets, s.models, s.files, s.holdings
-	l.disputes = s.disputes
+	l.channels, l.disputes = s.channels, s.disputes
 	l.records, l.events = l.records[:s.records], l.events[:s.events]
 }
 
@@ -397,6 +403,9 @@ func (l *Ledger) Check() error {
 	}
 	for _, d := range l.disputes {
 		claims = claims.Plus(d.Claims())
+	}
+	for _, c := range l.channels {
+		claims = claims.Plus(c.Left())
 	}
 	if claims.Compare(l.books.escrow) != 0 {
 		return fmt.Errorf("escrow holds %s, runs and models owe %s", l.books.escrow, claims)

@@ -59,5 +59,15 @@ func Charge(m Use, model Model, from protocol.Account, env protocol.Env) (Model,
 	}, nil
 }
 
+// Receive adds income that is in escrow already: what vouchers paid for uses. Error: ErrOverflow. Rule: spec/voucher.md §3.
+func Receive(model Model, uses uint64, amount money.Amount) (Model, error) {
+	earned, err := model.Earned.Add(amount)
+	if err != nil || model.Uses+uses < model.Uses {
+		return model, fmt.Errorf("%w: earnings of model %s", protocol.ErrOverflow, model.ID)
+	}
+	model.Uses, model.Earned = model.Uses+uses, earned
+	return model, nil
+}
+
 // whole is the number of parts per million that make a whole.
 const whole = 1_000_000

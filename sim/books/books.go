@@ -15,6 +15,7 @@ import (
 	"github.com/mutirao/mutirao/protocol/ledgertest"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
+	"github.com/mutirao/mutirao/protocol/voucher"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -145,6 +146,10 @@ func (s *Simulation) state(receipts bool) audit.State {
 		}
 		st.Models[audit.Hash(m.ID)] = r
 	}
+	st.Channels = map[audit.Hash]audit.ChannelState{}
+	for _, c := range s.Ledger.Channels() {
+		st.Channels[audit.Hash(c.ID)] = audit.ChannelState{Left: integer(c.Left()), Uses: c.Uses}
+	}
 	if receipts {
 		st.Receipts = s.receipts()
 	}
@@ -159,6 +164,10 @@ func (s *Simulation) receipts() map[audit.Receipt]int {
 			list[audit.Receipt{Owner: audit.Hash(r.Run), Kind: string(r.Kind), To: audit.Account(r.To), Amount: r.Amount.String()}]++
 		case registry.UseReceipt:
 			list[audit.Receipt{Owner: audit.Hash(r.Model), Kind: r.RecordKind(), To: audit.Account(r.Payer), Amount: r.Fee.String()}]++
+		case voucher.Redemption:
+			list[audit.Receipt{Owner: audit.Hash(r.Model), Kind: r.RecordKind(), To: audit.Account(r.Sender), Amount: r.Amount.String()}]++
+		case voucher.Statement:
+			list[audit.Receipt{Owner: audit.Hash(r.Channel.Model), Kind: r.RecordKind(), To: audit.Account(r.Channel.Payer), Amount: r.Returned.String()}]++
 		case registry.Dividend:
 			list[audit.Receipt{Owner: audit.Hash(r.Model), Kind: r.RecordKind(), To: audit.Account(r.Holder), Amount: r.Amount.String()}]++
 		}

@@ -46,7 +46,7 @@ func TestAuditAgrees(t *testing.T) {
 			won++
 		}
 	}
-	if slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || len(s.Ledger.Models()) < 3 {
+	if slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || kinds["redemption"] == 0 || kinds["channel"] == 0 || len(s.Ledger.Models()) < 3 {
 		t.Errorf("the traffic lacks something: %d bounties, %d disputes won with backers, %v, %d models", slashed, won, kinds, len(s.Ledger.Models()))
 	}
 	t.Logf("%d messages, %d carried out, %d blocks, %d runs, %d models, records %v", s.Sent, s.Books.Messages(), s.Ledger.Height(), len(s.Ledger.Runs()), len(s.Ledger.Models()), kinds)
@@ -72,14 +72,21 @@ type injected struct {
 	faults  func(s *Simulation, made func()) ledgertest.Faults
 }
 
-// receiptFor replaces the payment that follows a receipt of a kind.
+// receiptFor replaces the payment that follows a run's receipt of a kind.
 func receiptFor(kind work.ReceiptKind, made func(), pay func(protocol.Pay) []protocol.Effect) ledgertest.Faults {
+	return paymentAfter(func(r protocol.Recorded) bool {
+		receipt, ok := r.(work.Receipt)
+		return ok && receipt.Kind == kind && !receipt.Amount.IsZero()
+	}, made, pay)
+}
+
+// paymentAfter replaces the payment that follows a record.
+func paymentAfter(is func(protocol.Recorded) bool, made func(), pay func(protocol.Pay) []protocol.Effect) ledgertest.Faults {
 	armed := false
 	return ledgertest.Faults{Effect: func(e protocol.Effect) []protocol.Effect {
 		switch e := e.(type) {
 		case protocol.Record:
-			r, ok := e.Value.(work.Receipt)
-			armed = ok && r.Kind == kind && !r.Amount.IsZero()
+			armed = is(e.Value)
 		case protocol.Pay:
 			if armed {
 				armed = false
@@ -155,6 +162,11 @@ var faults = []injected{
 			made()
 			sender.Due, receiver.Due = sender.Due.Plus(receiver.Due), money.Amount{}
 		}}
+	}},
+	{"a deposit returned short", "balance", func(_ *Simulation, made func()) ledgertest.Faults {
+		return paymentAfter(func(r protocol.Recorded) bool { return r.RecordKind() == "channel" }, made, func(p protocol.Pay) []protocol.Effect {
+			return []protocol.Effect{protocol.Pay{To: p.To, Amount: p.Amount.Minus(money.New(1))}}
+		})
 	}},
 	{"a receipt missing", "receipt", func(_ *Simulation, made func()) ledgertest.Faults {
 		done := false

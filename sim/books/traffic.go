@@ -102,6 +102,10 @@ func (s *Simulation) own() {
 	holders := s.Ledger.Holdings(id)
 	holder := holders[s.random.IntN(len(holders))].Holder
 	switch n := s.random.IntN(100); {
+	case n < 10:
+		s.channel(id)
+	case n < 25:
+		s.redeem()
 	case n < 60:
 		s.submit(s.person(), registry.Use{Model: id, Fee: money.New(1 + s.random.Uint64N(1<<55))})
 	case n < 75:

@@ -1,5 +1,6 @@
-// Package registry hosts the rules of protocol/registry on the chain: datasets, models with their artifacts, and the
-// payment of uses. It owns the keys under which they are stored, and no rule. Source: spec/registry.md.
+// Package registry hosts the rules of protocol/registry and protocol/voucher on the chain: datasets, models with their artifacts, and
+// the payment of uses, one by one or by vouchers. It owns the keys under which they are stored, and no rule. Source: spec/registry.md and
+// spec/voucher.md.
 package registry
 
 import (
@@ -33,7 +34,15 @@ type Keeper struct {
 	sizes     collections.Map[[]byte, uint64] // id of a model -> bytes of its graph
 	records   record.Book                     // of each model
 	holdings  collections.Map[[]byte, []byte] // id of a model and holder -> registry.Holding in JSON
+	channels  collections.Map[[]byte, []byte] // id -> voucher.Channel in JSON, while it is open
+	ofPayer   collections.KeySet[pair]        // payer, id of an open channel
+	ends      collections.KeySet[due]         // last block, id of an open channel
 }
+
+type (
+	pair = collections.Pair[[]byte, []byte]
+	due  = collections.Pair[uint64, []byte]
+)
 
 // NewKeeper returns a keeper over the module's store.
 func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs) (*Keeper, error) {
@@ -47,6 +56,11 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs) (*Keep
 		sizes:     collections.NewMap(b, collections.NewPrefix(3), "sizes", collections.BytesKey, collections.Uint64Value),
 		records:   record.NewBook(b, collections.NewPrefix(4)),
 		holdings:  collections.NewMap(b, collections.NewPrefix(5), "holdings", collections.BytesKey, collections.BytesValue),
+		channels:  collections.NewMap(b, collections.NewPrefix(6), "channels", collections.BytesKey, collections.BytesValue),
+		ofPayer: collections.NewKeySet(b, collections.NewPrefix(7), "channels_of_payer",
+			collections.PairKeyCodec(collections.BytesKey, collections.BytesKey)),
+		ends: collections.NewKeySet(b, collections.NewPrefix(8), "channel_ends",
+			collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
 	}
 	var err error
 	k.schema, err = b.Build()

@@ -23,9 +23,10 @@ type Module struct {
 }
 
 var (
-	_ module.AppModule     = Module{}
-	_ module.HasServices   = Module{}
-	_ appmodule.HasGenesis = Module{}
+	_ module.AppModule        = Module{}
+	_ module.HasServices      = Module{}
+	_ appmodule.HasEndBlocker = Module{}
+	_ appmodule.HasGenesis    = Module{}
 )
 
 // NewModule wraps a keeper; addresses reads the senders of messages.
@@ -49,6 +50,11 @@ func (m Module) RegisterServices(c module.Configurator) {
 	registrypb.RegisterQueryServer(c.QueryServer(), queryServer{m.keeper})
 }
 
+// EndBlock ends the channels whose last block this is.
+func (m Module) EndBlock(ctx context.Context) error {
+	return m.keeper.endBlock(sdk.UnwrapSDKContext(ctx))
+}
+
 // DefaultGenesis is a chain without datasets and models.
 func (m Module) DefaultGenesis(t appmodule.GenesisTarget) error {
 	return m.keeper.schema.DefaultGenesis(t)
@@ -59,12 +65,12 @@ func (m Module) ValidateGenesis(s appmodule.GenesisSource) error {
 	return m.keeper.schema.ValidateGenesis(s)
 }
 
-// InitGenesis imports all datasets, models and records.
+// InitGenesis imports all datasets, models, channels and records.
 func (m Module) InitGenesis(ctx context.Context, s appmodule.GenesisSource) error {
 	return m.keeper.schema.InitGenesis(ctx, s)
 }
 
-// ExportGenesis exports all datasets, models and records.
+// ExportGenesis exports all datasets, models, channels and records.
 func (m Module) ExportGenesis(ctx context.Context, t appmodule.GenesisTarget) error {
 	return m.keeper.schema.ExportGenesis(ctx, t)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"cosmossdk.io/core/address"
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -13,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
+	"github.com/mutirao/mutirao/protocol/voucher"
 )
 
 type msgServer struct {
@@ -20,7 +22,7 @@ type msgServer struct {
 	addresses address.Codec
 }
 
-// Execute hosts the rules of package registry: load, apply, store. Gas grows with the message and with what it reads.
+// Execute hosts the rules of packages registry and voucher: load, apply, store. Gas grows with the message and with what it reads.
 func (s msgServer) Execute(ctx context.Context, m *registrypb.MsgExecute) (*registrypb.MsgExecuteResponse, error) {
 	sdkCtx := sdk.UnwrapSDKContext(ctx)
 	escrow.ChargeMessage(sdkCtx, len(m.Body))
@@ -31,7 +33,11 @@ func (s msgServer) Execute(ctx context.Context, m *registrypb.MsgExecute) (*regi
 	if len(from) != len(protocol.Account{}) {
 		return nil, fault.ABCI(fmt.Errorf("%w: sender of %d bytes", protocol.ErrInvalid, len(from)))
 	}
-	msg, err := registry.DecodeMsg(m.Kind, m.Body)
+	decode := registry.DecodeMsg
+	if strings.HasPrefix(m.Kind, "voucher/") {
+		decode = voucher.DecodeMsg
+	}
+	msg, err := decode(m.Kind, m.Body)
 	if err != nil {
 		return nil, fault.ABCI(err)
 	}
@@ -66,6 +72,18 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 		return err
 	case registry.WithdrawModel:
 		return s.withdraw(ctx, m, from, charge)
+	case voucher.Open:
+		return s.openChannel(ctx, m, from)
+	case voucher.Fund:
+		return s.changeChannel(ctx, m.Channel, charge, func(c voucher.Channel) (voucher.Channel, []protocol.Effect, error) {
+			return voucher.AddFunds(c, m, from, escrow.Env(ctx))
+		})
+	case voucher.Close:
+		return s.changeChannel(ctx, m.Channel, charge, func(c voucher.Channel) (voucher.Channel, []protocol.Effect, error) {
+			return voucher.GiveNotice(c, from, escrow.Env(ctx))
+		})
+	case voucher.Redeem:
+		return s.redeem(metered, m, from)
 	}
 	return fmt.Errorf("%w: %s", protocol.ErrInvalid, msg.Kind())
 }

@@ -107,6 +107,33 @@ func (q queryServer) Holdings(ctx context.Context, r *registrypb.HoldingsRequest
 	return answer, err
 }
 
+// Channel returns one open channel.
+func (q queryServer) Channel(ctx context.Context, r *registrypb.ChannelRequest) (*registrypb.ChannelResponse, error) {
+	id, err := hash(r.Id)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	c, err := q.Keeper.Channel(ctx, id, escrow.Free)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	raw, err := json.Marshal(c)
+	return &registrypb.ChannelResponse{Json: raw}, err
+}
+
+// Channels lists open channels, of one payer or of all, by id.
+func (q queryServer) Channels(ctx context.Context, r *registrypb.ChannelsRequest) (*registrypb.ChannelsResponse, error) {
+	if n := len(r.Payer); n != 0 && n != len(protocol.Account{}) {
+		return nil, fault.Query(fmt.Errorf("%w: payer of %d bytes", protocol.ErrInvalid, n))
+	}
+	answer := &registrypb.ChannelsResponse{}
+	err := q.listChannels(ctx, r.Payer, r.After, func(raw []byte) bool {
+		answer.Json = append(answer.Json, raw)
+		return len(answer.Json) == maxListed
+	})
+	return answer, err
+}
+
 // Records lists what the uses of a model have recorded, in the order of keys.
 func (q queryServer) Records(ctx context.Context, r *registrypb.RecordsRequest) (*registrypb.RecordsResponse, error) {
 	model, err := hash(r.Model)

@@ -571,6 +571,190 @@ func (m *HoldingsResponse) GetJson() [][]byte {
 	return nil
 }
 
+type ChannelRequest struct {
+	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+}
+
+func (m *ChannelRequest) Reset()         { *m = ChannelRequest{} }
+func (m *ChannelRequest) String() string { return proto.CompactTextString(m) }
+func (*ChannelRequest) ProtoMessage()    {}
+func (*ChannelRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f8da8e2ad2f2230d, []int{12}
+}
+func (m *ChannelRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ChannelRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ChannelRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ChannelRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ChannelRequest.Merge(m, src)
+}
+func (m *ChannelRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *ChannelRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_ChannelRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ChannelRequest proto.InternalMessageInfo
+
+func (m *ChannelRequest) GetId() []byte {
+	if m != nil {
+		return m.Id
+	}
+	return nil
+}
+
+type ChannelResponse struct {
+	Json []byte `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+}
+
+func (m *ChannelResponse) Reset()         { *m = ChannelResponse{} }
+func (m *ChannelResponse) String() string { return proto.CompactTextString(m) }
+func (*ChannelResponse) ProtoMessage()    {}
+func (*ChannelResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f8da8e2ad2f2230d, []int{13}
+}
+func (m *ChannelResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ChannelResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ChannelResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ChannelResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ChannelResponse.Merge(m, src)
+}
+func (m *ChannelResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *ChannelResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_ChannelResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ChannelResponse proto.InternalMessageInfo
+
+func (m *ChannelResponse) GetJson() []byte {
+	if m != nil {
+		return m.Json
+	}
+	return nil
+}
+
+type ChannelsRequest struct {
+	Payer []byte `protobuf:"bytes,1,opt,name=payer,proto3" json:"payer,omitempty"`
+	After []byte `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+}
+
+func (m *ChannelsRequest) Reset()         { *m = ChannelsRequest{} }
+func (m *ChannelsRequest) String() string { return proto.CompactTextString(m) }
+func (*ChannelsRequest) ProtoMessage()    {}
+func (*ChannelsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f8da8e2ad2f2230d, []int{14}
+}
+func (m *ChannelsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ChannelsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ChannelsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ChannelsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ChannelsRequest.Merge(m, src)
+}
+func (m *ChannelsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *ChannelsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_ChannelsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ChannelsRequest proto.InternalMessageInfo
+
+func (m *ChannelsRequest) GetPayer() []byte {
+	if m != nil {
+		return m.Payer
+	}
+	return nil
+}
+
+func (m *ChannelsRequest) GetAfter() []byte {
+	if m != nil {
+		return m.After
+	}
+	return nil
+}
+
+type ChannelsResponse struct {
+	Json [][]byte `protobuf:"bytes,1,rep,name=json,proto3" json:"json,omitempty"`
+}
+
+func (m *ChannelsResponse) Reset()         { *m = ChannelsResponse{} }
+func (m *ChannelsResponse) String() string { return proto.CompactTextString(m) }
+func (*ChannelsResponse) ProtoMessage()    {}
+func (*ChannelsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f8da8e2ad2f2230d, []int{15}
+}
+func (m *ChannelsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ChannelsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ChannelsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ChannelsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ChannelsResponse.Merge(m, src)
+}
+func (m *ChannelsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *ChannelsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_ChannelsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ChannelsResponse proto.InternalMessageInfo
+
+func (m *ChannelsResponse) GetJson() [][]byte {
+	if m != nil {
+		return m.Json
+	}
+	return nil
+}
+
 type RecordsRequest struct {
 	Model []byte `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	Kind  string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -581,7 +765,7 @@ func (m *RecordsRequest) Reset()         { *m = RecordsRequest{} }
 func (m *RecordsRequest) String() string { return proto.CompactTextString(m) }
 func (*RecordsRequest) ProtoMessage()    {}
 func (*RecordsRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f8da8e2ad2f2230d, []int{12}
+	return fileDescriptor_f8da8e2ad2f2230d, []int{16}
 }
 func (m *RecordsRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -639,7 +823,7 @@ func (m *RecordsResponse) Reset()         { *m = RecordsResponse{} }
 func (m *RecordsResponse) String() string { return proto.CompactTextString(m) }
 func (*RecordsResponse) ProtoMessage()    {}
 func (*RecordsResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f8da8e2ad2f2230d, []int{13}
+	return fileDescriptor_f8da8e2ad2f2230d, []int{17}
 }
 func (m *RecordsResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -685,7 +869,7 @@ func (m *Record) Reset()         { *m = Record{} }
 func (m *Record) String() string { return proto.CompactTextString(m) }
 func (*Record) ProtoMessage()    {}
 func (*Record) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f8da8e2ad2f2230d, []int{14}
+	return fileDescriptor_f8da8e2ad2f2230d, []int{18}
 }
 func (m *Record) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -741,6 +925,10 @@ func init() {
 	proto.RegisterType((*HoldingResponse)(nil), "mutirao.registry.v1.HoldingResponse")
 	proto.RegisterType((*HoldingsRequest)(nil), "mutirao.registry.v1.HoldingsRequest")
 	proto.RegisterType((*HoldingsResponse)(nil), "mutirao.registry.v1.HoldingsResponse")
+	proto.RegisterType((*ChannelRequest)(nil), "mutirao.registry.v1.ChannelRequest")
+	proto.RegisterType((*ChannelResponse)(nil), "mutirao.registry.v1.ChannelResponse")
+	proto.RegisterType((*ChannelsRequest)(nil), "mutirao.registry.v1.ChannelsRequest")
+	proto.RegisterType((*ChannelsResponse)(nil), "mutirao.registry.v1.ChannelsResponse")
 	proto.RegisterType((*RecordsRequest)(nil), "mutirao.registry.v1.RecordsRequest")
 	proto.RegisterType((*RecordsResponse)(nil), "mutirao.registry.v1.RecordsResponse")
 	proto.RegisterType((*Record)(nil), "mutirao.registry.v1.Record")
@@ -749,41 +937,44 @@ func init() {
 func init() { proto.RegisterFile("mutirao/registry/v1/query.proto", fileDescriptor_f8da8e2ad2f2230d) }
 
 var fileDescriptor_f8da8e2ad2f2230d = []byte{
-	// 533 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x94, 0x5f, 0x6f, 0xda, 0x3c,
-	0x14, 0xc6, 0x49, 0xf8, 0xd7, 0x9e, 0x97, 0x37, 0x20, 0xaf, 0x9a, 0x10, 0x93, 0x32, 0x1a, 0xc6,
-	0xc4, 0x55, 0xa2, 0x76, 0xda, 0xee, 0x36, 0x69, 0xd3, 0x2e, 0x7a, 0xb3, 0xa9, 0x8d, 0x90, 0x2a,
-	0xed, 0x2e, 0x10, 0x17, 0xbc, 0x42, 0x4c, 0xed, 0x50, 0x8d, 0x6f, 0xb1, 0x8f, 0xb5, 0xcb, 0x5e,
-	0xee, 0x6a, 0x9a, 0xe0, 0x8b, 0x4c, 0x71, 0xec, 0x04, 0x28, 0x71, 0xaf, 0x38, 0x36, 0x3f, 0x9f,
-	0xe7, 0x9c, 0x93, 0xc7, 0x86, 0x97, 0xf3, 0x65, 0x4c, 0x58, 0x40, 0x3d, 0x86, 0x27, 0x84, 0xc7,
-	0x6c, 0xe5, 0xdd, 0x9f, 0x79, 0x77, 0x4b, 0xcc, 0x56, 0xee, 0x82, 0xd1, 0x98, 0xa2, 0x67, 0x12,
-	0x70, 0x15, 0xe0, 0xde, 0x9f, 0x39, 0x5d, 0xb0, 0x3e, 0x07, 0x71, 0xc0, 0x71, 0xec, 0xe3, 0xbb,
-	0x25, 0xe6, 0x31, 0xb2, 0xc0, 0x24, 0x61, 0xdb, 0xe8, 0x1a, 0x83, 0x86, 0x6f, 0x92, 0xd0, 0xe9,
-	0x43, 0x33, 0x23, 0xf8, 0x82, 0x46, 0x1c, 0x23, 0x04, 0x95, 0xef, 0x9c, 0x46, 0x12, 0x12, 0xb1,
-	0x63, 0x43, 0xe3, 0x0b, 0x0d, 0xf1, 0xac, 0x28, 0x4d, 0x0f, 0xfe, 0x97, 0xff, 0x6b, 0x92, 0xf4,
-	0x25, 0xc4, 0x55, 0x96, 0x13, 0xa8, 0x06, 0x37, 0x31, 0x66, 0x92, 0x4a, 0x17, 0x8e, 0x03, 0x96,
-	0xc2, 0x64, 0xb2, 0x16, 0x94, 0x49, 0xc8, 0xdb, 0x46, 0xb7, 0x3c, 0x68, 0xf8, 0x49, 0xe8, 0x9c,
-	0x42, 0xf3, 0x23, 0x8b, 0xc9, 0x4d, 0x30, 0x2e, 0xec, 0x6c, 0x00, 0xad, 0x1c, 0x91, 0x89, 0x4e,
-	0xa0, 0x3a, 0x61, 0xc1, 0x62, 0xaa, 0x04, 0xc5, 0xc2, 0xf9, 0x00, 0xd6, 0x05, 0x9d, 0x85, 0x24,
-	0x9a, 0x6c, 0x15, 0x36, 0x4f, 0x4a, 0x50, 0x9c, 0x58, 0xa0, 0xe7, 0x50, 0x9b, 0xd2, 0x59, 0x88,
-	0x59, 0xdb, 0x14, 0xdb, 0x72, 0x95, 0xcc, 0x30, 0x3b, 0xaf, 0x69, 0xff, 0x7d, 0x86, 0x71, 0xbd,
-	0x4e, 0x36, 0x16, 0x73, 0x7b, 0x2c, 0xaf, 0xa1, 0x95, 0x1f, 0x7f, 0x24, 0x53, 0xce, 0x64, 0x2e,
-	0xc1, 0xf2, 0xf1, 0x98, 0xb2, 0xf0, 0x09, 0x15, 0x04, 0x95, 0x5b, 0x12, 0x85, 0x42, 0xe4, 0xd8,
-	0x17, 0x71, 0xae, 0x5c, 0x16, 0x9b, 0x52, 0xf9, 0x02, 0x9a, 0x59, 0x46, 0x29, 0xfc, 0x16, 0xea,
-	0x2c, 0xdd, 0x12, 0xda, 0xff, 0x9d, 0xbf, 0x70, 0x0f, 0xf8, 0xcf, 0x4d, 0x8f, 0xf9, 0x8a, 0x75,
-	0x5c, 0xa8, 0xa5, 0x5b, 0xc9, 0x27, 0xbd, 0xc5, 0x2b, 0x51, 0xd1, 0xb1, 0x9f, 0x84, 0x59, 0x2f,
-	0x66, 0x3e, 0xb2, 0xf3, 0x3f, 0x15, 0xa8, 0x5e, 0x25, 0x26, 0x47, 0x43, 0xa8, 0x4b, 0x9f, 0xa2,
-	0xde, 0x41, 0xa9, 0x5d, 0x9f, 0x77, 0x5e, 0xe9, 0x21, 0xd9, 0xc6, 0x57, 0xa8, 0x0a, 0xab, 0xa1,
-	0xd3, 0x83, 0xf8, 0xb6, 0xe5, 0x3b, 0x8e, 0x0e, 0x91, 0xf9, 0xae, 0xa0, 0x96, 0x5a, 0x17, 0x69,
-	0x68, 0xf5, 0x5d, 0x3a, 0x3d, 0x2d, 0x23, 0x53, 0x5e, 0xc3, 0x91, 0xb2, 0x31, 0x3a, 0xdc, 0xd4,
-	0xde, 0x45, 0xe8, 0xf4, 0x9f, 0xa0, 0x64, 0xe2, 0x21, 0xd4, 0xa5, 0x9f, 0x0a, 0x26, 0xba, 0x7b,
-	0x27, 0x0a, 0x26, 0xba, 0x6f, 0xfc, 0x6b, 0x38, 0x52, 0x2e, 0x45, 0xda, 0x13, 0x5c, 0x5f, 0xee,
-	0x23, 0xab, 0x0f, 0xa1, 0x2e, 0x4d, 0x58, 0x50, 0xee, 0xae, 0xe9, 0x0b, 0xca, 0xdd, 0xf3, 0xf1,
-	0xa7, 0xcb, 0x5f, 0x6b, 0xdb, 0x78, 0x58, 0xdb, 0xc6, 0xdf, 0xb5, 0x6d, 0xfc, 0xdc, 0xd8, 0xa5,
-	0x87, 0x8d, 0x5d, 0xfa, 0xbd, 0xb1, 0x4b, 0xdf, 0xde, 0x4d, 0x48, 0x3c, 0x5d, 0x8e, 0xdc, 0x31,
-	0x9d, 0x7b, 0xea, 0xed, 0x55, 0xbf, 0xe3, 0x69, 0x40, 0x22, 0xef, 0x47, 0xfe, 0x16, 0xab, 0x60,
-	0x31, 0x1a, 0xd5, 0xc4, 0x73, 0xfc, 0xe6, 0x5f, 0x00, 0x00, 0x00, 0xff, 0xff, 0x7b, 0x39, 0x77,
-	0xad, 0xb1, 0x05, 0x00, 0x00,
+	// 588 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x95, 0xcd, 0x8e, 0xda, 0x30,
+	0x10, 0xc7, 0x09, 0x2c, 0x1f, 0x3b, 0xa5, 0x01, 0xb9, 0xab, 0x0a, 0x51, 0x29, 0x65, 0x43, 0xa9,
+	0x38, 0x05, 0xed, 0x56, 0xed, 0xad, 0x95, 0xfa, 0x71, 0xd8, 0x4b, 0xab, 0xdd, 0x08, 0x09, 0xa9,
+	0xb7, 0x40, 0xbc, 0x90, 0x2e, 0xc4, 0xac, 0x1d, 0x56, 0xe5, 0x21, 0x2a, 0xf5, 0xb1, 0x7a, 0xdc,
+	0x63, 0x8f, 0x15, 0xbc, 0x48, 0x15, 0xc7, 0x4e, 0xf8, 0xb2, 0x39, 0x61, 0x9b, 0xff, 0xcc, 0xfc,
+	0x67, 0xe2, 0x9f, 0x0c, 0x2f, 0x67, 0x8b, 0x28, 0xa0, 0x1e, 0xe9, 0x51, 0x3c, 0x0e, 0x58, 0x44,
+	0x97, 0xbd, 0x87, 0x8b, 0xde, 0xfd, 0x02, 0xd3, 0xa5, 0x33, 0xa7, 0x24, 0x22, 0xe8, 0x99, 0x10,
+	0x38, 0x52, 0xe0, 0x3c, 0x5c, 0xd8, 0x2d, 0x30, 0xbf, 0x78, 0x91, 0xc7, 0x70, 0xe4, 0xe2, 0xfb,
+	0x05, 0x66, 0x11, 0x32, 0x21, 0x1f, 0xf8, 0x0d, 0xa3, 0x65, 0x74, 0xab, 0x6e, 0x3e, 0xf0, 0xed,
+	0x0e, 0xd4, 0x52, 0x05, 0x9b, 0x93, 0x90, 0x61, 0x84, 0xe0, 0xe4, 0x07, 0x23, 0xa1, 0x10, 0xf1,
+	0xb5, 0x6d, 0x41, 0xf5, 0x2b, 0xf1, 0xf1, 0x54, 0x95, 0xa6, 0x0d, 0x4f, 0xc5, 0xff, 0x9a, 0x24,
+	0x1d, 0x21, 0x62, 0x32, 0xcb, 0x19, 0x14, 0xbd, 0xdb, 0x08, 0x53, 0xa1, 0x4a, 0x36, 0xb6, 0x0d,
+	0xa6, 0x94, 0x89, 0x64, 0x75, 0x28, 0x04, 0x3e, 0x6b, 0x18, 0xad, 0x42, 0xb7, 0xea, 0xc6, 0x4b,
+	0xfb, 0x1c, 0x6a, 0x1f, 0x69, 0x14, 0xdc, 0x7a, 0x23, 0x65, 0x67, 0x5d, 0xa8, 0x67, 0x12, 0x91,
+	0xe8, 0x0c, 0x8a, 0x63, 0xea, 0xcd, 0x27, 0xb2, 0x20, 0xdf, 0xd8, 0x1f, 0xc0, 0xbc, 0x22, 0x53,
+	0x3f, 0x08, 0xc7, 0x1b, 0xc6, 0x66, 0xb1, 0x05, 0xa9, 0xe3, 0x1b, 0xf4, 0x1c, 0x4a, 0x13, 0x32,
+	0xf5, 0x31, 0x6d, 0xe4, 0xf9, 0xb1, 0xd8, 0xc5, 0x33, 0x4c, 0xe3, 0x35, 0xed, 0xbf, 0x4f, 0x65,
+	0x4c, 0x5f, 0x27, 0x1d, 0x4b, 0x7e, 0x73, 0x2c, 0xaf, 0xa1, 0x9e, 0x85, 0xef, 0x95, 0x29, 0xa4,
+	0x65, 0x5a, 0x60, 0x7e, 0x9e, 0x78, 0x61, 0xa8, 0xfe, 0x58, 0x1d, 0xa8, 0xa5, 0x0a, 0xbd, 0x5f,
+	0x21, 0xdb, 0xf4, 0x3b, 0xf7, 0x96, 0xd9, 0x07, 0xe3, 0x1b, 0xb5, 0xdf, 0x2c, 0x5c, 0xe3, 0xf7,
+	0x1a, 0x4c, 0x17, 0x8f, 0x08, 0xf5, 0x8f, 0x4c, 0x05, 0xc1, 0xc9, 0x5d, 0x10, 0xfa, 0xbc, 0xc8,
+	0xa9, 0xcb, 0xd7, 0x59, 0xe5, 0x02, 0x3f, 0x14, 0x95, 0xaf, 0xa0, 0x96, 0x66, 0x14, 0x85, 0xdf,
+	0x42, 0x99, 0x26, 0x47, 0xbc, 0xf6, 0x93, 0xcb, 0x17, 0xce, 0x01, 0x5e, 0x9c, 0x24, 0xcc, 0x95,
+	0x5a, 0xdb, 0x81, 0x52, 0x72, 0x14, 0x5f, 0xc1, 0x3b, 0xbc, 0xe4, 0x8e, 0x4e, 0xdd, 0x78, 0x99,
+	0xf6, 0x92, 0xcf, 0x46, 0x76, 0xf9, 0xab, 0x04, 0xc5, 0x9b, 0x18, 0x4a, 0xd4, 0x87, 0xb2, 0xe0,
+	0x0a, 0xb5, 0x0f, 0x96, 0xda, 0xe6, 0xb2, 0xf9, 0x4a, 0x2f, 0x12, 0x6d, 0x7c, 0x83, 0x22, 0x47,
+	0x03, 0x9d, 0x1f, 0x94, 0x6f, 0x22, 0xda, 0xb4, 0x75, 0x12, 0x91, 0xef, 0x06, 0x4a, 0x09, 0x6a,
+	0x48, 0xa3, 0x96, 0xdf, 0xa5, 0xd9, 0xd6, 0x6a, 0x44, 0xca, 0x01, 0x54, 0x24, 0x76, 0xe8, 0x70,
+	0x53, 0x3b, 0xe0, 0x36, 0x3b, 0x47, 0x54, 0x22, 0x71, 0x1f, 0xca, 0xe2, 0xfe, 0x2b, 0x26, 0xba,
+	0xcd, 0xb0, 0x62, 0xa2, 0xbb, 0xa0, 0x0e, 0xa0, 0x22, 0xa9, 0x42, 0xda, 0x08, 0xa6, 0xb7, 0xbb,
+	0x87, 0x66, 0x1f, 0xca, 0xe2, 0xfa, 0x2b, 0xec, 0x6e, 0x43, 0xaa, 0xb0, 0xbb, 0xcb, 0xe9, 0x00,
+	0x2a, 0x12, 0x2a, 0xa4, 0x8d, 0x38, 0x62, 0x77, 0x8f, 0xcc, 0x3e, 0x94, 0x05, 0x33, 0x0a, 0xbb,
+	0xdb, 0x8c, 0x2a, 0xec, 0xee, 0x60, 0xf7, 0xe9, 0xfa, 0xcf, 0xca, 0x32, 0x1e, 0x57, 0x96, 0xf1,
+	0x6f, 0x65, 0x19, 0xbf, 0xd7, 0x56, 0xee, 0x71, 0x6d, 0xe5, 0xfe, 0xae, 0xad, 0xdc, 0xf7, 0x77,
+	0xe3, 0x20, 0x9a, 0x2c, 0x86, 0xce, 0x88, 0xcc, 0x7a, 0xf2, 0x69, 0x93, 0xbf, 0xa3, 0x89, 0x17,
+	0x84, 0xbd, 0x9f, 0xd9, 0x53, 0x27, 0x17, 0xf3, 0xe1, 0xb0, 0xc4, 0x5f, 0xbb, 0x37, 0xff, 0x03,
+	0x00, 0x00, 0xff, 0xff, 0xf8, 0x13, 0x25, 0xd5, 0x10, 0x07, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -810,6 +1001,10 @@ type QueryClient interface {
 	Holding(ctx context.Context, in *HoldingRequest, opts ...grpc.CallOption) (*HoldingResponse, error)
 	// Holdings lists what everybody holds of one model.
 	Holdings(ctx context.Context, in *HoldingsRequest, opts ...grpc.CallOption) (*HoldingsResponse, error)
+	// Channel returns one channel that is open.
+	Channel(ctx context.Context, in *ChannelRequest, opts ...grpc.CallOption) (*ChannelResponse, error)
+	// Channels lists the open channels of one payer.
+	Channels(ctx context.Context, in *ChannelsRequest, opts ...grpc.CallOption) (*ChannelsResponse, error)
 	// Records lists what the uses of one model have recorded for good.
 	Records(ctx context.Context, in *RecordsRequest, opts ...grpc.CallOption) (*RecordsResponse, error)
 }
@@ -876,6 +1071,24 @@ func (c *queryClient) Holdings(ctx context.Context, in *HoldingsRequest, opts ..
 	return out, nil
 }
 
+func (c *queryClient) Channel(ctx context.Context, in *ChannelRequest, opts ...grpc.CallOption) (*ChannelResponse, error) {
+	out := new(ChannelResponse)
+	err := c.cc.Invoke(ctx, "/mutirao.registry.v1.Query/Channel", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Channels(ctx context.Context, in *ChannelsRequest, opts ...grpc.CallOption) (*ChannelsResponse, error) {
+	out := new(ChannelsResponse)
+	err := c.cc.Invoke(ctx, "/mutirao.registry.v1.Query/Channels", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *queryClient) Records(ctx context.Context, in *RecordsRequest, opts ...grpc.CallOption) (*RecordsResponse, error) {
 	out := new(RecordsResponse)
 	err := c.cc.Invoke(ctx, "/mutirao.registry.v1.Query/Records", in, out, opts...)
@@ -899,6 +1112,10 @@ type QueryServer interface {
 	Holding(context.Context, *HoldingRequest) (*HoldingResponse, error)
 	// Holdings lists what everybody holds of one model.
 	Holdings(context.Context, *HoldingsRequest) (*HoldingsResponse, error)
+	// Channel returns one channel that is open.
+	Channel(context.Context, *ChannelRequest) (*ChannelResponse, error)
+	// Channels lists the open channels of one payer.
+	Channels(context.Context, *ChannelsRequest) (*ChannelsResponse, error)
 	// Records lists what the uses of one model have recorded for good.
 	Records(context.Context, *RecordsRequest) (*RecordsResponse, error)
 }
@@ -924,6 +1141,12 @@ func (*UnimplementedQueryServer) Holding(ctx context.Context, req *HoldingReques
 }
 func (*UnimplementedQueryServer) Holdings(ctx context.Context, req *HoldingsRequest) (*HoldingsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Holdings not implemented")
+}
+func (*UnimplementedQueryServer) Channel(ctx context.Context, req *ChannelRequest) (*ChannelResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Channel not implemented")
+}
+func (*UnimplementedQueryServer) Channels(ctx context.Context, req *ChannelsRequest) (*ChannelsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Channels not implemented")
 }
 func (*UnimplementedQueryServer) Records(ctx context.Context, req *RecordsRequest) (*RecordsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Records not implemented")
@@ -1041,6 +1264,42 @@ func _Query_Holdings_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Query_Channel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChannelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Channel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/mutirao.registry.v1.Query/Channel",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Channel(ctx, req.(*ChannelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Channels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChannelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Channels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/mutirao.registry.v1.Query/Channels",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Channels(ctx, req.(*ChannelsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Query_Records_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RecordsRequest)
 	if err := dec(in); err != nil {
@@ -1087,6 +1346,14 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Holdings",
 			Handler:    _Query_Holdings_Handler,
+		},
+		{
+			MethodName: "Channel",
+			Handler:    _Query_Channel_Handler,
+		},
+		{
+			MethodName: "Channels",
+			Handler:    _Query_Channels_Handler,
 		},
 		{
 			MethodName: "Records",
@@ -1475,6 +1742,135 @@ func (m *HoldingsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *ChannelRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ChannelRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ChannelRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Id) > 0 {
+		i -= len(m.Id)
+		copy(dAtA[i:], m.Id)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Id)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ChannelResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ChannelResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ChannelResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Json) > 0 {
+		i -= len(m.Json)
+		copy(dAtA[i:], m.Json)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Json)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ChannelsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ChannelsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ChannelsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.After) > 0 {
+		i -= len(m.After)
+		copy(dAtA[i:], m.After)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.After)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Payer) > 0 {
+		i -= len(m.Payer)
+		copy(dAtA[i:], m.Payer)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Payer)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ChannelsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ChannelsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ChannelsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Json) > 0 {
+		for iNdEx := len(m.Json) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Json[iNdEx])
+			copy(dAtA[i:], m.Json[iNdEx])
+			i = encodeVarintQuery(dAtA, i, uint64(len(m.Json[iNdEx])))
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *RecordsRequest) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -1758,6 +2154,64 @@ func (m *HoldingsRequest) Size() (n int) {
 }
 
 func (m *HoldingsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Json) > 0 {
+		for _, b := range m.Json {
+			l = len(b)
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *ChannelRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Id)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *ChannelResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Json)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *ChannelsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Payer)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	l = len(m.After)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *ChannelsResponse) Size() (n int) {
 	if m == nil {
 		return 0
 	}
@@ -2848,6 +3302,374 @@ func (m *HoldingsResponse) Unmarshal(dAtA []byte) error {
 		}
 		if fieldNum <= 0 {
 			return fmt.Errorf("proto: HoldingsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Json", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Json = append(m.Json, make([]byte, postIndex-iNdEx))
+			copy(m.Json[len(m.Json)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ChannelRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ChannelRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ChannelRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Id", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Id = append(m.Id[:0], dAtA[iNdEx:postIndex]...)
+			if m.Id == nil {
+				m.Id = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ChannelResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ChannelResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ChannelResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Json", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Json = append(m.Json[:0], dAtA[iNdEx:postIndex]...)
+			if m.Json == nil {
+				m.Json = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ChannelsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ChannelsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ChannelsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Payer", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Payer = append(m.Payer[:0], dAtA[iNdEx:postIndex]...)
+			if m.Payer == nil {
+				m.Payer = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field After", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.After = append(m.After[:0], dAtA[iNdEx:postIndex]...)
+			if m.After == nil {
+				m.After = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ChannelsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ChannelsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ChannelsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
 		case 1:

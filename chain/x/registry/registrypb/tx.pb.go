@@ -32,7 +32,7 @@ var _ = math.Inf
 // proto package needs to be updated.
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
-// MsgExecute carries one message of package protocol/registry. The rules own the form of their messages (strict JSON, named
+// MsgExecute carries one message of package protocol/registry or protocol/voucher. The rules own the form of their messages (strict JSON, named
 // by its kind), so that a new rule needs no new type here.
 type MsgExecute struct {
 	From string `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
