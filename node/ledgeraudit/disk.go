@@ -19,7 +19,6 @@ import (
 	"cosmossdk.io/log/v2"
 
 	"github.com/mutirao/mutirao/chain/app"
-	"github.com/mutirao/mutirao/chain/network"
 )
 
 // disk reads the folder of a validator that does not run.
@@ -75,7 +74,6 @@ func openDisk(dir string) (_ *disk, err error) {
 		return nil, err
 	}
 	d.states = sm.NewStore(states, sm.StoreOptions{})
-	network.Configure()
 	db, err := dbm.NewDB("application", dbm.GoLevelDBBackend, data)
 	if err != nil {
 		return nil, err

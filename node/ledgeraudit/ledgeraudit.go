@@ -8,6 +8,7 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"github.com/mutirao/mutirao/audit"
+	"github.com/mutirao/mutirao/chain/network"
 )
 
 // Options say what to audit: a folder or a running validator.
@@ -35,6 +36,7 @@ type Report struct {
 
 // Audit recomputes the books of a network up to its last block and compares them with its state.
 func Audit(ctx context.Context, o Options) (r *Report, err error) {
+	network.Configure()
 	var s source
 	if o.RPC != "" {
 		s, err = dial(o.RPC)
