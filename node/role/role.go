@@ -162,12 +162,3 @@ func (m *Machine) Observer(w *event.Writer) agent.Observer {
 		w.Emit(event.Event{Name: n.Name, Round: n.Round, Unit: n.Unit, Detail: n.Detail, In: in, Out: out})
 	}
 }
-
-// Key is the account key of a folder, which is made when there is none.
-func Key(dir string) (client.Key, error) {
-	secret, err := loadKey(dir)
-	if err != nil {
-		return client.Key{}, err
-	}
-	return client.NewKey(Derive(secret, "account"))
-}

@@ -192,7 +192,7 @@ func newChannels(o *options) *cobra.Command {
 			}
 			list, err := c.Channels(cmd.Context(), who)
 			if err != nil {
-				return failure.New(failure.Network, "the channels are not known", err, "check --rpc, or name another validator")
+				return failure.New(failure.Network, "the channels are not known", err, "check that the network runs")
 			}
 			if o.json {
 				return o.print(cmd.OutOrStdout(), "", struct {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/role"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/voucher"
@@ -27,9 +29,9 @@ import (
 const prefix = "mutirao-voucher-"
 
 type options struct {
-	dir  string
-	rpc  []string
-	json bool
+	dir     string
+	network string
+	json    bool
 }
 
 // New is the command with its subcommands. dir is where the key lies unless --dir says otherwise.
@@ -42,36 +44,35 @@ func New(dir string) *cobra.Command {
 voucher over what the channel has cost in all, without a transaction; the last one is worth all before it. Anybody redeems
 vouchers, thousands in one transaction: the money belongs to the model's holders and parents. What is left of a deposit goes
 back when the channel ends, at a block that is known from the start, or 600 blocks after its owner's notice.`,
-		Example: `  mutirao voucher open 475b…f71b --deposit "10 MUT" --rpc http://127.0.0.1:26657
+		Example: `  export MUTIRAO_NETWORK=./network                                    of mutirao demo --keep --dir ./network, for instance
+  mutirao voucher open 475b…f71b --deposit "10 MUT"
   mutirao voucher sign 9c1f…02ab --uses 25 --amount "0.05 MUT"        needs no network
-  mutirao voucher redeem mutirao-voucher-nB… --rpc http://127.0.0.1:26657
-  mutirao voucher channels --rpc http://127.0.0.1:26657`,
+  mutirao voucher redeem mutirao-voucher-nB…
+  mutirao voucher channels`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.dir, "dir", dir, "folder of the key that pays")
-	f.StringSliceVar(&o.rpc, "rpc", nil, "CometBFT RPC of validators, any of which will do")
+	f.StringVar(&o.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	cmd.AddCommand(newOpen(&o), newFund(&o), newSign(&o), newShow(&o), newRedeem(&o), newClose(&o), newChannels(&o))
 	return cmd
 }
 
-var (
-	errNoLedger  = errors.New("--rpc names no validator")
-	errNoVoucher = errors.New("a voucher is one word that begins with " + prefix)
-)
+var errNoVoucher = errors.New("a voucher is one word that begins with " + prefix)
 
 // ledger connects with the folder's key.
 func (o *options) ledger() (*client.Client, error) {
-	if len(o.rpc) == 0 {
-		return nil, failure.New(failure.Usage, "the ledger is not known", errNoLedger, "add --rpc http://HOST:PORT")
+	urls, err := running.Endpoints(o.network)
+	if err != nil {
+		return nil, err
 	}
 	key, err := role.Key(o.dir)
 	if err != nil {
 		return nil, err
 	}
-	return client.Dial(o.rpc, key)
+	return client.Dial(urls, key)
 }
 
 // submit sends a message; next is what to do if the ledger refuses it.
@@ -81,7 +82,7 @@ func (o *options) submit(ctx context.Context, c *client.Client, m protocol.Msg, 
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, client.ErrUnreachable):
-		return failure.New(failure.Network, what, err, "check --rpc, or name another validator")
+		return failure.New(failure.Network, what, err, "check that the network runs")
 	case errors.Is(err, protocol.ErrNotFound):
 		return failure.New(failure.NotFound, what, err, next)
 	case errors.Is(err, protocol.ErrInsufficient):
