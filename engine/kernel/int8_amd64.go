@@ -35,7 +35,7 @@ func packWide(dst []byte, src []int8) {
 func packOffset(dst []byte, src []int8) {
 	whole := len(src) &^ 31
 	if whole > 0 {
-		offsetBytesAVX2(&dst[0], &src[0], whole)
+		offsetBytesAVX512(&dst[0], &src[0], whole)
 	}
 	for l := whole; l < len(src); l++ {
 		dst[l] = byte(src[l]) ^ 0x80

@@ -732,10 +732,10 @@ var tilesInt8AVX2 = [3]func(*tileInt8){
 	tileInt8AVX23,
 }
 
-// offsetBytesAVX2 sets dst[i] = src[i] + 128 for i < n, a multiple of 32.
+// offsetBytesAVX512 sets dst[i] = src[i] + 128 for i < n, a multiple of 32.
 //
 //go:noescape
-func offsetBytesAVX2(dst *byte, src *int8, n int)
+func offsetBytesAVX512(dst *byte, src *int8, n int)
 
 // widenBytesAVX2 sets dst[2i], dst[2i+1] to src[i] as 16 bits for i < n, a multiple of 16.
 //

@@ -17,28 +17,46 @@ func matmulInt8(f *file) {
 
 // packInt8 emits the two ways to pack a.
 func packInt8(f *file) {
-	for _, p := range []struct{ name, comment, step string }{
-		{"offsetBytesAVX2", "sets dst[i] = src[i] + 128 for i < n, a multiple of 32.", "VPXOR (SI), Y1, Y0"},
-		{"widenBytesAVX2", "sets dst[2i], dst[2i+1] to src[i] as 16 bits for i < n, a multiple of 16.", "VPMOVSXBW (SI), Y0"},
-	} {
-		step := map[string]int{"offsetBytesAVX2": 32, "widenBytesAVX2": 16}[p.name]
-		f.function(p.name, "dst *byte, src *int8, n int", 24, p.comment)
+	start := func(name, comment string) {
+		f.function(name, "dst *byte, src *int8, n int", 24, comment)
 		f.p("MOVQ dst+0(FP), DI")
 		f.p("MOVQ src+8(FP), SI")
 		f.p("MOVQ n+16(FP), CX")
-		f.p("VPCMPEQD Y1, Y1, Y1")
-		f.p("VPABSB Y1, Y1")
-		f.p("VPSLLW $7, Y1, Y1") // bytes of 0x80
-		f.l("loop")
-		f.p("%s", p.step)
-		f.p("VMOVDQU Y0, (DI)")
-		f.p("ADDQ $%d, SI", step)
-		f.p("ADDQ $32, DI")
-		f.p("SUBQ $%d, CX", step)
-		f.p("JNZ loop")
-		f.p("VZEROUPPER")
-		f.p("RET")
 	}
+	start("offsetBytesAVX512", "sets dst[i] = src[i] + 128 for i < n, a multiple of 32.")
+	f.p("VPTERNLOGD $0xff, Z1, Z1, Z1")
+	f.p("VPABSB Y1, Y1")
+	f.p("VPSLLW $7, Y1, Y1") // bytes of 0x80
+	f.p("VINSERTI64X4 $1, Y1, Z1, Z1")
+	f.p("SUBQ $64, CX")
+	f.p("JLT rest")
+	f.p("PCALIGN $32")
+	f.l("loop")
+	f.p("VPXORD (SI), Z1, Z0")
+	f.p("VMOVDQU32 Z0, (DI)")
+	f.p("ADDQ $64, SI")
+	f.p("ADDQ $64, DI")
+	f.p("SUBQ $64, CX")
+	f.p("JGE loop")
+	f.l("rest")
+	f.p("ADDQ $64, CX")
+	f.p("JEQ done")
+	f.p("VPXOR (SI), Y1, Y0")
+	f.p("VMOVDQU Y0, (DI)")
+	f.l("done")
+	f.p("VZEROUPPER")
+	f.p("RET")
+
+	start("widenBytesAVX2", "sets dst[2i], dst[2i+1] to src[i] as 16 bits for i < n, a multiple of 16.")
+	f.l("loop")
+	f.p("VPMOVSXBW (SI), Y0")
+	f.p("VMOVDQU Y0, (DI)")
+	f.p("ADDQ $16, SI")
+	f.p("ADDQ $32, DI")
+	f.p("SUBQ $16, CX")
+	f.p("JNZ loop")
+	f.p("VZEROUPPER")
+	f.p("RET")
 }
 
 func tableInt8(f *file, name string, rows int) {
@@ -77,17 +95,44 @@ func int8Row(i int) string {
 }
 
 // tileVNNI emits c = init + Σ a·b for rows and 32 columns, a without sign. VPDPBUSD adds four products at once and
-// does not saturate; sums wrap modulo 2³² on the way.
+// does not saturate; sums wrap modulo 2³² on the way. Each sum waits for the last: few rows have several sums for an element, of every
+// second or fourth step, which are added at the end.
 func tileVNNI(f *file, s isa, rows int) {
 	f.function(fmt.Sprintf("tileInt8VNNI%d", rows), "t *tileInt8", 8,
 		fmt.Sprintf("computes %d rows of one panel, a being offset by 128.", rows))
 	int8Arguments(f, rows)
-	acc := func(i, j int) string { return s.reg(2*i + j) }
+	sets := map[int]int{1: 4, 2: 2, 3: 2}[rows]
+	if sets == 0 {
+		sets = 1
+	}
+	acc := func(set, i, j int) string { return s.reg(2*(set*rows+i) + j) }
 	b0, b1, broadcast := s.reg(28), s.reg(29), s.reg(30)
 	for i := range rows {
-		f.p("VMOVDQU32 (DI), %s", acc(i, 0))
-		f.p("VMOVDQU32 64(DI), %s", acc(i, 1))
+		f.p("VMOVDQU32 (DI), %s", acc(0, i, 0))
+		f.p("VMOVDQU32 64(DI), %s", acc(0, i, 1))
 		f.p("ADDQ R13, DI")
+	}
+	for i := 2 * rows; i < 2*rows*sets; i++ {
+		s.zero(f, s.reg(i))
+	}
+	step := func(set int) {
+		f.p("VMOVDQU32 %d(BX), %s", 128*set, b0)
+		f.p("VMOVDQU32 %d(BX), %s", 128*set+64, b1)
+		for i := range rows {
+			f.p("VPBROADCASTD %d%s, %s", 4*set, int8Row(i), broadcast)
+			f.p("VPDPBUSD %s, %s, %s", b0, broadcast, acc(set, i, 0))
+			f.p("VPDPBUSD %s, %s, %s", b1, broadcast, acc(set, i, 1))
+		}
+	}
+	steps := func(count int) {
+		for set := range count {
+			step(set)
+		}
+		f.p("ADDQ $%d, BX", 128*count)
+		f.p("ADDQ $%d, AX", 4*count)
+		if rows > 7 {
+			f.p("ADDQ $%d, R8", 4*count)
+		}
 	}
 	// On the way the rows of c are asked for, which are written at the end, then what comes next.
 	f.p("MOVQ tileInt8_c(R12), DX")
@@ -108,29 +153,36 @@ func tileVNNI(f *file, s isa, rows int) {
 	f.p("CMPQ CX, R11")
 	f.p("CMOVQLT CX, R11")
 	f.p("SUBQ R11, CX")
+	if sets > 1 {
+		f.p("CMPQ R11, $%d", kPerFetch)
+		f.p("JNE loop")
+		for range kPerFetch / sets {
+			steps(sets)
+		}
+		f.p("TESTQ CX, CX")
+		f.p("JNZ fetch")
+		f.p("JMP sum")
+	}
 	f.p("PCALIGN $32")
 	f.l("loop")
-	f.p("VMOVDQU32 (BX), %s", b0)
-	f.p("VMOVDQU32 64(BX), %s", b1)
-	f.p("ADDQ $128, BX")
-	for i := range rows {
-		f.p("VPBROADCASTD %s, %s", int8Row(i), broadcast)
-		f.p("VPDPBUSD %s, %s, %s", b0, broadcast, acc(i, 0))
-		f.p("VPDPBUSD %s, %s, %s", b1, broadcast, acc(i, 1))
-	}
-	f.p("ADDQ $4, AX")
-	if rows > 7 {
-		f.p("ADDQ $4, R8")
-	}
+	steps(1)
 	f.p("DECQ R11")
 	f.p("JNZ loop")
 	f.p("TESTQ CX, CX")
 	f.p("JNZ fetch")
+	if sets > 1 {
+		f.l("sum")
+		for set := 1; set < sets; set++ {
+			for i := range 2 * rows {
+				f.p("VPADDD %s, %s, %s", s.reg(2*rows*set+i), s.reg(i), s.reg(i))
+			}
+		}
+	}
 	f.p("MOVQ tileInt8_c(R12), DI")
 	f.p("MOVQ tileInt8_cRow(R12), R13")
 	for i := range rows {
-		f.p("VMOVDQU32 %s, (DI)", acc(i, 0))
-		f.p("VMOVDQU32 %s, 64(DI)", acc(i, 1))
+		f.p("VMOVDQU32 %s, (DI)", acc(0, i, 0))
+		f.p("VMOVDQU32 %s, 64(DI)", acc(0, i, 1))
 		f.p("ADDQ R13, DI")
 	}
 	f.p("VZEROUPPER")
