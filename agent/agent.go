@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -41,6 +42,14 @@ type Ledger interface {
 	Run(ctx context.Context, id protocol.Hash) (*work.State, error)
 	Dataset(ctx context.Context, id protocol.Hash) (registry.Dataset, error)
 	Submit(ctx context.Context, msgs ...protocol.Msg) error
+}
+
+// Court is what a role needs of the ledger to play disputes.
+type Court interface {
+	// Disputes lists the open disputes about a run.
+	Disputes(ctx context.Context, run protocol.Hash) ([]*dispute.State, error)
+	// Sign signs a move of the identity that the ledger client holds.
+	Sign(digest protocol.Hash) ([]byte, error)
 }
 
 // Identity is an account and a secret known to its owner only.
@@ -76,6 +85,7 @@ const (
 	Revealed  = "revealed"  // a result was revealed
 	Derived   = "derived"   // this machine computed the aggregate itself; Detail is the model root
 	Disagreed = "disagreed" // a recomputation differs; Detail says where
+	Moved     = "moved"     // a move in a dispute; Detail says which was asked for
 	Refused   = "refused"   // the ledger refused a message; Detail says why
 	Trouble   = "trouble"   // something failed and will be tried again
 	Ended     = "ended"     // the run has ended

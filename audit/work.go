@@ -96,9 +96,9 @@ func (b *Books) work(m Message) {
 		b.move(m.From, b.genesis.Work, who.bond, "bond")
 	case "work/reveal":
 		r.opened[fmt.Sprintf("%d/%d/%s", body.Round, body.Unit, m.From)] = true
-	case "work/audit-reveal", "work/jury-reveal", "work/aggregate":
+	case "work/audit-reveal", "work/aggregate":
 		r.opened[fmt.Sprintf("%d/%s", body.Round, m.From)] = true
-	case "work/ready", "work/leave", "work/commit", "work/audit-commit", "work/jury-commit": // move nothing by themselves
+	case "work/ready", "work/leave", "work/commit", "work/audit-commit": // move nothing by themselves
 	default:
 		b.find("message "+m.Kind, "known to this audit", "unknown")
 	}

@@ -92,7 +92,7 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	news.Emit(event.Event{Name: "ready", Detail: fmt.Sprintf("account %s · serves peers at %s · reachability %s", m.Identity.Account, o.listen, m.Host.Reachability())})
 	observe := m.Observer(news)
 	p := provider.New(member.Config{
-		Identity: m.Identity, Run: v.Run, Peer: m.Peer, Ledger: m.Client, Blobs: m.Blobs(), Observe: observe,
+		Identity: m.Identity, Run: v.Run, Peer: m.Peer, Ledger: m.Client, Court: m.Client, Blobs: m.Blobs(), Observe: observe,
 	}, drill)
 	err = agent.Run(ctx, m.Client, v.Run, p, observe)
 	if errors.Is(err, context.Canceled) && o.supervised {

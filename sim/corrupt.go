@@ -3,8 +3,10 @@ package sim
 import (
 	"context"
 
+	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/agent/workshop"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/merkle"
 )
@@ -23,11 +25,11 @@ func (c *corrupt) Step(ctx context.Context, s *work.State) ([]protocol.Msg, erro
 	if s.Phase.Ended() {
 		return nil, nil
 	}
-	m, member := s.Member(c.identity.Account)
+	m, joined := s.Member(c.identity.Account)
 	switch {
 	case m.Status == work.Expelled:
 		return nil, nil
-	case !member || m.Status == work.Left:
+	case !joined || m.Status == work.Left:
 		return []protocol.Msg{work.Join{Run: s.ID, Role: work.Verifier, Peer: c.address()}}, nil
 	}
 	if c.shop == nil {
@@ -39,6 +41,10 @@ func (c *corrupt) Step(ctx context.Context, s *work.State) ([]protocol.Msg, erro
 	}
 	var msgs []protocol.Msg
 	for _, task := range work.Duty(s, c.identity.Account) {
+		if task.Kind == work.TaskDispute {
+			msgs = append(msgs, c.dispute(s, task)...)
+			continue
+		}
 		msg, err := c.do(ctx, s, task)
 		if err != nil {
 			return msgs, err
@@ -47,7 +53,21 @@ func (c *corrupt) Step(ctx context.Context, s *work.State) ([]protocol.Msg, erro
 			msgs = append(msgs, msg)
 		}
 	}
-	return msgs, nil
+	player := member.New(member.Config{Identity: c.identity, Run: c.run, Peer: c.address, Ledger: c.ledger, Court: c.ledger, Blobs: c.machine, Observe: c.observe}, work.Verifier)
+	player.Shop = c.shop
+	moves, err := player.Play(ctx, s)
+	return append(msgs, moves...), err
+}
+
+// dispute opens the disputes that its reports call for, unless it has invented what it reported.
+func (c *corrupt) dispute(s *work.State, task work.Task) (msgs []protocol.Msg) {
+	if c.Lie == Invent {
+		return nil
+	}
+	for _, unit := range task.Units {
+		msgs = append(msgs, dispute.Open{Run: s.ID, Round: task.Round, Unit: unit, Nonce: uint64(s.Round.Pass)})
+	}
+	return msgs
 }
 
 // do answers one task; nil if it keeps silent.
@@ -72,38 +92,21 @@ func (c *corrupt) do(ctx context.Context, s *work.State, task work.Task) (protoc
 		}
 		seal := work.ReportSeal(s.ID, task.Round, task.Pass, me, report, salt)
 		if c.Lie == Echo {
-			seal = c.overheard(s, func(x *work.Seat) protocol.Hash { return x.Seal })
+			seal = c.overheard(s)
 		}
 		if seal.IsZero() {
 			return nil, nil
 		}
 		return work.AuditCommit{Run: s.ID, Round: task.Round, Pass: task.Pass, Seal: seal}, nil
 	}
-	openings, err := c.openings(ctx, s, task.Units)
-	if err != nil {
-		return nil, err
-	}
-	if task.Kind == work.TaskJuryReveal {
-		if c.Lie == Mute {
-			return nil, nil
-		}
-		return work.JuryReveal{Run: s.ID, Round: task.Round, Openings: openings, Salt: salt}, nil
-	}
-	seal := work.FindingsSeal(s.ID, task.Round, me, openings, salt)
-	if c.Lie == Echo {
-		seal = c.overheard(s, func(x *work.Seat) protocol.Hash { return x.JurySeal })
-	}
-	if seal.IsZero() {
-		return nil, nil
-	}
-	return work.JuryCommit{Run: s.ID, Round: task.Round, Seal: seal}, nil
+	return nil, nil
 }
 
 // overheard is the first seal of another verifier.
-func (c *corrupt) overheard(s *work.State, seal func(*work.Seat) protocol.Hash) protocol.Hash {
+func (c *corrupt) overheard(s *work.State) protocol.Hash {
 	for i := range s.Round.Seats {
-		if x := &s.Round.Seats[i]; x.Account != c.identity.Account && !seal(x).IsZero() {
-			return seal(x)
+		if x := &s.Round.Seats[i]; x.Account != c.identity.Account && !x.Seal.IsZero() {
+			return x.Seal
 		}
 	}
 	return protocol.Hash{}
@@ -128,7 +131,7 @@ func (c *corrupt) openings(ctx context.Context, s *work.State, units []uint32) (
 	for _, unit := range units {
 		claim := s.Round.Units[unit].Result
 		if c.Lie == Invent {
-			o := work.Opening{Unit: unit, Payload: claim.Payload.Root, Tokens: claim.Tokens}
+			o := work.Opening{Unit: unit, Payload: claim.Payload.Root}
 			for i := range o.Points {
 				o.Points[i] = merkle.Leaf([]byte{byte(i)})
 			}
@@ -144,7 +147,7 @@ func (c *corrupt) openings(ctx context.Context, s *work.State, units []uint32) (
 		case Misjudge:
 			o.Points[8][0] ^= 1
 		case Accomplice:
-			o.Payload, o.Tokens = claim.Payload.Root, claim.Tokens
+			o.Payload = claim.Payload.Root
 		}
 		list = append(list, o)
 	}

@@ -92,13 +92,13 @@ func (l *liar) Opening(s *work.State, unit uint32) (work.Result, protocol.Hash, 
 	return result, l.salt(s, unit), true
 }
 
-func (l *liar) forges() bool { return l.Lie == WrongSeed || l.Lie == Stale || l.Lie == Tokens }
+func (l *liar) forges() bool { return l.Lie == WrongSeed || l.Lie == Stale }
 
 func (l *liar) salt(s *work.State, unit uint32) protocol.Hash {
 	return l.identity.Salt("forged", s.ID, s.Round.Number, unit)
 }
 
-// forge computes a unit from other public state than the ledger's, or misstates it.
+// forge computes a unit from other public state than the ledger's.
 func (l *liar) forge(s *work.State, unit uint32) (work.Result, bool) {
 	ctx := context.Background()
 	if l.shop == nil {
@@ -120,8 +120,5 @@ func (l *liar) forge(s *work.State, unit uint32) (work.Result, bool) {
 		return work.Result{}, false
 	}
 	result, err := l.shop.Offer(ctx, e, e.Payload)
-	if l.Lie == Tokens {
-		result.Tokens--
-	}
 	return result, err == nil
 }

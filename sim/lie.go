@@ -14,7 +14,6 @@ const (
 	Truncated Lie = "truncated"  // a payload that ends early
 	Scrambled Lie = "scrambled"  // a payload that is not in the one canonical form
 	Huge      Lie = "huge"       // a canonical payload, thousands of times too large
-	Tokens    Lie = "tokens"     // claims to have learned from one record less
 	Silent    Lie = "silent"     // seals and never opens
 	Withhold  Lie = "withhold"   // opens and serves the payload to nobody
 	Partial   Lie = "partial"    // opens and serves the payload to some only
@@ -23,7 +22,7 @@ const (
 
 // Lies of verifiers. All who tell the same lie tell it in the same words, as accomplices would.
 const (
-	Misjudge   Lie = "misjudge"   // calls right results wrong
+	Misjudge   Lie = "misjudge"   // calls right results wrong, and disputes them
 	Invent     Lie = "invent"     // calls results right without recomputing them
 	Accomplice Lie = "accomplice" // recomputes, and calls whatever the worker claims right
 	Echo       Lie = "echo"       // repeats another verifier's seal
@@ -34,7 +33,7 @@ const (
 
 // ProviderLies and VerifierLies list the lies of each role.
 var (
-	ProviderLies = []Lie{Nudge, WrongSeed, Stale, Truncated, Scrambled, Huge, Tokens, Silent, Withhold, Partial, Copy}
+	ProviderLies = []Lie{Nudge, WrongSeed, Stale, Truncated, Scrambled, Huge, Silent, Withhold, Partial, Copy}
 	VerifierLies = []Lie{Misjudge, Invent, Accomplice, Echo, Mute, Blind, Misvote}
 )
 

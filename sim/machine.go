@@ -53,7 +53,7 @@ func (n *Network) machine(m Member) *machine {
 
 // start makes the member's role as it is after the program starts: without memory.
 func (m *machine) start(run protocol.Hash) agent.Role {
-	c := member.Config{Identity: m.identity, Run: run, Peer: m.address, Ledger: m.ledger, Blobs: m, Observe: m.observe}
+	c := member.Config{Identity: m.identity, Run: run, Peer: m.address, Ledger: m.ledger, Court: m.ledger, Blobs: m, Observe: m.observe}
 	switch {
 	case m.Role == work.Verifier && m.Honest():
 		return verifier.New(c, 0)

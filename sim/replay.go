@@ -16,7 +16,7 @@ import (
 type Judged struct {
 	Round uint32
 	work.UnitSummary
-	Right bool // a recomputation from the records gives the same points, payload and tokens
+	Right bool // a recomputation from the records gives the same points and payload
 }
 
 // Replay recomputes a run from its records and the archive of blobs alone, without roles, workshop or state machine: every
@@ -49,7 +49,7 @@ func (n *Network) Replay(ctx context.Context) ([]Judged, error) {
 				if !ok || trace.PayloadRoot(bytes) != u.Result.Payload.Root {
 					return nil, fmt.Errorf("round %d: unit %d was admitted without its payload", s.Round, u.Index)
 				}
-				contributions = append(contributions, round.Contribution{Payload: bytes, Tokens: u.Result.Tokens})
+				contributions = append(contributions, round.Contribution{Payload: bytes, Tokens: t.UnitTokens(n.config.Recipe.Train.Steps)})
 				rejected = append(rejected, u.Verdict == work.Rejected)
 			}
 		}
@@ -93,7 +93,7 @@ func (n *Network) right(ctx context.Context, t *round.Trainer, p round.Public, s
 	if err != nil {
 		return false, fmt.Errorf("round %d: unit %d: %w", s.Round, u.Index, err)
 	}
-	o.Payload, o.Tokens = trace.PayloadRoot(out.Payload), out.Tokens
+	o.Payload = trace.PayloadRoot(out.Payload)
 	return o.Agrees(u.Result), nil
 }
 

@@ -13,8 +13,7 @@ import (
 
 // Scenario draws a network for a recipe from a seed: bad weather, two or more honest providers, up to three lying ones,
 // up to two corrupt verifiers L and at least 2L+1 honest ones, some of all of them late. Its terms are what a careful
-// author would choose who expects L: no round is decided by fewer than 2L+1 verifiers and nobody is convicted by fewer
-// than L+1 jurors, of whom more than two thirds must agree. Two honest providers and 2L+1 honest verifiers are steadfast;
+// author would choose who expects L: no round is decided by fewer than 2L+1 verifiers. Two honest providers and 2L+1 honest verifiers are steadfast;
 // the rest, honest or not, may go for good. In half of the networks every unit is audited, in the others as by default.
 func Scenario(seed uint64, r *recipe.Recipe, set *data.Set) Config {
 	d := draw{rand.New(rand.NewPCG(seed, 0x7363656e))}
@@ -30,12 +29,11 @@ func Scenario(seed uint64, r *recipe.Recipe, set *data.Set) Config {
 	c.Terms = work.DefaultSpec()
 	t := &c.Terms
 	t.MinProviders, t.MinVerifiers, t.LeastVerifiers = 2, uint32(max(least, 2)), uint32(least)
-	t.Jury.Min = uint32(max(corrupt+1, 2))
 	t.MaxUnits = uint32(2 + d.upTo(6))
 	t.Seed = new(protocol.Preimage).Uint64(seed).Digest("mutirao/sim/run")
 	t.Price.PerUnit = money.New(1_000_000_007) // a prime: every share is rounded
 	t.ProviderBond, t.VerifierBond = money.MUT(50), money.MUT(50)
-	t.Windows = work.Windows{Compute: 8, Reveal: 6, AuditCommit: 8, AuditReveal: 6, Aggregate: 8, Wait: 100}
+	t.Windows = work.Windows{Compute: 8, Reveal: 6, AuditCommit: 8, AuditReveal: 6, Dispute: 10, Aggregate: 8, Wait: 100}
 	if d.upTo(1) == 1 {
 		t.Audit.NewcomerUnits = 1000
 	} else {

@@ -13,12 +13,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/trainer"
+	"github.com/mutirao/mutirao/agent/workshop"
 	"github.com/mutirao/mutirao/learn/data"
 	"github.com/mutirao/mutirao/learn/recipe"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/ledgertest"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
@@ -67,6 +70,8 @@ func New(ctx context.Context, c Config) (*Network, error) {
 		config: c, random: rand.New(rand.NewPCG(c.Seed, 0x6d757469)), ledger: ledgertest.New(),
 		store: &store{bytes: map[protocol.Hash][]byte{}},
 	}
+	n.ledger.DisputeBy(dispute.Params{Bond: money.MUT(1), Clock: clock})
+	n.ledger.Judge(n.referee(workshop.NewPrograms()))
 	n.author = n.machine(Member{Name: "author"})
 	n.ledger.Mint(n.author.identity.Account, budget(c.Recipe, c.Terms))
 	t, err := trainer.New(trainer.Config{
@@ -85,6 +90,35 @@ func New(ctx context.Context, c Config) (*Network, error) {
 	}
 	n.store.machines = append(append(n.store.machines, n.machines...), n.author)
 	return n, nil
+}
+
+// clock is how many blocks each side of a dispute may think: longer than bad weather keeps a steadfast machine away.
+const clock = 250
+
+// referee judges by what a ledger keeps of the run. The ledger holds its lock while it asks.
+func (n *Network) referee(programs *workshop.Programs) func(*work.State, work.Unit) dispute.Referee {
+	return func(run *work.State, u work.Unit) dispute.Referee {
+		d := n.config.Data
+		source, err := programs.Source(run.Spec.Recipe, uint64(d.RecordSize), uint64(d.Count), u.Shard, int(run.Spec.Steps))
+		if err != nil {
+			panic(err) // New would have failed
+		}
+		return ledgertest.Referee(source)
+	}
+}
+
+// Restart restarts the program on every machine that is up: what its role kept in memory is gone.
+func (n *Network) Restart() {
+	for _, m := range n.machines {
+		if m.up {
+			m.role = m.start(n.run)
+		}
+	}
+}
+
+// Gone reports whether the machine of a member has crashed for good.
+func (n *Network) Gone(name string) bool {
+	return slices.ContainsFunc(n.machines, func(m *machine) bool { return m.Name == name && !m.up && m.back == never })
 }
 
 // Ledger is the network's ledger.

@@ -26,7 +26,7 @@ var (
 )
 
 // blocksPerRound bounds how long a run may take: twice what the slowest of 2,000 seeds needed.
-const blocksPerRound = 150
+const blocksPerRound = 1500
 
 func fruit(t testing.TB) (*recipe.Recipe, *data.Set) {
 	t.Helper()
@@ -78,7 +78,7 @@ func TestSeeds(t *testing.T) {
 	if *seeds < 200 {
 		return
 	}
-	for _, what := range []string{"slashed provider", "slashed verifier", "wrong", "void", "unavailable", "reassigned", "revealed", "rounds repeated"} {
+	for _, what := range []string{"slashed provider", "dispute refuted", "dispute upheld", "dispute refuted by proof", "wrong", "unavailable", "reassigned", "revealed", "rounds repeated"} {
 		if total.counts[what] == 0 {
 			t.Errorf("no seed has shown: %s", what)
 		}
@@ -142,7 +142,8 @@ func (n *network) live() {
 		}
 		s := n.State()
 		for _, m := range s.Members {
-			if who := n.members[m.Account]; m.Status == work.Expelled && who.Honest() {
+			// Who is gone for good cannot defend its claim against a false accuser.
+			if who := n.members[m.Account]; m.Status == work.Expelled && who.Honest() && !n.Gone(who.Name) {
 				n.Fatalf("block %d: honest %s was slashed", n.Ledger().Height(), who.Name)
 			}
 		}
@@ -172,7 +173,7 @@ func (n *network) judge() {
 		unaudited := u.Auditor.IsZero()
 		n.total.add(string(u.Verdict), 1)
 		switch {
-		case u.Right && u.Verdict == work.Wrong:
+		case u.Right && u.Verdict == work.Wrong && !n.Gone(worker.Name):
 			n.Errorf("round %d: the right unit of %s was condemned", u.Round, worker.Name)
 		case u.Right:
 		case worker.Honest():
@@ -202,6 +203,12 @@ func (n *network) count() {
 		n.total.add("reassigned", len(s.Reassigned))
 		if s.Admitted == 0 {
 			n.total.add("rounds repeated", 1)
+		}
+	}
+	for _, r := range n.Ledger().Rulings(n.State().ID) {
+		n.total.add("dispute "+string(r.Verdict), 1)
+		if r.Proven {
+			n.total.add("dispute "+string(r.Verdict)+" by proof", 1)
 		}
 	}
 	n.total.mu.Lock()

@@ -1,5 +1,5 @@
 // Package member owns what provider and verifier share: to be a member of a run. It joins, says where it can be reached,
-// comes back after a miss, opens the workshop, holds the model while the run gathers, and asks the rules what is due.
+// comes back after a miss, opens the workshop, holds the model while the run gathers, asks the rules what is due, and plays disputes.
 package member
 
 import (
@@ -17,6 +17,7 @@ type Config struct {
 	Run      protocol.Hash
 	Peer     func() string // where it serves blobs now, for the ledger
 	Ledger   agent.Ledger
+	Court    agent.Court
 	Blobs    agent.Blobs
 	Observe  agent.Observer
 }
@@ -28,10 +29,15 @@ type Member struct {
 
 	role   work.Role
 	joined bool // whether Joined has been told
+
+	machines map[key]*workshop.Machine // of disputes that are open
+	silent   map[protocol.Hash]uint32  // disputes in which it has no answer, and the turn
 }
 
 // New makes a member that will take a role.
-func New(c Config, role work.Role) *Member { return &Member{Config: c, role: role} }
+func New(c Config, role work.Role) *Member {
+	return &Member{Config: c, role: role, machines: map[key]*workshop.Machine{}, silent: map[protocol.Hash]uint32{}}
+}
 
 // Attend does the duties of every member and returns those of the role. Messages are to be sent also if there is an error.
 func (m *Member) Attend(ctx context.Context, s *work.State) (tasks []work.Task, msgs []protocol.Msg, err error) {

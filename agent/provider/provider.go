@@ -1,5 +1,5 @@
 // Package provider owns the role that sells compute: it computes the units that the ledger assigns to it, seals and reveals
-// them, serves their payloads, and follows the aggregate so that it has the next model before it is asked to use it.
+// them, serves their payloads, defends them in disputes, and follows the aggregate so that it has the next model before it is asked to use it.
 package provider
 
 import (
@@ -43,6 +43,10 @@ func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 		if err != nil {
 			return msgs, err
 		}
+	}
+	moves, err := p.Play(ctx, s)
+	if msgs = append(msgs, moves...); err != nil {
+		return msgs, err
 	}
 	return msgs, p.follow(ctx, s)
 }

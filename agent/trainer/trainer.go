@@ -83,6 +83,7 @@ func (t *Trainer) create(ctx context.Context, terms work.Spec, dataset protocol.
 	spec.Name, spec.Dataset, spec.Recipe, spec.Initial = t.Recipe.Name, dataset, t.Recipe.Encode(), initial
 	spec.Program, spec.InferenceProgram = t.shop.Program(), t.shop.InferenceProgram()
 	spec.Rounds, spec.Steps = uint32(t.Recipe.Train.Rounds), uint32(t.Recipe.Train.Steps)
+	spec.UnitTokens = t.shop.Trainer().UnitTokens(t.Recipe.Train.Steps)
 	spec.Params = nil
 	for _, p := range t.shop.Trainer().Layout() {
 		spec.Params = append(spec.Params, p.Name)

@@ -71,7 +71,7 @@ func TestDivergedUnitIsJudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := protocol.Hash{1}
-	made := work.Result{Payload: work.PayloadRef{Root: one, Blob: one, Size: 1}, Trace: one, Tokens: 1}
+	made := work.Result{Payload: work.PayloadRef{Root: one, Blob: one, Size: 1}, Trace: one}
 	s := &work.State{
 		Spec: work.Spec{Steps: uint32(r.Train.Steps)}, Current: ref,
 		Round: &work.Round{Units: []work.Unit{{Status: work.Revealed, Result: made}}},

@@ -1,14 +1,16 @@
-// Package verifier owns the role that recomputes: it audits the units that the beacon draws for it, sits on juries,
-// reports which payloads can be had, and computes the aggregate. What it says it seals first, so that nobody can repeat it.
+// Package verifier owns the role that recomputes: it audits the units that the beacon draws for it, disputes those that
+// it finds wrong and plays the dispute, reports which payloads can be had, and computes the aggregate. What it says it seals first, so that nobody can repeat it.
 package verifier
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -44,13 +46,18 @@ func (v *Verifier) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 		v.round, v.openings, v.fetched = s.Round.Number, map[attempt]work.Opening{}, map[uint32]bool{}
 	}
 	for _, task := range tasks {
+		if task.Kind == work.TaskDispute {
+			msgs = append(msgs, v.challenge(s, task)...)
+			continue
+		}
 		m, err := v.do(ctx, s, task)
 		if err != nil {
 			return msgs, err
 		}
 		msgs = append(msgs, m)
 	}
-	return msgs, nil
+	moves, err := v.Play(ctx, s)
+	return append(msgs, moves...), err
 }
 
 func (v *Verifier) do(ctx context.Context, s *work.State, task work.Task) (protocol.Msg, error) {
@@ -68,18 +75,17 @@ func (v *Verifier) do(ctx context.Context, s *work.State, task work.Task) (proto
 			return work.AuditCommit{Run: s.ID, Round: task.Round, Pass: task.Pass, Seal: seal}, nil
 		}
 		return work.AuditReveal{Run: s.ID, Round: task.Round, Pass: task.Pass, Report: report, Salt: salt}, nil
-	default: // the jury's two tasks
-		openings, err := v.recomputeAll(ctx, s, task.Units)
-		if err != nil {
-			return nil, err
-		}
-		salt := v.Identity.Salt("jury", s.ID, task.Round, 0)
-		if task.Kind == work.TaskJuryCommit {
-			seal := work.FindingsSeal(s.ID, task.Round, v.Identity.Account, openings, salt)
-			return work.JuryCommit{Run: s.ID, Round: task.Round, Seal: seal}, nil
-		}
-		return work.JuryReveal{Run: s.ID, Round: task.Round, Openings: openings, Salt: salt}, nil
 	}
+	return nil, fmt.Errorf("a verifier has no task %s", task.Kind)
+}
+
+// challenge opens disputes over the units whose audit found another result. The nonce tells the passes apart: in each, another unit or
+// another dispute is meant.
+func (v *Verifier) challenge(s *work.State, task work.Task) (msgs []protocol.Msg) {
+	for _, unit := range task.Units {
+		msgs = append(msgs, dispute.Open{Run: s.ID, Round: task.Round, Unit: unit, Nonce: uint64(s.Round.Pass)})
+	}
+	return msgs
 }
 
 func (v *Verifier) aggregate(ctx context.Context, s *work.State) (protocol.Msg, error) {

@@ -15,7 +15,7 @@ import (
 // Execution is a unit computed on this machine.
 type Execution struct {
 	Payload []byte
-	Opening work.Opening // of the true result: points, payload root, tokens
+	Opening work.Opening // of the true result: points and payload root
 	Loss    float32
 
 	execution replay.Execution
@@ -50,7 +50,7 @@ func (w *Workshop) Execute(ctx context.Context, s *work.State, unit uint32) (*Ex
 	if err != nil {
 		return nil, err
 	}
-	opening := work.Opening{Unit: unit, Points: work.Points(done.Points), Payload: done.Payload, Tokens: out.Tokens}
+	opening := work.Opening{Unit: unit, Points: work.Points(done.Points), Payload: done.Payload}
 	return &Execution{Payload: out.Payload, Opening: opening, Loss: out.Loss, execution: done}, nil
 }
 
@@ -64,7 +64,7 @@ func (w *Workshop) Offer(ctx context.Context, e *Execution, bytes []byte) (work.
 	claimed := e.Opening
 	claimed.Payload = trace.PayloadRoot(bytes)
 	ref := work.PayloadRef{Root: claimed.Payload, Blob: blob, Size: uint64(len(bytes))}
-	return work.Result{Payload: ref, Trace: claimed.TraceRoot(), Tokens: e.Opening.Tokens}, nil
+	return work.Result{Payload: ref, Trace: claimed.TraceRoot()}, nil
 }
 
 // Fetch returns a revealed payload from peers, checked against its root and in canonical form. All payloads of a model have
@@ -91,9 +91,6 @@ func (w *Workshop) Fetch(ctx context.Context, ref work.PayloadRef) ([]byte, erro
 // worker serves, or nil if it cannot be had.
 func (w *Workshop) Explain(e *Execution, claim work.Result, claimed []byte) string {
 	c := replay.Claim{Trace: claim.Trace, Payload: claim.Payload.Root}
-	if e.execution.Confirms(c) && e.Opening.Tokens != claim.Tokens { // neither trace nor payload show the tokens
-		return fmt.Sprintf("the unit has %d tokens, not %d; payload and trace are right", e.Opening.Tokens, claim.Tokens)
-	}
 	return replay.Explain(e.execution, e.Payload, c, claimed, format{w.trainer.Layout()})
 }
 
@@ -120,7 +117,7 @@ func (w *Workshop) Aggregate(ctx context.Context, s *work.State) (next work.Stat
 		if err != nil {
 			return work.StateRef{}, nil, fmt.Errorf("unit %d: %w", unit, err)
 		}
-		contributions[i] = round.Contribution{Payload: bytes, Tokens: result.Tokens}
+		contributions[i] = round.Contribution{Payload: bytes, Tokens: s.Spec.UnitTokens}
 	}
 	state, flags, err := w.trainer.Aggregate(public, contributions)
 	if err != nil {

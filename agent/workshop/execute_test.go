@@ -60,7 +60,7 @@ func unit(t *testing.T, w *Workshop) *Execution {
 	return e
 }
 
-// TestExplainNamesWhatDiffers: a claim that is not confirmed is never explained by nothing, also when only its tokens are wrong.
+// TestExplainNamesWhatDiffers: a claim that is not confirmed is never explained by nothing, also when only its trace is wrong.
 func TestExplainNamesWhatDiffers(t *testing.T) {
 	w := fruit(t, disk{})
 	e := unit(t, w)
@@ -71,10 +71,10 @@ func TestExplainNamesWhatDiffers(t *testing.T) {
 	if text := w.Explain(e, right, e.Payload); !e.Opening.Agrees(right) || text != "" {
 		t.Errorf("the right claim: %q", text)
 	}
-	boast := right
-	boast.Tokens *= 2
-	if text := w.Explain(e, boast, e.Payload); e.Opening.Agrees(boast) || !strings.Contains(text, "tokens") || len(text) > work.MaxDetail {
-		t.Errorf("twice the tokens: %q", text)
+	other := right
+	other.Trace[0]++
+	if text := w.Explain(e, other, e.Payload); e.Opening.Agrees(other) || !strings.Contains(text, "the trace is not") || len(text) > work.MaxDetail {
+		t.Errorf("another trace: %q", text)
 	}
 }
 

@@ -63,10 +63,13 @@ func (s FoldSource) Origin(state string) (bisect.Origin, bool) {
 	return bisect.Origin{}, false
 }
 
-// Input implements bisect.Source: tokens as the ledger has them, codes and scales from pieces of the payloads.
+// tokens of a unit: those that the run's terms name, which members check when they open the run.
+func (s FoldSource) tokens() uint64 { return s.outline.UnitTokens(s.outline.Recipe().Train.Steps) }
+
+// Input implements bisect.Source: tokens as the run's terms have them, codes and scales from pieces of the payloads.
 func (s FoldSource) Input(_ int, name string, element int) (bisect.Datum, error) {
 	if name == round.FoldTokens {
-		return bisect.Datum{Record: -1, Bits: s.outline.CountTokens(s.results[element].Tokens)}, nil
+		return bisect.Datum{Record: -1, Bits: s.outline.CountTokens(s.tokens())}, nil
 	}
 	if w, ok := strings.CutPrefix(name, round.FoldScales); ok {
 		return s.element(w, element, payload.BlockSize, func(e payload.Element) int { return e.Exponent }, func(_ payload.Element, b byte) uint64 {
@@ -170,8 +173,8 @@ type Fold struct {
 func NewFold(s FoldSource, p round.Public, payloads [][]byte) (*Fold, error) {
 	f := &Fold{FoldSource: s, public: p, payloads: payloads}
 	var list []round.Contribution
-	for i, b := range payloads {
-		list = append(list, round.Contribution{Payload: b, Tokens: s.results[i].Tokens})
+	for _, b := range payloads {
+		list = append(list, round.Contribution{Payload: b, Tokens: s.tokens()})
 	}
 	var err error
 	if f.inputs, err = s.outline.FoldInputs(p, list); err != nil {

@@ -44,12 +44,12 @@ func newFolding(t testing.TB, trainer *round.Trainer, units int) folding {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := work.Result{Payload: work.PayloadRef{Root: trace.PayloadRoot(out.Payload), Size: uint64(len(out.Payload))}, Tokens: out.Tokens}
+		r := work.Result{Payload: work.PayloadRef{Root: trace.PayloadRoot(out.Payload), Size: uint64(len(out.Payload))}}
 		payloads, results = append(payloads, out.Payload), append(results, r)
 		run.Round.Units = append(run.Round.Units, work.Unit{Index: uint32(i), Status: work.Revealed, Result: r})
 	}
 	// The state of a later round: nothing in it is zero any more.
-	if public, _, err = trainer.Aggregate(public, []round.Contribution{{Payload: payloads[0], Tokens: results[0].Tokens}}); err != nil {
+	if public, _, err = trainer.Aggregate(public, []round.Contribution{{Payload: payloads[0], Tokens: trainer.UnitTokens(trainer.Recipe().Train.Steps)}}); err != nil {
 		t.Fatal(err)
 	}
 	run.Current = work.StateRef{Model: modelRoot(public), Outer: outerRoot(public)}
@@ -281,8 +281,8 @@ func TestFold(t *testing.T) {
 	trainer := example(t, "diagnosis", func(r *recipe.Recipe) { r.Train.Batch, r.Train.Steps = 8, 6 })
 	f := newFolding(t, trainer, 3)
 	var list []round.Contribution
-	for i, b := range f.honest.payloads {
-		list = append(list, round.Contribution{Payload: b, Tokens: f.honest.results[i].Tokens})
+	for _, b := range f.honest.payloads {
+		list = append(list, round.Contribution{Payload: b, Tokens: f.honest.tokens()})
 	}
 	want, rejected, err := trainer.Aggregate(f.public, list)
 	if err != nil {

@@ -2,12 +2,15 @@ package workshop
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/merkle"
 	"github.com/mutirao/mutirao/verify/trace"
 )
@@ -107,6 +110,21 @@ func (m *Machine) Values(step int) ([]*tensor.Tensor, error) {
 	return m.values, nil
 }
 
+// Machine is a unit that starts from a public state, to be looked into in a dispute. sent is the payload to defend; nil for what the
+// unit's weights lead to.
+func (w *Workshop) Machine(ctx context.Context, from work.StateRef, shard protocol.Hash, steps int, sent []byte) (*Machine, error) {
+	public, err := w.Public(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	m, err := NewMachine(ctx, w.trainer, public.Theta, w.trainer.Data().Leaves(), shard, steps)
+	if err != nil {
+		return nil, err
+	}
+	m.payload = sent
+	return m, nil
+}
+
 // Payload implements bisect.Machine.
 func (m *Machine) Payload() ([]byte, error) {
 	if m.payload != nil {
@@ -125,7 +143,18 @@ func (m *Machine) Payload() ([]byte, error) {
 		}
 	}
 	m.payload, err = m.outline.Pack(m.theta, after)
+	if errors.Is(err, round.ErrDiverged) {
+		m.payload, err = noise(m.PayloadSize()), nil
+	}
 	return m.payload, err
+}
+
+// noise stands for the payload of a unit that diverges, which has none: it differs from whatever is claimed, so a challenger finds a byte to
+// point at, and there the referee finds weights that cannot be encoded, or other bytes than claimed.
+func noise(size int) []byte {
+	b := make([]byte, size)
+	rand.Read(b) // never fails (crypto/rand)
+	return b
 }
 
 // Model implements bisect.Machine.

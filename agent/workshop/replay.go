@@ -24,7 +24,7 @@ func (w *Workshop) Replay(ctx context.Context, from work.StateRef, summary work.
 		if err != nil {
 			return work.StateRef{}, fmt.Errorf("unit %d of round %d: %w", u.Index, summary.Round, err)
 		}
-		list = append(list, round.Contribution{Payload: bytes, Tokens: u.Result.Tokens})
+		list = append(list, round.Contribution{Payload: bytes, Tokens: w.trainer.UnitTokens(w.trainer.Recipe().Train.Steps)})
 	}
 	if len(list) == 0 {
 		return from, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/merkle"
+	"github.com/mutirao/mutirao/verify/split"
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
@@ -63,8 +64,8 @@ func Open(ctx context.Context, ledger agent.Ledger, blobs agent.Blobs, s *work.S
 	if err != nil {
 		return nil, fmt.Errorf("data of the run: %w", err)
 	}
-	if RecordsRoot(set) != dataset.Root {
-		return nil, fmt.Errorf("data of the run: %w: its records have another root", ErrMismatch)
+	if RecordsRoot(set) != dataset.Root || uint64(set.Count) != dataset.Records || uint64(set.RecordSize) != dataset.RecordSize {
+		return nil, fmt.Errorf("data of the run: %w: its records have another root, number or size", ErrMismatch)
 	}
 	w, err := New(blobs, r, set)
 	if err != nil {
@@ -72,6 +73,12 @@ func Open(ctx context.Context, ledger agent.Ledger, blobs agent.Blobs, s *work.S
 	}
 	if w.program != s.Spec.Program || w.InferenceProgram() != s.Spec.InferenceProgram {
 		return nil, fmt.Errorf("program of the run: %w: this version builds another step from its recipe", ErrMismatch)
+	}
+	if got := w.trainer.UnitTokens(int(s.Spec.Steps)); got != s.Spec.UnitTokens || int(s.Spec.Steps) != r.Train.Steps {
+		return nil, fmt.Errorf("terms of the run: %w: a unit of %d steps has %d tokens, not %d", ErrMismatch, s.Spec.Steps, got, s.Spec.UnitTokens)
+	}
+	if err := split.Check(w.trainer.StepGraph()); err != nil {
+		return nil, fmt.Errorf("program of the run: lies in it could not be found: %w", err)
 	}
 	w.blobs.data = dataset.Blob
 	return w, nil

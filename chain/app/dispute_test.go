@@ -73,7 +73,7 @@ func newCourt(t *testing.T, f bisecttest.Fault) *court {
 	c.must(c.provider, rules.Join{Run: c.run, Role: rules.Provider, Peer: "p"})
 	c.must(c.verifier, rules.Join{Run: c.run, Role: rules.Verifier, Peer: "v"})
 	u := c.in(rules.PhaseCompute).Round.Units[0]
-	result := rules.Result{Payload: rules.PayloadRef{Root: claim.Payload, Blob: hashOf(11), Size: 100}, Trace: claim.Trace, Tokens: 32}
+	result := rules.Result{Payload: rules.PayloadRef{Root: claim.Payload, Blob: hashOf(11), Size: 100}, Trace: claim.Trace}
 	c.must(c.provider, rules.Commit{Run: c.run, Round: 1, Seal: rules.CommitSeal(c.run, 1, 0, u.Shard, c.provider.Account(), result, hashOf(12))})
 	c.must(c.provider, rules.Reveal{Run: c.run, Round: 1, Result: result, Salt: hashOf(12)})
 	c.in(rules.PhaseAuditCommit)

@@ -112,7 +112,7 @@ func finishRun(t testing.TB) *story {
 	round := s.in(rules.PhaseCompute).Round
 	unit := round.Units[0]
 	points := rules.Points{hashOf(9)}
-	result := rules.Result{Payload: rules.PayloadRef{Root: hashOf(10), Blob: hashOf(11), Size: 100}, Tokens: 32}
+	result := rules.Result{Payload: rules.PayloadRef{Root: hashOf(10), Blob: hashOf(11), Size: 100}}
 	result.Trace = trace.TraceRoot(points, result.Payload.Root)
 	salt := hashOf(12)
 	if err := s.submit(s.verifier, rules.Commit{Run: s.run, Round: round.Number, Seal: hashOf(1)}); protocol.Code(err) == protocol.CodeUnknown {
@@ -129,7 +129,7 @@ func finishRun(t testing.TB) *story {
 
 	round = s.in(rules.PhaseAuditCommit).Round
 	report := rules.Report{Available: []bool{true}, Audits: []rules.Opening{
-		{Unit: unit.Index, Points: points, Payload: result.Payload.Root, Tokens: result.Tokens}}}
+		{Unit: unit.Index, Points: points, Payload: result.Payload.Root}}}
 	s.must(s.verifier, rules.AuditCommit{Run: s.run, Round: round.Number, Pass: round.Pass,
 		Seal: rules.ReportSeal(s.run, round.Number, round.Pass, s.verifier.Account(), report, salt)})
 	s.must(s.verifier, rules.AuditReveal{Run: s.run, Round: round.Number, Pass: round.Pass, Report: report, Salt: salt})

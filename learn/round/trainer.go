@@ -68,6 +68,9 @@ func NewTrainer(r *recipe.Recipe, d *data.Set) (*Trainer, error) {
 	return t, nil
 }
 
+// Data returns the trainer's data set, which must not change.
+func (t *Trainer) Data() *data.Set { return t.set }
+
 // InferenceGraph maps weights and one record to the model's answer. It is the trainer's and must not
 // change.
 func (t *Trainer) InferenceGraph() *graph.Graph { return t.inferenceGraph }

@@ -38,6 +38,7 @@ func (s *show) claims(ctx context.Context, r *report, model registry.Model, rece
 		s.oneRoot(),
 		s.learned(r.Result),
 		s.liarCaught(r.Payments),
+		s.gamePlayed(),
 		s.copierUnpaid(r.Payments),
 		s.killedReplaced(),
 		s.lateJoined(r.Payments),

@@ -141,7 +141,10 @@ func (s *show) evaluate(ctx context.Context, summary work.RoundSummary) (roundRo
 	row := roundRow{
 		Round: summary.Round, Loss: m.Loss, Accuracy: m.Accuracy, AUC: m.AUC, Units: len(summary.Units),
 		Admitted: summary.Admitted, Audited: summary.Audited, Model: summary.Next.Model.String(),
-		Replayed: replayed == summary.Next, Events: s.events(summary),
+		Replayed: replayed == summary.Next,
+	}
+	if row.Events, err = s.events(ctx, summary); err != nil {
+		return roundRow{}, err
 	}
 	if old := s.memory.metric(summary.Round); old != nil {
 		row.Seconds, row.Up, row.Down = old.Seconds, old.Up, old.Down
@@ -160,10 +163,15 @@ func (s *show) moved(providers int) (up, down uint64) {
 }
 
 // events tells what happened in a round besides work.
-func (s *show) events(r work.RoundSummary) []string {
+func (s *show) events(ctx context.Context, r work.RoundSummary) ([]string, error) {
 	list := []string{}
+	if len(r.Slashes) > 0 {
+		if err := s.hearRulings(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for _, x := range r.Slashes {
-		list = append(list, fmt.Sprintf("%s lied in %s, found by %s, slashed %s", s.cast.name(x.Account), place(x.Detail), s.cast.name(x.To), x.Amount.Coins()))
+		list = append(list, s.convicted(r, x))
 	}
 	for _, x := range r.Reassigned {
 		list = append(list, fmt.Sprintf("%s was gone, its unit %d went to %s", s.cast.name(x.From), x.Unit, s.cast.name(x.To)))
@@ -179,7 +187,7 @@ func (s *show) events(r work.RoundSummary) []string {
 			list = append(list, name+" has joined")
 		}
 	}
-	return list
+	return list, nil
 }
 
 // place is where a verifier found a difference, without the values: "fc1.weight[3,17]". The whole remark is among the claims.

@@ -15,6 +15,7 @@ import (
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/validator"
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
@@ -116,7 +117,7 @@ func (l *ledger) stop() error {
 	return errors.Join(errs...)
 }
 
-// funds is what everybody starts with: a bond where one is needed, and a little for transactions.
+// funds is what everybody starts with: a bond where one is needed, that of a dispute too, and a little for transactions.
 func (s *show) funds() []genesis.Balance {
 	pocket := money.MUT(10)
 	var list []genesis.Balance
@@ -124,7 +125,7 @@ func (s *show) funds() []genesis.Balance {
 		amount := pocket
 		switch a.name[0] {
 		case 'v':
-			amount = pocket.Plus(s.spec.VerifierBond)
+			amount = pocket.Plus(s.spec.VerifierBond).Plus(dispute.DefaultParams().For(s.spec.Price.PerUnit).Bond)
 		case 'p':
 			amount = pocket.Plus(s.spec.ProviderBond)
 		case 't':

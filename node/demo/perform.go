@@ -129,7 +129,7 @@ func (s *show) startVerifiers(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
 		v := verifier.New(member.Config{
-			Identity: m.Identity, Run: s.run, Peer: m.Peer, Ledger: m.Client, Blobs: m.Blobs(),
+			Identity: m.Identity, Run: s.run, Peer: m.Peer, Ledger: m.Client, Court: m.Client, Blobs: m.Blobs(),
 			Observe: func(n agent.News) { s.heard(a.name, n.Name, n.Round, n.Detail) },
 		}, verifier.DefaultPatience)
 		s.members.Go(func() {

@@ -26,6 +26,7 @@ type report struct {
 	ModelID   string          `json:"model_id"`
 	Lineage   lineage         `json:"lineage"`
 	Payments  payments        `json:"payments"`
+	Disputes  []disputeRow    `json:"disputes"`
 	Contract  *contractReport `json:"contract,omitempty"` // tables only: contracts call rows of numbers
 	Sample    string          `json:"sample,omitempty"`   // texts only
 	Claims    []claim         `json:"claims"`
@@ -108,6 +109,10 @@ func (s *show) report(ctx context.Context) (*report, error) {
 		return nil, err
 	}
 	r.Payments = s.sum(receipts)
+	if err := s.hearRulings(ctx); err != nil {
+		return nil, err
+	}
+	r.Disputes = s.disputes
 	if r.Claims, err = s.claims(ctx, r, model, receipts); err != nil {
 		return nil, err
 	}

@@ -58,6 +58,7 @@ type show struct {
 
 	rows      []roundRow
 	summaries []work.RoundSummary
+	disputes  []disputeRow
 	appeared  bool        // whether the late provider has been announced
 	final     *work.State // of the ended run
 }
@@ -158,7 +159,7 @@ func windows(step *graph.Graph, steps int) (work.Windows, error) {
 	}
 	const macsPerBlock = 400_000_000
 	compute := 20 + uint32(macs*uint64(steps)/macsPerBlock)
-	return work.Windows{Compute: compute, Reveal: 16, AuditCommit: 2 * compute, AuditReveal: 30, Aggregate: 60, Wait: 1200}, nil
+	return work.Windows{Compute: compute, Reveal: 16, AuditCommit: 2 * compute, AuditReveal: 30, Dispute: 30, Aggregate: 60, Wait: 1200}, nil
 }
 
 // close ends everything that the show started.

@@ -23,7 +23,7 @@ type Event struct {
 }
 
 // aboutUnits are the names of events about one unit, whose number may be 0.
-var aboutUnits = []string{agent.Started, agent.Sealed, agent.Revealed, agent.Disagreed}
+var aboutUnits = []string{agent.Started, agent.Sealed, agent.Revealed, agent.Disagreed, agent.Moved}
 
 // Writer writes events to one stream, a line each.
 type Writer struct {

@@ -70,9 +70,9 @@ func Tick(s *State, env protocol.Env) (*State, []protocol.Effect) {
 	}
 	t := &turn{State: s.Clone(), env: env}
 	if t.ToMove() == Defender {
-		t.finish(bisect.Refuted, fmt.Sprintf("the defender was silent when asked for %s", t.Game.Stage))
+		t.finish(bisect.Refuted, fmt.Sprintf("the defender was silent when asked for %s", t.Game.Stage), false)
 	} else {
-		t.finish(bisect.Upheld, fmt.Sprintf("the challenger was silent when asked for a %s", t.Game.Stage))
+		t.finish(bisect.Upheld, fmt.Sprintf("the challenger was silent when asked for a %s", t.Game.Stage), false)
 	}
 	return t.State, t.effects
 }
@@ -84,7 +84,7 @@ func Moot(s *State, env protocol.Env) (*State, []protocol.Effect) {
 	}
 	t := &turn{State: s.Clone(), env: env}
 	t.refund()
-	t.close(bisect.Undecided, "the claim was refuted in another dispute")
+	t.close(bisect.Undecided, "the claim was refuted in another dispute", false)
 	return t.State, t.effects
 }
 
@@ -164,7 +164,7 @@ func (t *turn) play(m Play, r Referee) error {
 	}})
 	t.event("moved", "turn", fmt.Sprint(t.Turn), "side", string(side))
 	if t.Game.Stage == bisect.Over {
-		t.finish(t.Game.Verdict, t.Game.Reason)
+		t.finish(t.Game.Verdict, t.Game.Reason, true)
 	}
 	return nil
 }
@@ -177,16 +177,16 @@ func (t *turn) equivocate(m Equivocate, r Referee) error {
 	}
 	reason := fmt.Sprintf("the %s signed two moves for turn %d", m.Side, m.Turn)
 	if m.Side == Defender {
-		t.finish(bisect.Refuted, reason)
+		t.finish(bisect.Refuted, reason, false)
 	} else {
-		t.finish(bisect.Upheld, reason)
+		t.finish(bisect.Upheld, reason, false)
 	}
 	return nil
 }
 
-// finish ends the dispute. A challenger that has won gets its bond back, its backers theirs, and the host slashes the defender; one
+// finish ends the dispute, proven if the game itself has come to the verdict. A challenger that has won gets its bond back, its backers theirs, and the host slashes the defender; one
 // that has lost pays half of all to the defender for its trouble, and half is burned. Rule: spec/dispute.md §5.
-func (t *turn) finish(v bisect.Verdict, reason string) {
+func (t *turn) finish(v bisect.Verdict, reason string, proven bool) {
 	if v == bisect.Refuted {
 		t.refund()
 	} else {
@@ -195,7 +195,7 @@ func (t *turn) finish(v bisect.Verdict, reason string) {
 		t.emit(protocol.Pay{To: t.Claim.Defender, Amount: half})
 		t.emit(protocol.Burn{Amount: all.Minus(half)})
 	}
-	t.close(v, reason)
+	t.close(v, reason, proven)
 }
 
 func (t *turn) refund() {
@@ -206,9 +206,9 @@ func (t *turn) refund() {
 }
 
 // close records the verdict.
-func (t *turn) close(v bisect.Verdict, reason string) {
+func (t *turn) close(v bisect.Verdict, reason string, proven bool) {
 	t.emit(protocol.Record{Value: Ruling{
-		Version: Version, Dispute: t.ID, Claim: t.Claim, Challenger: t.Challenger, Bond: t.Bond, Verdict: v, Reason: reason, Place: t.Game.Place(), Moves: t.Turn,
+		Version: Version, Dispute: t.ID, Claim: t.Claim, Challenger: t.Challenger, Bond: t.Bond, Verdict: v, Reason: reason, Proven: proven, Place: t.Game.Place(), Moves: t.Turn,
 		Opened: t.Opened, Height: t.env.Height, Time: t.env.Time, Shares: t.shares(v),
 	}})
 	t.event("ended", "verdict", string(v), "reason", reason)
@@ -234,7 +234,8 @@ type Ruling struct {
 	Bond       money.Amount     `json:"bond"`
 	Verdict    bisect.Verdict   `json:"verdict"` // empty if the claim was refuted elsewhere
 	Reason     string           `json:"reason"`
-	Place      string           `json:"place"` // where the game had come, in words
+	Proven     bool             `json:"proven"` // by what the defender has shown; otherwise somebody was silent or signed two moves
+	Place      string           `json:"place"`  // where the game had come, in words
 	Moves      uint32           `json:"moves"`
 	Opened     protocol.Height  `json:"opened"`
 	Height     protocol.Height  `json:"height"`

@@ -33,7 +33,7 @@ func (r Ruling) Conviction() *work.Conviction {
 	if r.Verdict != bisect.Refuted {
 		return nil
 	}
-	return &work.Conviction{Detail: r.Reason, Bounty: func(amount money.Amount) []work.Payee {
+	return &work.Conviction{Detail: r.Reason, Proven: r.Proven, Bounty: func(amount money.Amount) []work.Payee {
 		var list []work.Payee
 		for _, s := range r.Bounty(amount) {
 			list = append(list, work.Payee{To: s.Account, Amount: s.Bond})

@@ -2,8 +2,10 @@ package ledgertest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -60,6 +62,17 @@ func (c *Client) Dataset(ctx context.Context, id protocol.Hash) (registry.Datase
 	}
 	return c.ledger.Dataset(id)
 }
+
+// Disputes lists the open disputes about a run in the order in which they were opened.
+func (c *Client) Disputes(ctx context.Context, run protocol.Hash) ([]*dispute.State, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(c.ledger.Disputes(run), func(d *dispute.State) bool { return d.Ended }), nil
+}
+
+// Sign signs a digest as the account.
+func (c *Client) Sign(digest protocol.Hash) ([]byte, error) { return Signature(c.account, digest), nil }
 
 // Submit applies messages of the account in the block that is being made: all or none.
 func (c *Client) Submit(ctx context.Context, msgs ...protocol.Msg) error {

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/mutirao/mutirao/verify/bisect"
 )
 
-// DisputeParams are the terms of all disputes on this ledger.
+// DisputeParams are the terms of all disputes on a new ledger.
 var DisputeParams = dispute.Params{Bond: money.MUT(1), Prices: 1, Clock: 60}
 
 // Judge gives the ledger what it needs to judge moves about units of a run. Without it no dispute can be opened.
@@ -19,6 +20,27 @@ func (l *Ledger) Judge(referee func(run *work.State, unit work.Unit) dispute.Ref
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.referee = referee
+}
+
+// DisputeBy changes the terms of the disputes that are opened from now on.
+func (l *Ledger) DisputeBy(p dispute.Params) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.terms = p
+}
+
+// Referee judges by a unit's source. A signature is the account and the digest: this ledger trusts its clients.
+func Referee(s bisect.Source) dispute.Referee { return referee{s} }
+
+type referee struct{ bisect.Source }
+
+func (referee) Signed(who protocol.Account, digest protocol.Hash, signature []byte) bool {
+	return bytes.Equal(signature, Signature(who, digest))
+}
+
+// Signature is that of an account.
+func Signature(who protocol.Account, digest protocol.Hash) []byte {
+	return append(who[:], digest[:]...)
 }
 
 // Dispute returns a dispute. The error is ErrNotFound.
@@ -72,11 +94,11 @@ func (l *Ledger) openDispute(m dispute.Open, from protocol.Account) error {
 	if l.disputeAt(dispute.ID(claim, from, m.Nonce)) >= 0 {
 		return fmt.Errorf("%w: dispute %s", protocol.ErrExists, dispute.ID(claim, from, m.Nonce))
 	}
-	d, effects, err := dispute.Create(m, claim, DisputeParams.For(run.Spec.Price.PerUnit), l.history(from), from, l.env())
+	d, effects, err := dispute.Create(m, claim, l.terms.For(run.Spec.Price.PerUnit), l.history(from), from, l.env())
 	if err != nil {
 		return err
 	}
-	if l.runs[i], err = work.OpenGame(run, m.Round, m.Unit); err != nil {
+	if l.runs[i], err = work.OpenGame(run, m.Round, m.Unit, from); err != nil {
 		return err
 	}
 	l.disputes = append(l.disputes, d)
@@ -106,7 +128,7 @@ func (l *Ledger) dispute(m dispute.Msg, from protocol.Account) error {
 	var referee dispute.Referee
 	if d := l.disputes[i]; !d.Ended {
 		run := l.runs[l.run(d.Claim.Run)]
-		u := work.Unit{Index: d.Claim.Unit, Worker: d.Claim.Defender}
+		u := work.Unit{Index: d.Claim.Unit, Worker: d.Claim.Defender, Shard: d.Claim.Shard}
 		if run.Round != nil && run.Round.Number == d.Claim.Round {
 			u = run.Round.Units[d.Claim.Unit]
 		}
@@ -137,9 +159,12 @@ func (l *Ledger) advance(i int, d *dispute.State, effects []protocol.Effect) err
 		return err
 	}
 	ruling, _ := dispute.RulingIn(effects)
+	if ruling.Verdict == bisect.Undecided { // the run has heard of the dispute that decided
+		return nil
+	}
 	conviction := ruling.Conviction()
 	at := l.run(d.Claim.Run)
-	run, effects := work.CloseGame(l.runs[at], d.Claim.Round, d.Claim.Unit, conviction, l.env())
+	run, effects := work.CloseGame(l.runs[at], d.Claim.Round, d.Claim.Unit, d.Challenger, conviction, l.env())
 	l.runs[at] = run
 	if err := l.execute(effects); err != nil || conviction == nil {
 		return err

@@ -1,7 +1,6 @@
 package ledgertest
 
 import (
-	"bytes"
 	"errors"
 	"testing"
 
@@ -16,22 +15,11 @@ import (
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
-// judge judges by the toy unit. A signature is the account and the digest: this ledger trusts its clients.
-type judge struct{ *bisecttest.Toy }
-
-func signature(who protocol.Account, digest protocol.Hash) []byte {
-	return append(who[:], digest[:]...)
-}
-
-func (judge) Signed(who protocol.Account, digest protocol.Hash, s []byte) bool {
-	return bytes.Equal(s, signature(who, digest))
-}
-
 // arena is a run whose only worker has claimed an execution of the toy unit, in the phase of audits.
 func arena(t *testing.T, claimed, truth *bisecttest.Toy) (*Ledger, protocol.Hash) {
 	t.Helper()
 	l, author := New(), account("author")
-	l.Judge(func(*work.State, work.Unit) dispute.Referee { return judge{truth} })
+	l.Judge(func(*work.State, work.Unit) dispute.Referee { return Referee(truth) })
 	terms := claimed.Terms(t)
 	d := data
 	d.Root, d.Records = terms.Dataset, uint64(terms.Records)
@@ -57,7 +45,7 @@ func arena(t *testing.T, claimed, truth *bisecttest.Toy) (*Ledger, protocol.Hash
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := work.Result{Payload: work.PayloadRef{Root: terms.Payload, Blob: hash("z"), Size: 1}, Trace: terms.Trace, Tokens: 1}
+	result := work.Result{Payload: work.PayloadRef{Root: terms.Payload, Blob: hash("z"), Size: 1}, Trace: terms.Trace}
 	p, salt := account("p"), hash("salt")
 	for _, m := range []protocol.Msg{
 		work.Commit{Run: run, Round: 1, Seal: work.CommitSeal(run, 1, 0, s.Round.Units[0].Shard, p, result, salt)},
@@ -92,7 +80,7 @@ func play(t *testing.T, l *Ledger, id protocol.Hash, defender, challenger *bisec
 	} else if m.Answer, err = bisect.Defend(d.Game, defender); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Submit(account("carrier"), dispute.Play{Move: m, Signature: signature(who, m.Digest())}); err != nil && !errors.Is(err, protocol.ErrInvalid) {
+	if err := l.Submit(account("carrier"), dispute.Play{Move: m, Signature: Signature(who, m.Digest())}); err != nil && !errors.Is(err, protocol.ErrInvalid) {
 		t.Fatal(err)
 	}
 	l.Advance()
@@ -178,7 +166,7 @@ func TestAccuserLoses(t *testing.T) {
 		}
 		points[i] = trace.StateRoot(state)
 	}
-	report := work.Report{Available: []bool{true}, Audits: []work.Opening{{Points: points, Payload: terms.Payload, Tokens: 1}}}
+	report := work.Report{Available: []bool{true}, Audits: []work.Opening{{Points: points, Payload: terms.Payload}}}
 	for _, m := range []protocol.Msg{
 		work.AuditCommit{Run: run, Round: 1, Pass: 1, Seal: work.ReportSeal(run, 1, 1, v, report, salt)},
 		work.AuditReveal{Run: run, Round: 1, Pass: 1, Report: report, Salt: salt},
@@ -189,10 +177,10 @@ func TestAccuserLoses(t *testing.T) {
 		l.Advance()
 	}
 	s, err := l.Run(run)
-	if err != nil || s.Phase != work.PhaseDispute {
+	if err != nil || s.Phase != work.PhasePlay {
 		t.Fatalf("phase %s, %v", s.Phase, err)
 	}
-	if reason, _, _ := work.Waiting(s, l.Height()); reason != work.WaitDispute {
+	if reason, _, _ := work.Waiting(s, l.Height()); reason != work.WaitPlay {
 		t.Errorf("waiting: %s", reason)
 	}
 	for play(t, l, id, truth, truth) {

@@ -36,6 +36,7 @@ type Ledger struct {
 	channels []voucher.Channel
 	disputes []*dispute.State
 	referee  func(run *work.State, unit work.Unit) dispute.Referee
+	terms    dispute.Params
 	records  []protocol.Recorded
 	events   []Event
 	faults   Faults
@@ -49,7 +50,7 @@ type Event struct {
 
 // New returns an empty ledger at height 0.
 func New() *Ledger {
-	return &Ledger{closed: make(chan struct{})}
+	return &Ledger{closed: make(chan struct{}), terms: DisputeParams}
 }
 
 // env is the environment of the block that is being made.
@@ -89,6 +90,7 @@ func (l *Ledger) Height() protocol.Height {
 func (l *Ledger) Advance() protocol.Height {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.tickDisputes() // first: a run goes on in the block in which the last dispute that it waits for ends
 	for i, run := range l.runs {
 		next, effects := work.Tick(run, l.env())
 		l.runs[i] = next
@@ -96,7 +98,6 @@ func (l *Ledger) Advance() protocol.Height {
 			panic(fmt.Sprintf("ledgertest: block %d: %v", l.height+1, err)) // Tick never locks, and escrow covers all claims
 		}
 	}
-	l.tickDisputes()
 	l.endChannels()
 	l.height++
 	close(l.closed)

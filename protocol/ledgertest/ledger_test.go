@@ -126,8 +126,8 @@ func TestModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := work.Result{Payload: work.PayloadRef{Root: hash("y"), Blob: hash("z"), Size: 1}, Tokens: 1}
-	opening := work.Opening{Payload: result.Payload.Root, Tokens: 1}
+	result := work.Result{Payload: work.PayloadRef{Root: hash("y"), Blob: hash("z"), Size: 1}}
+	opening := work.Opening{Payload: result.Payload.Root}
 	result.Trace = opening.TraceRoot()
 	report := work.Report{Available: []bool{true}, Audits: []work.Opening{opening}}
 	salt := hash("salt")

@@ -10,10 +10,6 @@ import (
 // aggregate settles which units count: those that were not refuted and that more than half of the reports call available.
 // Then the verifiers name the next model. Rule: spec/work.md §9.
 func (t *turn) aggregate() {
-	if len(t.Round.Games) > 0 {
-		t.enter(PhaseDispute, t.Spec.Windows.Wait)
-		return
-	}
 	admitted := 0
 	for i := range t.Round.Units {
 		u := &t.Round.Units[i]

@@ -64,10 +64,6 @@ func (t *turn) apply(msg Msg, from protocol.Account) error {
 		return t.auditCommit(m, from)
 	case AuditReveal:
 		return t.auditReveal(m, from)
-	case JuryCommit:
-		return t.juryCommit(m, from)
-	case JuryReveal:
-		return t.juryReveal(m, from)
 	case Aggregate:
 		return t.vote(m, from)
 	}

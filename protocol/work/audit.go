@@ -15,7 +15,7 @@ func (t *turn) audit() {
 		return
 	}
 	if !t.reportsDue() {
-		t.judgeOrAggregate()
+		t.disputes()
 		return
 	}
 	if t.Round.Pass == MaxPasses {
@@ -24,7 +24,7 @@ func (t *turn) audit() {
 				u.Status = Void
 			}
 		}
-		t.judgeOrAggregate()
+		t.disputes()
 		return
 	}
 	t.Round.Pass++

@@ -40,9 +40,6 @@ func (m Reveal) Check() error {
 	if r.Payload.Size == 0 || r.Payload.Size > MaxPayload {
 		return fmt.Errorf("%w: payload of %d bytes, allowed are 1 to %d", protocol.ErrTooLarge, r.Payload.Size, MaxPayload)
 	}
-	if err := checkTokens(r.Tokens); err != nil {
-		return err
-	}
 	return checkUnit(m.Unit)
 }
 
@@ -61,17 +58,6 @@ func (m AuditReveal) Check() error {
 	}
 	return checkOpenings(m.Report.Audits)
 }
-
-// Check validates that there is a seal.
-func (m JuryCommit) Check() error {
-	if m.Seal.IsZero() {
-		return fmt.Errorf("%w: seal is missing", protocol.ErrInvalid)
-	}
-	return nil
-}
-
-// Check validates the list of openings.
-func (m JuryReveal) Check() error { return checkOpenings(m.Openings) }
 
 // Check validates the next state and the list of rejected units.
 func (m Aggregate) Check() error {
@@ -95,13 +81,6 @@ func (m Aggregate) Check() error {
 func checkUnit(index uint32) error {
 	if index >= MaxUnits {
 		return fmt.Errorf("%w: unit %d, allowed are 0 to %d", protocol.ErrInvalid, index, MaxUnits-1)
-	}
-	return nil
-}
-
-func checkTokens(n uint64) error {
-	if n == 0 || n > MaxTokens {
-		return fmt.Errorf("%w: %d tokens, allowed are 1 to %d", protocol.ErrInvalid, n, uint64(MaxTokens))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -57,8 +58,9 @@ func TestSpecCheck(t *testing.T) {
 		"divisor 0":             func(s *work.Spec) { s.Audit.CleanDivisor = 0 },
 		"no floor":              func(s *work.Spec) { s.Audit.FloorPPM = 0 },
 		"floor above all":       func(s *work.Spec) { s.Audit.FloorPPM = work.PPM + 1 },
-		"no jury":               func(s *work.Spec) { s.Jury.Size = 0 },
-		"jury that never is":    func(s *work.Spec) { s.Jury.Min = s.Jury.Size + 1 },
+		"units of nothing":      func(s *work.Spec) { s.UnitTokens = 0 },
+		"units of everything":   func(s *work.Spec) { s.UnitTokens = work.MaxTokens + 1 },
+		"no time to dispute":    func(s *work.Spec) { s.Windows.Dispute = 0 },
 		"endless wait":          func(s *work.Spec) { s.Windows.Wait = work.MaxWindow + 1 },
 		"no time to compute":    func(s *work.Spec) { s.Windows.Compute = 0 },
 	} {
@@ -73,7 +75,7 @@ func TestSpecCheck(t *testing.T) {
 
 func TestMessageCheck(t *testing.T) {
 	h := hash("x")
-	good := work.Result{Payload: work.PayloadRef{Root: h, Blob: h, Size: 1}, Trace: h, Tokens: 1}
+	good := work.Result{Payload: work.PayloadRef{Root: h, Blob: h, Size: 1}, Trace: h}
 	with := func(change func(*work.Result)) work.Reveal {
 		r := good
 		change(&r)
@@ -100,8 +102,6 @@ func TestMessageCheck(t *testing.T) {
 		"reveal no trace":    {with(func(r *work.Result) { r.Trace = protocol.Hash{} }), protocol.ErrInvalid},
 		"reveal no bytes":    {with(func(r *work.Result) { r.Payload.Size = 0 }), protocol.ErrTooLarge},
 		"reveal an ocean":    {with(func(r *work.Result) { r.Payload.Size = work.MaxPayload + 1 }), protocol.ErrTooLarge},
-		"reveal no tokens":   {with(func(r *work.Result) { r.Tokens = 0 }), protocol.ErrInvalid},
-		"reveal all tokens":  {with(func(r *work.Result) { r.Tokens = 1 << 63 }), protocol.ErrInvalid},
 		"audit commit":       {work.AuditCommit{Seal: h}, nil},
 		"audit commit none":  {work.AuditCommit{}, protocol.ErrInvalid},
 		"report":             {work.AuditReveal{Report: work.Report{Audits: []work.Opening{{Unit: 1}, {Unit: 2}}}}, nil},
@@ -109,9 +109,7 @@ func TestMessageCheck(t *testing.T) {
 		"report twice":       {work.AuditReveal{Report: work.Report{Audits: []work.Opening{{Unit: 1}, {Unit: 1}}}}, protocol.ErrInvalid},
 		"report far unit":    {work.AuditReveal{Report: work.Report{Audits: []work.Opening{{Unit: work.MaxUnits}}}}, protocol.ErrInvalid},
 		"report with novel":  {work.AuditReveal{Report: work.Report{Audits: []work.Opening{{Detail: strings.Repeat("x", work.MaxDetail+1)}}}}, protocol.ErrInvalid},
-		"jury commit":        {work.JuryCommit{Seal: h}, nil},
-		"jury commit none":   {work.JuryCommit{}, protocol.ErrInvalid},
-		"jury too much":      {work.JuryReveal{Openings: make([]work.Opening, work.MaxUnits+1)}, protocol.ErrTooLarge},
+		"report too much":    {work.AuditReveal{Report: work.Report{Audits: make([]work.Opening, work.MaxUnits+1)}}, protocol.ErrTooLarge},
 		"aggregate":          {work.Aggregate{Next: next, Rejected: []uint32{0, 255}}, nil},
 		"aggregate nothing":  {work.Aggregate{}, protocol.ErrInvalid},
 		"aggregate too much": {work.Aggregate{Next: next, Rejected: make([]uint32, work.MaxUnits+1)}, protocol.ErrTooLarge},
@@ -169,8 +167,8 @@ func TestRunIDBindsSpec(t *testing.T) {
 		"split 2": func(s *work.Spec) { s.Split.Verifiers++ }, "split 3": func(s *work.Spec) { s.Split.Burn++ },
 		"bond": func(s *work.Spec) { s.ProviderBond = money.New(1) }, "bond 2": func(s *work.Spec) { s.VerifierBond = money.New(1) },
 		"newcomers": func(s *work.Spec) { s.Audit.NewcomerUnits++ }, "divisor": func(s *work.Spec) { s.Audit.CleanDivisor++ },
-		"floor": func(s *work.Spec) { s.Audit.FloorPPM++ }, "jury": func(s *work.Spec) { s.Jury.Size++ },
-		"jury min": func(s *work.Spec) { s.Jury.Min++ }, "compute": func(s *work.Spec) { s.Windows.Compute++ },
+		"floor": func(s *work.Spec) { s.Audit.FloorPPM++ }, "tokens": func(s *work.Spec) { s.UnitTokens++ },
+		"dispute": func(s *work.Spec) { s.Windows.Dispute++ }, "compute": func(s *work.Spec) { s.Windows.Compute++ },
 		"reveal": func(s *work.Spec) { s.Windows.Reveal++ }, "audit": func(s *work.Spec) { s.Windows.AuditCommit++ },
 		"audit 2": func(s *work.Spec) { s.Windows.AuditReveal++ }, "aggregate": func(s *work.Spec) { s.Windows.Aggregate++ },
 		"wait": func(s *work.Spec) { s.Windows.Wait++ },
@@ -184,7 +182,7 @@ func TestRunIDBindsSpec(t *testing.T) {
 // TestCommitSealBinds changes everything that a seal must bind, one by one.
 func TestCommitSealBinds(t *testing.T) {
 	h := hash("h")
-	r := work.Result{Payload: work.PayloadRef{Root: hash("r"), Blob: hash("b"), Size: 9}, Trace: hash("t"), Tokens: 5}
+	r := work.Result{Payload: work.PayloadRef{Root: hash("r"), Blob: hash("b"), Size: 9}, Trace: hash("t")}
 	change := func(f func(*work.Result)) work.Result {
 		c := r
 		f(&c)
@@ -204,7 +202,6 @@ func TestCommitSealBinds(t *testing.T) {
 		work.CommitSeal(h, 1, 2, h, a, change(func(r *work.Result) { r.Payload.Blob[0]++ }), s),
 		work.CommitSeal(h, 1, 2, h, a, change(func(r *work.Result) { r.Payload.Size++ }), s),
 		work.CommitSeal(h, 1, 2, h, a, change(func(r *work.Result) { r.Trace[0]++ }), s),
-		work.CommitSeal(h, 1, 2, h, a, change(func(r *work.Result) { r.Tokens++ }), s),
 	} {
 		if j, ok := seals[seal]; ok {
 			t.Errorf("seals %d and %d are equal", i, j)
@@ -223,7 +220,7 @@ func TestReceiptsExplain(t *testing.T) {
 		"bounty":  "Half of a bond of 50 MUT that was slashed in round 1",
 		"bond":    "The bond of a member that left or whose run has ended",
 		"refund":  "Budget that the run locked and did not spend",
-		"u-wrong": "wrong; a jury agreed on another result. Recomputed by",
+		"u-wrong": "wrong; refuted in a dispute. Recomputed by",
 	}
 	for _, r := range w.ledger.Receipts(w.run) {
 		text := r.Explain()
@@ -241,7 +238,7 @@ func TestReceiptsExplain(t *testing.T) {
 	}
 }
 
-// TestMessagesJSON sends every message of a run with a jury through its JSON form.
+// TestMessagesJSON sends every message of a run with a liar through its JSON form.
 func TestMessagesJSON(t *testing.T) {
 	w, all := start(t, testSpec(), four, verifiers)
 	kinds := map[string]bool{}
@@ -257,7 +254,11 @@ func TestMessagesJSON(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					back, err := work.DecodeMsg(m.Kind(), data)
+					decode := func() (protocol.Msg, error) { return work.DecodeMsg(m.Kind(), data) }
+					if m.Kind() == (dispute.Open{}).Kind() {
+						decode = func() (protocol.Msg, error) { return dispute.DecodeMsg(m.Kind(), data) }
+					}
+					back, err := decode()
 					if err != nil {
 						t.Fatalf("%s: %v", data, err)
 					}
@@ -267,10 +268,13 @@ func TestMessagesJSON(t *testing.T) {
 					}
 				}
 			}
+			if err := w.play(account(who)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		w.ledger.Advance()
 	}
-	if w.state().Phase != work.PhaseFinished || len(kinds) < 7 {
+	if w.state().Phase != work.PhaseFinished || len(kinds) < 6 {
 		t.Errorf("phase %s after messages of %d kinds", w.state().Phase, len(kinds))
 	}
 }
@@ -282,8 +286,8 @@ func TestPointsLength(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data := `{"round":1,"openings":[{"unit":0,"points":` + string(points) + `,"tokens":1}]}`
-		if _, err := work.DecodeMsg("work/jury-reveal", []byte(data)); (err == nil) != ok || (err != nil && !errors.Is(err, protocol.ErrInvalid)) {
+		data := `{"round":1,"report":{"audits":[{"unit":0,"points":` + string(points) + `}]}}`
+		if _, err := work.DecodeMsg("work/audit-reveal", []byte(data)); (err == nil) != ok || (err != nil && !errors.Is(err, protocol.ErrInvalid)) {
 			t.Errorf("%d points: %v", n, err)
 		}
 	}
@@ -291,10 +295,10 @@ func TestPointsLength(t *testing.T) {
 
 // TestOpeningsTakeNoMemoryFirst: a message of many empty openings is refused before room is made for them.
 func TestOpeningsTakeNoMemoryFirst(t *testing.T) {
-	body := []byte(`{"openings":[` + strings.Repeat("{},", work.MaxMessage/3-10) + `{}]}`)
+	body := []byte(`{"report":{"audits":[` + strings.Repeat("{},", work.MaxMessage/3-20) + `{}]}}`)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := work.DecodeMsg(work.JuryReveal{}.Kind(), body)
+	_, err := work.DecodeMsg(work.AuditReveal{}.Kind(), body)
 	runtime.ReadMemStats(&after)
 	if !errors.Is(err, protocol.ErrTooLarge) {
 		t.Error(err)
@@ -302,8 +306,8 @@ func TestOpeningsTakeNoMemoryFirst(t *testing.T) {
 	if used := after.TotalAlloc - before.TotalAlloc; used > 64*work.MaxMessage {
 		t.Errorf("%d bytes of message take %d of memory", len(body), used)
 	}
-	strict := []byte(`{"openings":[{"unit":0,"tokens":1,"more":1}]}`)
-	if _, err := work.DecodeMsg(work.JuryReveal{}.Kind(), strict); !errors.Is(err, protocol.ErrInvalid) {
+	strict := []byte(`{"report":{"audits":[{"unit":0,"more":1}]}}`)
+	if _, err := work.DecodeMsg(work.AuditReveal{}.Kind(), strict); !errors.Is(err, protocol.ErrInvalid) {
 		t.Errorf("a field that openings do not have: %v", err)
 	}
 }

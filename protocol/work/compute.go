@@ -46,7 +46,7 @@ func shuffle(list []protocol.Account, domain string, seed protocol.Hash, number 
 		key protocol.Hash
 		who protocol.Account
 	}
-	order := make([]drawn, len(list)) // one hash each: a jury for each of many units must not take long at the end of a block
+	order := make([]drawn, len(list)) // one hash each: the auditors of many units must not take long at the end of a block
 	for i, who := range list {
 		order[i] = drawn{new(protocol.Preimage).Hash(seed).Uint32(number).Account(who).Digest(domain), who}
 	}

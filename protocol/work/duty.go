@@ -12,8 +12,7 @@ const (
 	TaskReveal      TaskKind = "reveal"
 	TaskAuditCommit TaskKind = "audit-commit"
 	TaskAuditReveal TaskKind = "audit-reveal"
-	TaskJuryCommit  TaskKind = "jury-commit"
-	TaskJuryReveal  TaskKind = "jury-reveal"
+	TaskDispute     TaskKind = "dispute" // ends with dispute.Open
 	TaskAggregate   TaskKind = "aggregate"
 )
 
@@ -22,7 +21,7 @@ type Task struct {
 	Kind  TaskKind        `json:"kind"`
 	Round uint32          `json:"round"`
 	Pass  uint32          `json:"pass"`  // audit pass, for the audit's tasks
-	Units []uint32        `json:"units"` // to compute, reveal, audit or judge; for TaskAggregate the admitted ones
+	Units []uint32        `json:"units"` // to compute, reveal, audit or dispute; for TaskAggregate the admitted ones
 	Due   protocol.Height `json:"due"`   // the last block in which it counts; 0 if it is never too late
 }
 
@@ -60,6 +59,13 @@ func (s *State) roundDuty(who protocol.Account) []Task {
 		}
 		return []Task{task}
 	}
+	if s.Phase == PhaseDispute {
+		task.Kind, task.Units = TaskDispute, r.Unproven(who)
+		if len(task.Units) == 0 {
+			return nil
+		}
+		return []Task{task}
+	}
 	seat := r.seat(who)
 	if seat == nil || !s.awaits(seat) {
 		return nil
@@ -69,10 +75,6 @@ func (s *State) roundDuty(who protocol.Account) []Task {
 		task.Kind, task.Pass, task.Units = TaskAuditCommit, r.Pass, r.Audits(who)
 	case PhaseAuditReveal:
 		task.Kind, task.Pass, task.Units = TaskAuditReveal, r.Pass, r.Audits(who)
-	case PhaseJuryCommit:
-		task.Kind, task.Units = TaskJuryCommit, r.Judges(who)
-	case PhaseJuryReveal:
-		task.Kind, task.Units = TaskJuryReveal, r.Judges(who)
 	case PhaseAggregate:
 		task.Kind, task.Units = TaskAggregate, s.Admitted()
 	}
@@ -99,17 +101,13 @@ func (s *State) awaits(seat *Seat) bool {
 		return s.Round.owes(seat) && seat.Seal.IsZero()
 	case PhaseAuditReveal:
 		return s.Round.owes(seat)
-	case PhaseJuryCommit:
-		return seat.JurySeal.IsZero() && len(s.Round.Judges(seat.Account)) > 0
-	case PhaseJuryReveal:
-		return !seat.JuryDone && len(s.Round.Judges(seat.Account)) > 0
 	case PhaseAggregate:
 		return seat.Vote == nil
 	}
 	return false
 }
 
-// awaited lists who must act before the phase can end early: workers by unit, verifiers by seat.
+// awaited lists who must act before the phase can end early: workers and disputing auditors by unit, verifiers by seat.
 func (s *State) awaited() []protocol.Account {
 	if s.Round == nil {
 		return nil
@@ -119,6 +117,9 @@ func (s *State) awaited() []protocol.Account {
 		u := &s.Round.Units[i]
 		if (s.Phase == PhaseCompute && u.Status == Assigned) || (s.Phase == PhaseReveal && u.Status == Committed) {
 			list = append(list, u.Worker)
+		}
+		if s.Phase == PhaseDispute && u.unproven() {
+			list = append(list, u.Auditor)
 		}
 	}
 	for i := range s.Round.Seats {
@@ -140,9 +141,8 @@ const (
 	WaitReveal      Reason = "waiting-for-reveals"     // workers open their seals
 	WaitAudit       Reason = "waiting-for-audits"      // verifiers recompute
 	WaitAuditReveal Reason = "waiting-for-reports"     // verifiers open their reports
-	WaitJury        Reason = "waiting-for-jury"        // jurors recompute
-	WaitJuryReveal  Reason = "waiting-for-verdicts"    // jurors open
-	WaitDispute     Reason = "waiting-for-disputes"    // disputes over units of the round are open
+	WaitDispute     Reason = "waiting-for-disputes"    // auditors dispute what they found wrong
+	WaitPlay        Reason = "waiting-for-verdicts"    // disputes over units of the round are played
 	WaitAggregate   Reason = "waiting-for-aggregate"   // verifiers compute the next model
 	WaitBlock       Reason = "waiting-for-next-block"  // everybody has acted; the next block goes on
 	HasFinished     Reason = "finished"                // all rounds are done
@@ -170,12 +170,10 @@ func Waiting(s *State, h protocol.Height) (reason Reason, deadline protocol.Heig
 		reason = WaitAudit
 	case PhaseAuditReveal:
 		reason = WaitAuditReveal
-	case PhaseJuryCommit:
-		reason = WaitJury
-	case PhaseJuryReveal:
-		reason = WaitJuryReveal
 	case PhaseDispute:
 		reason = WaitDispute
+	case PhasePlay:
+		reason = WaitPlay
 	case PhaseAggregate:
 		reason = WaitAggregate
 	case PhasePaused:

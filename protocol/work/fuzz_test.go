@@ -14,7 +14,7 @@ import (
 func FuzzDecodeMsg(f *testing.F) {
 	for _, m := range []work.Msg{
 		work.CreateRun{Spec: fullSpec(), Nonce: 3}, work.Join{Role: work.Provider, Peer: "/ip4"}, work.Ready{}, work.Leave{},
-		work.Commit{Seal: hash("s")}, work.AuditCommit{Seal: hash("s")}, work.JuryReveal{Openings: []work.Opening{{Tokens: 1}}},
+		work.Commit{Seal: hash("s")}, work.AuditCommit{Seal: hash("s")}, work.AuditReveal{Report: work.Report{Audits: []work.Opening{{Unit: 3}}}},
 		work.AuditReveal{Report: work.Report{Available: []bool{true}, Audits: []work.Opening{{Unit: 1, Detail: "d"}}}},
 		work.Aggregate{Next: state("x"), Rejected: []uint32{1, 2}},
 	} {
@@ -51,7 +51,7 @@ func FuzzDecodeMsg(f *testing.F) {
 func FuzzApply(f *testing.F) {
 	f.Add([]byte("\x00\x10\x20\x30\x01\x00\x11\x21\x31\x02"))
 	f.Add([]byte("abcdefghijklmnopqrstuvwxyz0123456789"))
-	strategies := []strategy{honest, liar, boaster, copier, contrarian, echo, stray, mute}
+	strategies := []strategy{honest, liar, copier, contrarian, shy, echo, stray, mute}
 	names := []string{"p1", "p2", "p3", "v1", "v2", "v3", "v4"}
 	f.Fuzz(func(t *testing.T, moves []byte) {
 		if len(moves) > 400 {

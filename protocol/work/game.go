@@ -2,38 +2,64 @@ package work
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
-// Disputable returns the unit of the open round whose claim somebody wants to dispute. A claim can be disputed from its reveal until the
-// units enter the aggregate. Errors: ErrRound, ErrPhase. Rule: spec/work.md §8.
+// Disputable returns the unit of the open round whose claim somebody wants to dispute. A claim can be disputed from the end of the
+// reveals until the disputes are played. Errors: ErrRound, ErrPhase. Rule: spec/work.md §8.
 func (s *State) Disputable(round, unit uint32) (Unit, error) {
 	if s.Round == nil || s.Round.Number != round || int(unit) >= len(s.Round.Units) {
 		return Unit{}, fmt.Errorf("%w: unit %d of round %d", protocol.ErrRound, unit, round)
 	}
 	u := s.Round.Units[unit]
 	switch s.Phase {
-	case PhaseAuditCommit, PhaseAuditReveal, PhaseJuryCommit, PhaseJuryReveal, PhaseDispute:
+	case PhaseAuditCommit, PhaseAuditReveal, PhaseDispute:
 	default:
 		return Unit{}, fmt.Errorf("%w: claims cannot be disputed in phase %s", protocol.ErrPhase, s.Phase)
 	}
-	if u.Status != Revealed && u.Status != Verified && u.Status != Disputed {
+	if !u.standing() {
 		return Unit{}, fmt.Errorf("%w: unit %d is %s", protocol.ErrPhase, unit, u.Status)
 	}
 	return u, nil
 }
 
+// standing reports whether the unit's claim is open and not refuted.
+func (u *Unit) standing() bool { return u.admissible() || u.Status == Disputed }
+
+// unproven reports whether the unit's auditor still owes the dispute that its report calls for.
+func (u *Unit) unproven() bool { return u.Status == Disputed && !u.Backed }
+
+// Unproven lists the units that an account must dispute, since it found another result as their auditor.
+func (r *Round) Unproven(auditor protocol.Account) []uint32 {
+	var list []uint32
+	for i := range r.Units {
+		if u := &r.Units[i]; u.unproven() && u.Auditor == auditor {
+			list = append(list, u.Index)
+		}
+	}
+	return list
+}
+
+// Games is the number of disputes that are open over units of the round.
+func (r *Round) Games() (n uint32) {
+	for i := range r.Units {
+		n += r.Units[i].Games
+	}
+	return n
+}
+
 // OpenGame notes that a dispute over a unit is open: the round does not go on to its aggregate before it ends. Errors: those of
 // Disputable. Rule: spec/work.md §8.
-func OpenGame(s *State, round, unit uint32) (*State, error) {
+func OpenGame(s *State, round, unit uint32, opener protocol.Account) (*State, error) {
 	if _, err := s.Disputable(round, unit); err != nil {
 		return nil, err
 	}
 	next := s.Clone()
-	next.Round.Games = append(next.Round.Games, unit)
+	u := &next.Round.Units[unit]
+	u.Games++
+	u.Backed = u.Backed || opener == u.Auditor
 	return next, nil
 }
 
@@ -41,6 +67,7 @@ func OpenGame(s *State, round, unit uint32) (*State, error) {
 type Conviction struct {
 	Bounty func(amount money.Amount) []Payee // divides all of the amount
 	Detail string
+	Proven bool // by what the worker has shown; otherwise it was silent or signed two moves
 }
 
 // Payee is an account and what it gets.
@@ -50,27 +77,37 @@ type Payee struct {
 }
 
 // CloseGame notes that a dispute over a unit has ended; c is nil if the claim stands. A refuted unit is wrong and its worker loses its
-// bond, half of which is the bounty; what else it delivered in the round is void. A round that has closed is as it is.
-// Rule: spec/work.md §8.
-func CloseGame(s *State, round, unit uint32, c *Conviction, env protocol.Env) (*State, []protocol.Effect) {
-	if s.Round == nil || s.Round.Number != round {
+// bond, half of which is the bounty; what else it delivered in the round is void, and an auditor that confirmed what is proven wrong loses
+// its own. If the claim stands against its auditor, that audit is refuted. A round that has closed is as it is. Rule: spec/work.md §8.
+func CloseGame(s *State, round, unit uint32, opener protocol.Account, c *Conviction, env protocol.Env) (*State, []protocol.Effect) {
+	if s.Round == nil || s.Round.Number != round || int(unit) >= len(s.Round.Units) {
 		return s, nil
 	}
 	t := &turn{State: s.Clone(), env: env}
-	if at := slices.Index(t.Round.Games, unit); at >= 0 {
-		t.Round.Games = slices.Delete(t.Round.Games, at, at+1)
-	}
-	if c != nil {
-		t.convict(&t.Round.Units[unit], c)
+	u := &t.Round.Units[unit]
+	u.Games -= min(u.Games, 1)
+	switch {
+	case c != nil:
+		t.convict(u, c)
+	case opener == u.Auditor:
+		u.Backed = false
+		if u.Status == Disputed {
+			t.refute(u)
+		}
 	}
 	return t.State, t.effects
 }
 
 func (t *turn) convict(u *Unit, c *Conviction) {
-	if u.Status == Wrong {
+	u.Games = 0 // others over the claim end without a verdict
+	if u.Status == Wrong || !u.Opened() {
 		return
 	}
+	confirmed := u.Finding != nil && u.Finding.Agrees
 	u.Status = Wrong
+	if confirmed && c.Proven {
+		t.slash(u.Auditor, protocol.Account{}, u.Index, "confirmed a claim that is wrong: "+c.Detail)
+	}
 	m := t.member(u.Worker)
 	if m == nil || m.Status == Expelled {
 		return
@@ -97,20 +134,71 @@ func (t *turn) convict(u *Unit, c *Conviction) {
 	t.burn(bond.Minus(bounty))
 	t.event("slashed", "account", u.Worker.String(), "role", string(m.Role), "unit", fmt.Sprint(u.Index), "to", payees[0].To.String(), "amount", bond.String(), "detail", c.Detail)
 	for i := range t.Round.Units {
-		if o := &t.Round.Units[i]; o.Worker == u.Worker && o.admissible() {
+		if o := &t.Round.Units[i]; o.Worker == u.Worker && o.standing() {
 			o.Status = Void
 		}
 	}
 }
 
-// endGames goes on when no dispute is open any more. At the deadline, which the clocks of the disputes do not reach, what is still in
-// dispute is void.
-func (t *turn) endGames() {
-	for _, unit := range t.Round.Games {
-		if u := &t.Round.Units[unit]; u.admissible() {
-			t.void(u)
+// refute takes an audit back that its auditor has not proven: it is not paid, its auditor is benched, and another will audit the unit,
+// since a dispute that is lost shows nothing about the claim. Rule: spec/work.md §8.
+func (t *turn) refute(u *Unit) {
+	if s := t.Round.seat(u.Auditor); s != nil {
+		s.Duties -= min(s.Duties, 1)
+		if s.Present {
+			t.miss(u.Auditor, true)
 		}
 	}
-	t.Round.Games = nil
-	t.aggregate()
+	u.Status, u.Finding, u.Auditor, u.Backed = Revealed, nil, protocol.Account{}, false
+}
+
+// void ends a unit that cannot be judged. The worker's next units are audited as a newcomer's.
+func (t *turn) void(u *Unit) {
+	u.Status = Void
+	if m := t.member(u.Worker); m != nil {
+		m.Clean = 0
+	}
+}
+
+// disputes lets auditors that found another result dispute it and has all disputes over units of the round played, or goes on to the
+// aggregate if there are none. Rule: spec/work.md §8.
+func (t *turn) disputes() {
+	if t.Round.Games() == 0 && !t.anyUnproven() {
+		t.aggregate()
+		return
+	}
+	t.enter(PhaseDispute, t.Spec.Windows.Dispute)
+}
+
+func (s *State) anyUnproven() bool {
+	for i := range s.Round.Units {
+		if s.Round.Units[i].unproven() {
+			return true
+		}
+	}
+	return false
+}
+
+// endDispute takes the audits back whose auditors opened no dispute.
+func (t *turn) endDispute() {
+	for i := range t.Round.Units {
+		if u := &t.Round.Units[i]; u.unproven() {
+			t.refute(u)
+		}
+	}
+	if t.Round.Games() == 0 {
+		t.audit()
+		return
+	}
+	t.enter(PhasePlay, t.Spec.Windows.Dispute)
+}
+
+// endPlay goes on when no dispute is open any more: to another audit pass if audits are missing. Each dispute ends by its clocks, so at
+// the deadline the run just waits on.
+func (t *turn) endPlay() {
+	if t.Round.Games() > 0 {
+		t.enter(PhasePlay, t.Spec.Windows.Dispute)
+		return
+	}
+	t.audit()
 }

@@ -74,12 +74,12 @@ func TestCheats(t *testing.T) {
 		slashed bool
 	}{
 		{"p2", liar, true},
-		{"p2", boaster, true},
 		{"p2", copier, false},
 		{"p2", mute, false},
 		{"w2", withholder, false},
-		{"v2", contrarian, true},
-		{"v2", echo, true},
+		{"v2", contrarian, false},
+		{"v2", echo, false},
+		{"v2", shy, false},
 		{"v2", stray, false},
 		{"v2", mute, false},
 	} {

@@ -8,8 +8,8 @@ import (
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
-// Msg is a message of this package. The kinds are CreateRun, Join, Ready, Leave, Commit, Reveal, AuditCommit, AuditReveal,
-// JuryCommit, JuryReveal and Aggregate.
+// Msg is a message of this package. The kinds are CreateRun, Join, Ready, Leave, Commit, Reveal, AuditCommit, AuditReveal
+// and Aggregate.
 type Msg interface {
 	protocol.Msg
 	// Target is the run that the message is for; zero for CreateRun, which makes one.
@@ -74,21 +74,6 @@ type AuditReveal struct {
 	Salt   protocol.Hash `json:"salt"`
 }
 
-// JuryCommit seals a juror's findings about the disputed units that it was drawn for. Rule: spec/work.md §8.
-type JuryCommit struct {
-	Run   protocol.Hash `json:"run"`
-	Round uint32        `json:"round"`
-	Seal  protocol.Hash `json:"seal"` // FindingsSeal
-}
-
-// JuryReveal reveals what JuryCommit sealed. Rule: spec/work.md §8.
-type JuryReveal struct {
-	Run      protocol.Hash `json:"run"`
-	Round    uint32        `json:"round"`
-	Openings Openings      `json:"openings"` // one for each unit that the juror was drawn for, ascending
-	Salt     protocol.Hash `json:"salt"`
-}
-
 // Aggregate names the aggregate that a verifier computed. Rule: spec/work.md §9.
 type Aggregate struct {
 	Run      protocol.Hash `json:"run"`
@@ -108,8 +93,7 @@ type Opening struct {
 	Unit    uint32        `json:"unit"`
 	Points  Points        `json:"points"`  // state roots: start, 15 between, end
 	Payload protocol.Hash `json:"payload"` // trace.PayloadRoot of the payload's bytes
-	Tokens  uint64        `json:"tokens"`
-	Detail  string        `json:"detail"` // where it differs from the worker's payload; informational
+	Detail  string        `json:"detail"`  // where it differs from the worker's payload; informational
 }
 
 // Openings is a list of openings, of which each takes far more memory than the least text that stands for one.
@@ -163,8 +147,6 @@ func (Commit) Kind() string      { return "work/commit" }
 func (Reveal) Kind() string      { return "work/reveal" }
 func (AuditCommit) Kind() string { return "work/audit-commit" }
 func (AuditReveal) Kind() string { return "work/audit-reveal" }
-func (JuryCommit) Kind() string  { return "work/jury-commit" }
-func (JuryReveal) Kind() string  { return "work/jury-reveal" }
 func (Aggregate) Kind() string   { return "work/aggregate" }
 
 // Runs that the messages are for.
@@ -176,8 +158,6 @@ func (m Commit) Target() protocol.Hash      { return m.Run }
 func (m Reveal) Target() protocol.Hash      { return m.Run }
 func (m AuditCommit) Target() protocol.Hash { return m.Run }
 func (m AuditReveal) Target() protocol.Hash { return m.Run }
-func (m JuryCommit) Target() protocol.Hash  { return m.Run }
-func (m JuryReveal) Target() protocol.Hash  { return m.Run }
 func (m Aggregate) Target() protocol.Hash   { return m.Run }
 
 // DecodeMsg reads a message of a kind from its JSON form, which has at most MaxMessage bytes and no unknown fields, and
@@ -200,10 +180,6 @@ func DecodeMsg(kind string, data []byte) (Msg, error) {
 		return decode[AuditCommit](data)
 	case AuditReveal{}.Kind():
 		return decode[AuditReveal](data)
-	case JuryCommit{}.Kind():
-		return decode[JuryCommit](data)
-	case JuryReveal{}.Kind():
-		return decode[JuryReveal](data)
 	case Aggregate{}.Kind():
 		return decode[Aggregate](data)
 	}

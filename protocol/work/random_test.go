@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/protocol/ledgertest"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -29,6 +31,8 @@ func TestRandom(t *testing.T) {
 	if testing.Short() {
 		runs = 30
 	}
+	defer func(clock uint32) { ledgertest.DisputeParams.Clock = clock }(ledgertest.DisputeParams.Clock)
+	ledgertest.DisputeParams.Clock = 60 // longer than anybody is away
 	finished := 0
 	for seed := range runs {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -67,8 +71,8 @@ func playRandom(t *testing.T, seed uint64) work.Phase {
 			t.Fatal(err)
 		}
 	}
-	workerCheats := []strategy{liar, boaster, copier, mute}
-	verifierCheats := []strategy{contrarian, echo, stray, mute}
+	workerCheats := []strategy{liar, copier, mute}
+	verifierCheats := []strategy{contrarian, shy, echo, stray, mute}
 	for i := range 3 + r.IntN(5) {
 		h := honest
 		if i >= 2 && r.IntN(3) == 0 {
@@ -126,12 +130,12 @@ func playRandom(t *testing.T, seed uint64) work.Phase {
 		t.Fatalf("seed %d: stalled in phase %s of round %d", seed, s.Phase, s.Opened)
 	}
 	for _, m := range w.slashed() {
-		if h := how[m]; h != liar && h != boaster && h != contrarian && h != echo {
+		if h := how[m]; h != liar {
 			t.Errorf("seed %d: %s %s was slashed", seed, h, m)
 		}
 	}
 	for m, h := range how {
-		if (h == liar || h == boaster || h == copier || h == mute) && m[0] == 'p' && !w.paid(m).IsZero() {
+		if (h == liar || h == copier || h == mute) && m[0] == 'p' && !w.paid(m).IsZero() {
 			t.Errorf("seed %d: %s %s was paid %s", seed, h, m, w.paid(m))
 		}
 	}
@@ -147,7 +151,7 @@ func nonsense(r *rand.Rand, s *work.State) protocol.Msg {
 	h := hash(fmt.Sprint(r.Uint64()))
 	opened := make([]work.Opening, r.IntN(3))
 	for i := range opened {
-		opened[i] = work.Opening{Unit: unit + uint32(i), Payload: h, Tokens: r.Uint64()}
+		opened[i] = work.Opening{Unit: unit + uint32(i), Payload: h}
 	}
 	switch r.IntN(11) {
 	case 0:
@@ -157,13 +161,13 @@ func nonsense(r *rand.Rand, s *work.State) protocol.Msg {
 	case 2:
 		return work.Ready{Run: run, Peer: fmt.Sprint("/moved/", r.IntN(3))}
 	case 3:
-		return work.Reveal{Run: run, Round: round, Unit: unit, Salt: h, Result: work.Result{Payload: work.PayloadRef{Root: h, Blob: h, Size: 1}, Trace: h, Tokens: 1 + r.Uint64N(9)}}
+		return work.Reveal{Run: run, Round: round, Unit: unit, Salt: h, Result: work.Result{Payload: work.PayloadRef{Root: h, Blob: h, Size: 1}, Trace: h}}
 	case 4:
 		return work.Commit{Run: run, Round: round, Unit: 200 + unit, Seal: h}
 	case 5:
 		return work.AuditReveal{Run: run, Round: round, Pass: pass, Report: work.Report{Available: make([]bool, r.IntN(9)), Audits: opened}, Salt: h}
 	case 6:
-		return work.JuryReveal{Run: run, Round: round, Openings: opened, Salt: h}
+		return dispute.Open{Run: run, Round: round, Unit: 200 + unit}
 	case 7:
 		return work.Aggregate{Run: run, Round: round, Next: s.Current, Rejected: []uint32{unit, unit}}
 	case 8:
@@ -171,5 +175,5 @@ func nonsense(r *rand.Rand, s *work.State) protocol.Msg {
 	case 9:
 		return work.AuditCommit{Run: run, Round: round, Pass: pass + 10, Seal: h}
 	}
-	return work.JuryCommit{Run: run, Round: round + 1, Seal: h}
+	return dispute.Play{Move: dispute.Move{Dispute: h, Side: dispute.Challenger}, Signature: []byte{1}}
 }

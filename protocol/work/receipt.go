@@ -33,7 +33,7 @@ type Receipt struct {
 	Unit      uint32             `json:"unit"`
 	Attempt   uint32             `json:"attempt"`
 	Verdict   UnitStatus         `json:"verdict"`
-	Verifiers []protocol.Account `json:"verifiers"` // who recomputed the unit: the auditor, then the jurors
+	Verifiers []protocol.Account `json:"verifiers"` // who recomputed the unit
 	Duties    uint32             `json:"duties"`    // of the receiver
 	AllDuties uint32             `json:"all_duties"`
 	Tokens    uint64             `json:"tokens"`
@@ -98,7 +98,7 @@ func (v UnitStatus) explain() string {
 	case Missed:
 		return "not delivered in time"
 	case Wrong:
-		return "wrong; a jury agreed on another result"
+		return "wrong; refuted in a dispute"
 	case Void:
 		return "could not be judged; nobody is to blame"
 	case Unavailable:
@@ -144,6 +144,7 @@ type UnitSummary struct {
 	Verdict UnitStatus       `json:"verdict"`
 	Auditor protocol.Account `json:"auditor"` // zero if not audited
 	Result  Result           `json:"result"`
+	Detail  string           `json:"detail"` // where its auditor found it wrong, in the auditor's words; empty if it did not
 }
 
 // VerifierDuties is what one verifier did in the round.

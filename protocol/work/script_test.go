@@ -24,7 +24,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata pr
 //	ready|leave NAME …      send that message
 //	block [N]               close N blocks
 //	show                    phase, what the run waits for, units
-//	receipts, rounds, balances
+//	receipts, rounds, disputes, balances
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -147,6 +147,10 @@ func (s *script) command(verb string, args []string) {
 		}
 	case "show":
 		s.show()
+	case "disputes":
+		for _, d := range s.w.ledger.Rulings(s.w.run) {
+			s.printf("unit %d of %s, disputed by %s: %s, %s", d.Claim.Unit, name(d.Claim.Defender), name(d.Challenger), d.Verdict, d.Reason)
+		}
 	case "receipts":
 		for _, r := range s.w.ledger.Receipts(s.w.run) {
 			s.printf("%-12s %-8s %-7s %-12s %s", r.ID, name(r.To), r.Kind, r.Verdict, r.Amount.Coins())
@@ -159,12 +163,24 @@ func (s *script) command(verb string, args []string) {
 	case "balances":
 		s.printf("%-8s %s", "author", s.w.ledger.Balance(s.w.author).Coins())
 		for _, a := range args {
-			s.printf("%-8s %s", a, s.w.ledger.Balance(account(a)).Coins())
+			s.printf("%-8s %s", a, s.balance(a))
 		}
 		s.printf("%-8s %s", "burned", s.w.ledger.Burned().Coins())
 	default:
 		s.t.Fatalf("unknown command %s", verb)
 	}
+}
+
+// balance is what an account has, without what a verifier was given for disputes.
+func (s *script) balance(of string) string {
+	has := s.w.ledger.Balance(account(of))
+	switch {
+	case of[0] != 'v':
+		return has.Coins()
+	case has.Compare(disputeFund) < 0:
+		return "-" + disputeFund.Minus(has).Coins()
+	}
+	return has.Minus(disputeFund).Coins()
 }
 
 func (s *script) number(text string) int {
@@ -191,8 +207,6 @@ func (s *script) set(spec *work.Spec, assignment string) {
 		spec.LeastVerifiers = n
 	case "newcomer_units":
 		spec.Audit.NewcomerUnits = n
-	case "jury_min":
-		spec.Jury.Min = n
 	default:
 		s.t.Fatalf("unknown field %s", field)
 	}
@@ -214,8 +228,8 @@ func (s *script) show() {
 		if u.Audited {
 			line += ", auditor " + name(u.Auditor)
 		}
-		for _, j := range u.Jurors {
-			line += ", juror " + name(j.Account)
+		if u.Games > 0 {
+			line += fmt.Sprintf(", %d disputes", u.Games)
 		}
 		s.printf("%s", line)
 	}

@@ -17,9 +17,7 @@ const (
 	domainDraw     = "mutirao/work/draw"
 	domainAudit    = "mutirao/work/audit"
 	domainAuditor  = "mutirao/work/auditor"
-	domainJury     = "mutirao/work/jury"
 	domainReport   = "mutirao/work/report"
-	domainFindings = "mutirao/work/findings"
 	domainOpening  = "mutirao/work/opening"
 )
 
@@ -35,14 +33,13 @@ func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 		p.Text(name)
 	}
 	p.Bytes(s.Recipe).Hash(s.Initial.Model).Hash(s.Initial.Outer).Hash(s.Initial.Blob)
-	p.Uint32(s.Rounds).Uint32(s.Steps).Uint32(s.MaxUnits)
+	p.Uint32(s.Rounds).Uint32(s.Steps).Uint64(s.UnitTokens).Uint32(s.MaxUnits)
 	p.Uint32(s.MinProviders).Uint32(s.MinVerifiers).Uint32(s.LeastVerifiers).Hash(s.Seed)
 	p.Amount(s.Price.PerUnit).Uint32(s.Split.Provider).Uint32(s.Split.Verifiers).Uint32(s.Split.Burn)
 	p.Amount(s.ProviderBond).Amount(s.VerifierBond)
 	p.Uint32(s.Audit.NewcomerUnits).Uint32(s.Audit.CleanDivisor).Uint32(s.Audit.FloorPPM)
-	p.Uint32(s.Jury.Size).Uint32(s.Jury.Min)
 	w := s.Windows
-	p.Uint32(w.Compute).Uint32(w.Reveal).Uint32(w.AuditCommit).Uint32(w.AuditReveal).Uint32(w.Aggregate).Uint32(w.Wait)
+	p.Uint32(w.Compute).Uint32(w.Reveal).Uint32(w.AuditCommit).Uint32(w.AuditReveal).Uint32(w.Dispute).Uint32(w.Aggregate).Uint32(w.Wait)
 	if len(s.Parents) > 0 {
 		p.Uint32(uint32(len(s.Parents)))
 		for _, parent := range s.Parents {
@@ -65,11 +62,11 @@ func ShardSeed(beacon protocol.Hash, round, unit, attempt uint32, worker protoco
 // CommitSeal is the seal of a result. The worker is inside, so whoever copies a seal can never open it.
 func CommitSeal(run protocol.Hash, round, unit uint32, shard protocol.Hash, worker protocol.Account, r Result, salt protocol.Hash) protocol.Hash {
 	p := new(protocol.Preimage).Hash(run).Uint32(round).Uint32(unit).Hash(shard).Account(worker)
-	p.Hash(r.Payload.Root).Hash(r.Payload.Blob).Uint64(r.Payload.Size).Hash(r.Trace).Uint64(r.Tokens)
+	p.Hash(r.Payload.Root).Hash(r.Payload.Blob).Uint64(r.Payload.Size).Hash(r.Trace)
 	return p.Hash(salt).Digest(domainCommit)
 }
 
-// DrawSeed is the randomness of audits and juries: a hash of the round's beacon and of every worker and salt that was
+// DrawSeed is the randomness of audits: a hash of the round's beacon and of every worker and salt that was
 // revealed, by unit index. Nobody knows it before the last reveal.
 func DrawSeed(beacon protocol.Hash, round uint32, units []Unit) protocol.Hash {
 	p := new(protocol.Preimage).Hash(beacon).Uint32(round)
@@ -95,12 +92,6 @@ func ReportSeal(run protocol.Hash, round, pass uint32, verifier protocol.Account
 	return openings(p, r.Audits).Hash(salt).Digest(domainReport)
 }
 
-// FindingsSeal is the seal of a juror's openings.
-func FindingsSeal(run protocol.Hash, round uint32, juror protocol.Account, list []Opening, salt protocol.Hash) protocol.Hash {
-	p := new(protocol.Preimage).Hash(run).Uint32(round).Account(juror)
-	return openings(p, list).Hash(salt).Digest(domainFindings)
-}
-
 func openings(p *protocol.Preimage, list []Opening) *protocol.Preimage {
 	p.Uint32(uint32(len(list)))
 	for i := range list {
@@ -109,18 +100,18 @@ func openings(p *protocol.Preimage, list []Opening) *protocol.Preimage {
 	return p
 }
 
-// Digest is equal for two openings exactly if they found the same points, payload and tokens.
+// Digest is equal for two openings exactly if they found the same points and payload.
 func (o *Opening) Digest() protocol.Hash {
 	p := new(protocol.Preimage)
 	for i := range o.Points {
 		p.Hash(o.Points[i])
 	}
-	return p.Hash(o.Payload).Uint64(o.Tokens).Digest(domainOpening)
+	return p.Hash(o.Payload).Digest(domainOpening)
 }
 
 // Agrees reports whether the opening confirms a worker's result.
 func (o *Opening) Agrees(r Result) bool {
-	return o.Payload == r.Payload.Root && o.Tokens == r.Tokens && o.TraceRoot() == r.Trace
+	return o.Payload == r.Payload.Root && o.TraceRoot() == r.Trace
 }
 
 // TraceRoot is the root that a worker who found the same would have revealed.

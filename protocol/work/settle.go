@@ -51,18 +51,13 @@ type totals struct {
 func (t *turn) unitReceipt(u *Unit) Receipt {
 	r := Receipt{
 		ID: fmt.Sprintf("r%d-u%d", t.Round.Number, u.Index), Kind: ForUnit, To: u.Worker, Round: t.Round.Number, Unit: u.Index,
-		Attempt: u.Attempt, Verdict: u.Status, Gross: t.Spec.Price.PerUnit, Split: t.Spec.Split, Tokens: u.Result.Tokens,
+		Attempt: u.Attempt, Verdict: u.Status, Gross: t.Spec.Price.PerUnit, Split: t.Spec.Split, Tokens: t.Spec.UnitTokens,
 	}
 	if u.Attempt > 0 {
 		r.ID += fmt.Sprintf(".%d", u.Attempt)
 	}
 	if u.Finding != nil {
 		r.Verifiers = append(r.Verifiers, u.Auditor)
-	}
-	for i := range u.Jurors {
-		if u.Jurors[i].Finding != nil {
-			r.Verifiers = append(r.Verifiers, u.Jurors[i].Account)
-		}
 	}
 	if u.Status.Pays() {
 		r.Provider = r.Gross.Part(uint64(r.Split.Provider), parts)
@@ -87,7 +82,7 @@ func (t *turn) payUnits(sum *totals) {
 		sum.paid = sum.paid.Plus(r.Provider)
 		sum.pool = sum.pool.Plus(r.Pool)
 		sum.burned = sum.burned.Plus(r.Burned)
-		sum.tokens += u.Result.Tokens
+		sum.tokens += t.Spec.UnitTokens
 		if m := t.member(u.Worker); m != nil {
 			m.Clean++
 			m.Units++
@@ -174,6 +169,9 @@ func (t *turn) summarize(sum totals) {
 		line := UnitSummary{Index: u.Index, Attempt: u.Attempt, Worker: u.Worker, Verdict: u.Status, Result: u.Result}
 		if u.Finding != nil {
 			line.Auditor = u.Auditor
+			if !u.Finding.Agrees {
+				line.Detail = u.Finding.Detail
+			}
 			s.Audited++
 		}
 		switch {

@@ -19,6 +19,7 @@ type Spec struct {
 	Initial          StateRef      `json:"initial"`
 	Rounds           uint32        `json:"rounds"`          // rounds that must admit something
 	Steps            uint32        `json:"steps"`           // optimizer steps of a unit
+	UnitTokens       uint64        `json:"unit_tokens"`     // tokens or records that a unit learns from
 	MaxUnits         uint32        `json:"max_units"`       // units of one round
 	MinProviders     uint32        `json:"min_providers"`   // active providers needed before the first round
 	MinVerifiers     uint32        `json:"min_verifiers"`   // active verifiers needed before the first round
@@ -29,7 +30,6 @@ type Spec struct {
 	ProviderBond     money.Amount  `json:"provider_bond"`
 	VerifierBond     money.Amount  `json:"verifier_bond"`
 	Audit            AuditPolicy   `json:"audit"`
-	Jury             JuryPolicy    `json:"jury"`
 	Windows          Windows       `json:"windows"`
 	Parents          []Parent      `json:"parents,omitempty"` // models that this one is made from
 }
@@ -70,21 +70,16 @@ func (p AuditPolicy) Rate(clean uint32) uint32 {
 	return max(uint32(rate), p.FloorPPM)
 }
 
-// JuryPolicy says who judges a disputed unit. Rule: spec/work.md §8.
-type JuryPolicy struct {
-	Size uint32 `json:"size"` // jurors drawn at most
-	Min  uint32 `json:"min"`  // with fewer jurors nobody is slashed and the unit is void
-}
-
-// Quorum is the number of equal votes among n drawn jurors, or n present verifiers, that decides.
+// Quorum is the number of equal votes among n present verifiers that decides.
 func Quorum(n int) int { return 2*n/3 + 1 }
 
 // Windows are the longest waits, in blocks.
 type Windows struct {
 	Compute     uint32 `json:"compute"`      // also of a reassigned unit, from its reassignment
 	Reveal      uint32 `json:"reveal"`       //
-	AuditCommit uint32 `json:"audit_commit"` // also of the jury's seals
-	AuditReveal uint32 `json:"audit_reveal"` // also of the jury's openings
+	AuditCommit uint32 `json:"audit_commit"` //
+	AuditReveal uint32 `json:"audit_reveal"` //
+	Dispute     uint32 `json:"dispute"`      // for an auditor that found another result to open its dispute
 	Aggregate   uint32 `json:"aggregate"`    //
 	Wait        uint32 `json:"wait"`         // for members, before the run is stopped
 }
@@ -99,11 +94,10 @@ type StateRef struct {
 // DefaultSpec holds the numbers of spec/work.md §1 that most runs keep. The rest of the fields is empty.
 func DefaultSpec() Spec {
 	return Spec{
-		MaxUnits: 64, MinProviders: 1, MinVerifiers: 1, LeastVerifiers: 1,
+		UnitTokens: 1, MaxUnits: 64, MinProviders: 1, MinVerifiers: 1, LeastVerifiers: 1,
 		Split:   Split{Provider: 8500, Verifiers: 1000, Burn: 500},
 		Audit:   AuditPolicy{NewcomerUnits: 3, CleanDivisor: 20, FloorPPM: 30_000},
-		Jury:    JuryPolicy{Size: 5, Min: 2},
-		Windows: Windows{Compute: 60, Reveal: 20, AuditCommit: 60, AuditReveal: 20, Aggregate: 40, Wait: 1200},
+		Windows: Windows{Compute: 60, Reveal: 20, AuditCommit: 60, AuditReveal: 20, Dispute: 20, Aggregate: 40, Wait: 1200},
 	}
 }
 
@@ -158,18 +152,20 @@ func (s Spec) Check() error {
 		{"audit.newcomer_units", s.Audit.NewcomerUnits, 0, 1000},
 		{"audit.clean_divisor", s.Audit.CleanDivisor, 1, 1_000_000},
 		{"audit.floor_ppm", s.Audit.FloorPPM, 1, PPM},
-		{"jury.size", s.Jury.Size, 1, MaxVerifiers},
-		{"jury.min", s.Jury.Min, 1, s.Jury.Size},
 		{"windows.compute", s.Windows.Compute, 1, MaxWindow},
 		{"windows.reveal", s.Windows.Reveal, 1, MaxWindow},
 		{"windows.audit_commit", s.Windows.AuditCommit, 1, MaxWindow},
 		{"windows.audit_reveal", s.Windows.AuditReveal, 1, MaxWindow},
+		{"windows.dispute", s.Windows.Dispute, 1, MaxWindow},
 		{"windows.aggregate", s.Windows.Aggregate, 1, MaxWindow},
 		{"windows.wait", s.Windows.Wait, 1, MaxWindow},
 	} {
 		if n.value < n.lo || n.value > n.hi {
 			return fmt.Errorf("%w: %s is %d, allowed are %d to %d", protocol.ErrInvalid, n.name, n.value, n.lo, n.hi)
 		}
+	}
+	if s.UnitTokens < 1 || s.UnitTokens > MaxTokens {
+		return fmt.Errorf("%w: unit_tokens is %d, allowed are 1 to %d", protocol.ErrInvalid, s.UnitTokens, uint64(MaxTokens))
 	}
 	if sum := s.Split.Provider + s.Split.Verifiers + s.Split.Burn; sum != parts {
 		return fmt.Errorf("%w: split sums to %d, not %d", protocol.ErrInvalid, sum, parts)

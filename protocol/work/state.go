@@ -34,7 +34,7 @@ type Role string
 // The roles.
 const (
 	Provider Role = "provider" // computes units
-	Verifier Role = "verifier" // recomputes, judges, aggregates
+	Verifier Role = "verifier" // recomputes, disputes, aggregates
 )
 
 // Status is where a member stands.
@@ -69,7 +69,7 @@ type Round struct {
 	Number     uint32          `json:"number"`
 	Opened     protocol.Height `json:"opened"`
 	Beacon     protocol.Hash   `json:"beacon"` // of the assignment
-	Draw       protocol.Hash   `json:"draw"`   // of audits and juries: known once the reveals are in
+	Draw       protocol.Hash   `json:"draw"`   // of audits: known once the reveals are in
 	Pass       uint32          `json:"pass"`   // audit pass, from 1; 0 before
 	Votes      uint32          `json:"votes"`  // how often the verifiers were asked for the aggregate
 	Resume     Phase           `json:"resume"` // what a pause interrupted; empty otherwise
@@ -77,7 +77,6 @@ type Round struct {
 	Seats      []Seat          `json:"seats"` // the verifiers of this round
 	Reassigned []Reassignment  `json:"reassigned"`
 	Slashes    []Slash         `json:"slashes"`
-	Games      []uint32        `json:"games,omitempty"` // the unit of each open dispute
 }
 
 // UnitStatus is where a unit stands; when the round closes it is the unit's verdict.
@@ -88,10 +87,10 @@ const (
 	Assigned    UnitStatus = "assigned"
 	Committed   UnitStatus = "committed"
 	Revealed    UnitStatus = "revealed"    // as a verdict: admitted without an audit
-	Verified    UnitStatus = "verified"    // an auditor or a jury found the same result
-	Disputed    UnitStatus = "disputed"    // an auditor found another result: the jury decides
+	Verified    UnitStatus = "verified"    // an auditor found the same result
+	Disputed    UnitStatus = "disputed"    // an auditor found another result, and must dispute it
 	Missed      UnitStatus = "missed"      // never sealed, or never opened
-	Wrong       UnitStatus = "wrong"       // a jury agreed on another result; the worker was slashed
+	Wrong       UnitStatus = "wrong"       // refuted in a dispute; the worker was slashed
 	Void        UnitStatus = "void"        // could not be judged; nobody is to blame
 	Unavailable UnitStatus = "unavailable" // at most half of the verifiers could fetch the payload
 	Rejected    UnitStatus = "rejected"    // left out of the aggregate by its rule
@@ -110,14 +109,14 @@ type Unit struct {
 	Audited bool             `json:"audited"` // drawn for an audit
 	Auditor protocol.Account `json:"auditor"`
 	Finding *Finding         `json:"finding,omitempty"` // the auditor's
-	Jurors  []Juror          `json:"jurors"`
+	Games   uint32           `json:"games"`             // disputes that are open over it
+	Backed  bool             `json:"backed"`            // its auditor has opened one of them
 }
 
 // Result is what a worker claims to have computed. It is final when revealed.
 type Result struct {
 	Payload PayloadRef    `json:"payload"`
-	Trace   protocol.Hash `json:"trace"`  // trace root: 17 state roots and the payload root
-	Tokens  uint64        `json:"tokens"` // tokens or records consumed: the weight in the aggregate
+	Trace   protocol.Hash `json:"trace"` // trace root: 17 state roots and the payload root
 }
 
 // PayloadRef names the bytes of a payload.
@@ -134,12 +133,6 @@ type Finding struct {
 	Detail string        `json:"detail"` // the verifier's remark: where it differs
 }
 
-// Juror is a verifier drawn to judge a unit.
-type Juror struct {
-	Account protocol.Account `json:"account"`
-	Finding *Finding         `json:"finding,omitempty"`
-}
-
 // Seat is a verifier's place in the open round.
 type Seat struct {
 	Account   protocol.Account `json:"account"`
@@ -147,8 +140,6 @@ type Seat struct {
 	Seal      protocol.Hash    `json:"seal"`      // of its report in this pass; zero if none
 	Reported  uint32           `json:"reported"`  // the last pass in which it opened a report; 0 if none
 	Available []bool           `json:"available"` // by unit index, from its last report
-	JurySeal  protocol.Hash    `json:"jury_seal"` // zero if none
-	JuryDone  bool             `json:"jury_done"` // opened
 	Vote      *Vote            `json:"vote,omitempty"`
 	Duties    uint32           `json:"duties"` // done in this round and to be paid
 }
@@ -272,10 +263,6 @@ func (s *State) Clone() *State {
 		for i := range r.Units {
 			u := &r.Units[i]
 			u.Finding = u.Finding.clone()
-			u.Jurors = slices.Clone(u.Jurors)
-			for j := range u.Jurors {
-				u.Jurors[j].Finding = u.Jurors[j].Finding.clone()
-			}
 		}
 		r.Seats = slices.Clone(r.Seats)
 		for i := range r.Seats {
@@ -287,7 +274,6 @@ func (s *State) Clone() *State {
 		}
 		r.Reassigned = slices.Clone(r.Reassigned)
 		r.Slashes = slices.Clone(r.Slashes)
-		r.Games = slices.Clone(r.Games)
 		c.Round = &r
 	}
 	return &c

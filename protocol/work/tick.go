@@ -31,7 +31,9 @@ func (s *State) complete() bool {
 	case PhasePaused:
 		return s.Round.present()+len(s.returned()) >= int(s.Spec.LeastVerifiers)
 	case PhaseDispute:
-		return len(s.Round.Games) == 0
+		return !s.anyUnproven()
+	case PhasePlay:
+		return s.Round.Games() == 0
 	case PhaseAggregate:
 		return s.decided() != nil || len(s.awaited()) == 0
 	default:
@@ -56,12 +58,10 @@ func (t *turn) step() bool {
 		t.endAuditCommit()
 	case PhaseAuditReveal:
 		t.endAuditReveal()
-	case PhaseJuryCommit:
-		t.endJuryCommit()
-	case PhaseJuryReveal:
-		t.endJuryReveal()
 	case PhaseDispute:
-		t.endGames()
+		t.endDispute()
+	case PhasePlay:
+		t.endPlay()
 	case PhaseAggregate:
 		t.endAggregate()
 	case PhasePaused:
@@ -136,6 +136,10 @@ func (s *State) returned() []protocol.Account {
 }
 
 func (t *turn) endPause() {
+	if !t.complete() && t.Round.Games() > 0 { // whoever plays them is still there
+		t.enter(PhasePaused, t.Spec.Windows.Dispute)
+		return
+	}
 	if !t.complete() {
 		t.abandon("too few verifiers came back")
 		t.end(PhaseStopped)

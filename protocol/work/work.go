@@ -50,9 +50,8 @@ const (
 	PhaseReveal      Phase = "reveal"       // workers open their seals
 	PhaseAuditCommit Phase = "audit-commit" // verifiers recompute the drawn units and seal their reports
 	PhaseAuditReveal Phase = "audit-reveal" // verifiers open their reports
-	PhaseJuryCommit  Phase = "jury-commit"  // jurors recompute the disputed units and seal what they found
-	PhaseJuryReveal  Phase = "jury-reveal"  // jurors open
-	PhaseDispute     Phase = "dispute"      // disputes over units of the round are open
+	PhaseDispute     Phase = "dispute"      // auditors that found another result open their disputes
+	PhasePlay        Phase = "play"         // disputes over units of the round are played
 	PhaseAggregate   Phase = "aggregate"    // verifiers name the next model
 	PhasePaused      Phase = "paused"       // a round is open, but too few verifiers are left to decide
 	PhaseFinished    Phase = "finished"     // all rounds are done

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/ledgertest"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -16,6 +17,11 @@ import (
 	"github.com/mutirao/mutirao/verify/merkle"
 	"github.com/mutirao/mutirao/verify/trace"
 )
+
+// disputeFund is what a verifier has beyond its bond.
+var disputeFund = money.MUT(10_000)
+
+func init() { ledgertest.DisputeParams.Clock = 3 }
 
 // world is a ledger with one run and members that act on it. What they compute is a hash of the unit's shard: as good as
 // training for the rules, which see nothing but hashes.
@@ -50,13 +56,14 @@ func testSpec() work.Spec {
 	s.Price.PerUnit = money.MUT(10)
 	s.ProviderBond, s.VerifierBond = money.MUT(50), money.MUT(50)
 	s.Audit.NewcomerUnits = 1000
-	s.Windows = work.Windows{Compute: 3, Reveal: 2, AuditCommit: 3, AuditReveal: 2, Aggregate: 2, Wait: 20}
+	s.Windows = work.Windows{Compute: 3, Reveal: 2, AuditCommit: 3, AuditReveal: 2, Dispute: 2, Aggregate: 2, Wait: 20}
 	return s
 }
 
 // newWorld funds an author, registers a dataset and creates the run.
 func newWorld(spec work.Spec) (*world, error) {
 	w := &world{ledger: ledgertest.New(), author: account("author")}
+	w.ledger.Judge(func(*work.State, work.Unit) dispute.Referee { return ledgertest.Referee(nil) })
 	w.ledger.Mint(w.author, spec.Budget())
 	data := registry.RegisterDataset{Root: hash("root"), Blob: hash("blob"), Schema: hash("schema"), Records: 569, RecordSize: 124, Name: "d", Licence: "CC-BY-4.0"}
 	if err := w.ledger.Submit(w.author, data); err != nil {
@@ -76,9 +83,12 @@ func (w *world) state() *work.State {
 	return s
 }
 
-// join gives an account its bond and makes it a member.
+// join gives an account its bond, a verifier also what its first dispute takes, and makes it a member.
 func (w *world) join(who string, role work.Role) error {
 	w.ledger.Mint(account(who), w.state().Spec.Bond(role))
+	if role == work.Verifier {
+		w.ledger.Mint(account(who), disputeFund)
+	}
 	return w.ledger.Submit(account(who), work.Join{Run: w.run, Role: role, Peer: "/peer/" + who})
 }
 
@@ -88,9 +98,10 @@ type strategy string
 const (
 	honest     strategy = "honest"
 	liar       strategy = "liar"       // computes something else, consistently
-	boaster    strategy = "boaster"    // the right payload and trace, but twice the tokens
 	copier     strategy = "copier"     // seals what another sealed and tries to open it as its own
-	contrarian strategy = "contrarian" // as a verifier disagrees with everybody
+	contrarian strategy = "contrarian" // as a verifier disagrees with everybody and disputes what it cannot refute
+	shy        strategy = "shy"        // as a verifier disagrees with everybody and disputes nothing
+	accomplice strategy = "accomplice" // as a verifier that knows the liars' points: it agrees with everybody
 	echo       strategy = "echo"       // as a verifier agrees with whatever was revealed, without the points
 	stray      strategy = "stray"      // as a verifier votes for another aggregate
 	mute       strategy = "mute"       // seals, but never opens
@@ -99,7 +110,7 @@ const (
 
 // opening is what an execution of a unit finds, wrong if twist is not empty.
 func opening(u work.Unit, twist string) work.Opening {
-	o := work.Opening{Unit: u.Index, Payload: hash("payload", u.Shard.String(), twist), Tokens: 100}
+	o := work.Opening{Unit: u.Index, Payload: hash("payload", u.Shard.String(), twist)}
 	for i := range o.Points {
 		o.Points[i] = hash("point", u.Shard.String(), fmt.Sprint(i), twist)
 	}
@@ -109,7 +120,7 @@ func opening(u work.Unit, twist string) work.Opening {
 func result(o work.Opening) work.Result {
 	return work.Result{
 		Payload: work.PayloadRef{Root: o.Payload, Blob: hash("address", o.Payload.String()), Size: 64},
-		Trace:   trace.TraceRoot([trace.Points]merkle.Hash(o.Points), o.Payload), Tokens: o.Tokens,
+		Trace:   trace.TraceRoot([trace.Points]merkle.Hash(o.Points), o.Payload),
 	}
 }
 
@@ -131,10 +142,6 @@ func claimed(s *work.State, u work.Unit, how strategy) (work.Result, protocol.Ha
 	switch how {
 	case liar:
 		return result(opening(u, "lie of "+name(u.Worker))), salt(u.Worker, u.Shard)
-	case boaster:
-		o := opening(u, "")
-		o.Tokens *= 2
-		return result(o), salt(u.Worker, u.Shard)
 	case copier:
 		for _, v := range s.Round.Units {
 			if v.Worker != u.Worker && !v.Salt.IsZero() {
@@ -186,14 +193,15 @@ func (w *world) message(who protocol.Account, how strategy, t work.Task) []proto
 			return nil
 		}
 		return []protocol.Msg{work.AuditReveal{Run: w.run, Round: r.Number, Pass: r.Pass, Report: w.report(who, how, t), Salt: salt(who, r.Draw)}}
-	case work.TaskJuryCommit:
-		seal := work.FindingsSeal(w.run, r.Number, who, w.openings(how, t), salt(who, r.Draw))
-		return []protocol.Msg{work.JuryCommit{Run: w.run, Round: r.Number, Seal: seal}}
-	case work.TaskJuryReveal:
-		if how == mute {
+	case work.TaskDispute:
+		if how == shy {
 			return nil
 		}
-		return []protocol.Msg{work.JuryReveal{Run: w.run, Round: r.Number, Openings: w.openings(how, t), Salt: salt(who, r.Draw)}}
+		var list []protocol.Msg
+		for _, i := range t.Units {
+			list = append(list, dispute.Open{Run: w.run, Round: r.Number, Unit: i, Nonce: uint64(r.Pass)})
+		}
+		return list
 	case work.TaskAggregate:
 		v := next(s)
 		if how == stray {
@@ -221,11 +229,15 @@ func (w *world) openings(how strategy, t work.Task) []work.Opening {
 		u := w.state().Round.Units[i]
 		o := opening(u, "")
 		switch how {
-		case contrarian:
+		case contrarian, shy:
 			o = opening(u, "contrary")
+		case accomplice:
+			if lie := opening(u, "lie of "+name(u.Worker)); lie.Agrees(u.Result) {
+				o = lie
+			}
 		case echo:
 			o = opening(u, "echo")
-			o.Payload, o.Tokens = u.Result.Payload.Root, u.Result.Tokens
+			o.Payload = u.Result.Payload.Root
 		}
 		if !o.Agrees(u.Result) {
 			o.Detail = "differs"
@@ -242,6 +254,26 @@ func (w *world) act(who string, how strategy) error {
 			if err := w.ledger.Submit(account(who), m); err != nil {
 				return err
 			}
+		}
+	}
+	return w.play(account(who))
+}
+
+// play makes the first move of a defender whose points lead to its trace, which is all that can be shown in a world of hashes: who lies
+// has none, and no challenger has anything to point at. So silence decides, as it must: against who lies.
+func (w *world) play(who protocol.Account) error {
+	for _, d := range w.ledger.Disputes(w.run) {
+		if d.Ended || d.Player() != who || d.Turn > 0 {
+			continue
+		}
+		o := opening(work.Unit{Index: d.Claim.Unit, Shard: d.Claim.Shard}, "")
+		m := dispute.Move{Dispute: d.ID, Side: dispute.Defender}
+		for _, p := range o.Points {
+			m.Answer = append(m.Answer, p[:]...)
+		}
+		err := w.ledger.Submit(who, dispute.Play{Move: m, Signature: ledgertest.Signature(who, m.Digest())})
+		if err != nil && !errors.Is(err, protocol.ErrInvalid) && !errors.Is(err, protocol.ErrPhase) {
+			return err
 		}
 	}
 	return nil

@@ -13,15 +13,20 @@ type credulous struct{ bisect.Source }
 
 func (credulous) Signed(protocol.Account, protocol.Hash, []byte) bool { return true }
 
-// quarrel opens a dispute over some unit of the open round, lets people back it, and decides it at random.
+// quarrel has somebody dispute some unit of the open round.
 func (p *performance) quarrel() {
 	s := p.state()
 	if s.Round == nil || len(s.Round.Units) == 0 {
 		return
 	}
+	p.dispute(p.person(), p.random.Uint32N(uint32(len(s.Round.Units))))
+}
+
+// dispute opens a dispute over a unit of the open round, lets people back it, and decides it at random.
+func (p *performance) dispute(opener protocol.Account, unit uint32) {
 	p.nonce++
-	open := dispute.Open{Run: p.id, Round: s.Round.Number, Unit: p.random.Uint32N(uint32(len(s.Round.Units))), Nonce: p.nonce}
-	if p.submit(p.person(), open) != nil {
+	open := dispute.Open{Run: p.id, Round: p.state().Round.Number, Unit: unit, Nonce: p.nonce}
+	if p.submit(opener, open) != nil {
 		return // too early, too late, or one's own claim
 	}
 	var id protocol.Hash

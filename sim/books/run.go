@@ -90,10 +90,11 @@ func (p *performance) message(who protocol.Account, t work.Task) protocol.Msg {
 		return work.AuditCommit{Run: p.id, Round: r.Number, Pass: t.Pass, Seal: work.ReportSeal(p.id, r.Number, t.Pass, who, report(s, how, t), salt)}
 	case work.TaskAuditReveal:
 		return work.AuditReveal{Run: p.id, Round: r.Number, Pass: t.Pass, Report: report(s, how, t), Salt: salt}
-	case work.TaskJuryCommit:
-		return work.JuryCommit{Run: p.id, Round: r.Number, Seal: work.FindingsSeal(p.id, r.Number, who, openings(s, how, t), salt)}
-	case work.TaskJuryReveal:
-		return work.JuryReveal{Run: p.id, Round: r.Number, Openings: openings(s, how, t), Salt: salt}
+	case work.TaskDispute: // at once to its end; some auditors forget
+		if p.chance(70) {
+			p.dispute(who, t.Units[0])
+		}
+		return nil
 	case work.TaskAggregate:
 		next := work.StateRef{Model: hash("m", p.id, r.Number), Outer: hash("o", p.id, r.Number), Blob: hash("b", p.id, r.Number)}
 		return work.Aggregate{Run: p.id, Round: r.Number, Next: next}
@@ -107,7 +108,7 @@ func opening(u work.Unit, how string) work.Opening {
 	if how == "liar" || how == "contrarian" {
 		twist = how
 	}
-	o := work.Opening{Unit: u.Index, Payload: hash("payload", u.Shard, twist), Tokens: 100}
+	o := work.Opening{Unit: u.Index, Payload: hash("payload", u.Shard, twist)}
 	for i := range o.Points {
 		o.Points[i] = hash("point", u.Shard, i, twist)
 	}
@@ -118,7 +119,7 @@ func result(u work.Unit, how string) work.Result {
 	o := opening(u, how)
 	return work.Result{
 		Payload: work.PayloadRef{Root: o.Payload, Blob: hash("address", o.Payload), Size: 64},
-		Trace:   trace.TraceRoot([trace.Points]merkle.Hash(o.Points), o.Payload), Tokens: o.Tokens,
+		Trace:   trace.TraceRoot([trace.Points]merkle.Hash(o.Points), o.Payload),
 	}
 }
 

@@ -28,6 +28,9 @@ const PPM = work.PPM
 // price is that of a unit, times n.
 func price(n int) money.Amount { return money.MUT(uint64(n)) }
 
+// disputeFund is what a verifier has for the bonds of its disputes, in prices.
+const disputeFund = 1_000
+
 // purse is what a stranger has to begin with, in prices.
 const purse = 1_000_000
 
@@ -40,7 +43,6 @@ type Config struct {
 	Watch     uint32 // share of all opened units, in parts per million, that a stranger executes and disputes if they are false
 	Grief     uint32 // share of all opened units that another stranger disputes though they are true
 	CostPPM   uint64 // what executing a unit costs, of its price
-	Disputes  bool   // who finds a false unit disputes it; otherwise the jury judges
 }
 
 // Terms are the defaults of package work with bonds of 50 unit prices.
@@ -138,6 +140,9 @@ func (n *Network) join(p *player) error {
 	p.account = account(n.Seed, p.kind, p.index<<16|p.lives)
 	p.lives++
 	bond := n.Terms.Bond(p.role)
+	if p.role == work.Verifier {
+		bond = bond.Plus(price(disputeFund))
+	}
 	p.minted += number(bond)
 	n.ledger.Mint(p.account, bond)
 	p.accounts = append(p.accounts, p.account)
@@ -211,7 +216,7 @@ func (n *Network) flip(ppm uint32) bool { return ppm > 0 && n.random.Uint32N(PPM
 
 // execution stands for the execution of a unit: true, or what a league of liars agrees to call it.
 func execution(shard protocol.Hash, honest bool) work.Opening {
-	o := work.Opening{Payload: merkle.Digest("economics/payload", shard[:], []byte{bit(honest)}), Tokens: 1}
+	o := work.Opening{Payload: merkle.Digest("economics/payload", shard[:], []byte{bit(honest)})}
 	for i := range o.Points {
 		o.Points[i] = merkle.Digest("economics/point", shard[:], []byte{bit(honest), byte(i)})
 	}

@@ -64,7 +64,7 @@ func Deterrence(s Scale, bonds []int, corrupt int) (*Table, error) {
 	for _, bond := range bonds {
 		gain, lies := int64(0), uint64(0)
 		for seed := range s.Seeds {
-			c := Config{Seed: uint64(seed), Terms: Floor(100, 30_000), CostPPM: Cost, Disputes: true,
+			c := Config{Seed: uint64(seed), Terms: Floor(100, 30_000), CostPPM: Cost,
 				Providers: crowd(32, 30, Provider{League: true, LiePPM: PPM, Sleep: 33}), Verifiers: crowd(verifiers, corrupt, Verifier{League: true})}
 			c.Terms.ProviderBond = price(bond)
 			r, err := Play(c)
@@ -102,16 +102,14 @@ func attacks() []attack {
 func Collusion(s Scale) (*Table, error) {
 	const members, league = 35, 12
 	t := &Table{Name: "collusion", Title: "34 % of providers and of verifiers in league: false units paid",
-		Columns: []string{"the league lies", "who judges", "others execute", "seeds", "runs finished", "runs in which a false unit is paid", "false units paid", "false units not paid", "honest members slashed", "true units not paid"}}
+		Columns: []string{"the league lies", "others execute", "seeds", "runs finished", "runs in which a false unit is paid", "false units paid", "false units not paid", "honest members slashed", "true units not paid"}}
 	for _, a := range attacks() {
 		for _, how := range []struct {
-			name     string
-			disputes bool
-			watch    uint32
-		}{{"a jury", false, 0}, {"disputes", true, 0}, {"disputes", true, 100_000}, {"disputes", true, 500_000}, {"disputes", true, PPM}} {
+			watch uint32
+		}{{0}, {100_000}, {500_000}, {PPM}} {
 			var finished, bad, paid, caught, framed, voided int
 			for seed := range s.Seeds {
-				c := Config{Seed: uint64(seed), Terms: a.terms(), CostPPM: Cost, Disputes: how.disputes, Watch: how.watch,
+				c := Config{Seed: uint64(seed), Terms: a.terms(), CostPPM: Cost, Watch: how.watch,
 					Providers: crowd(members, league, a.league), Verifiers: crowd(members, league, Verifier{League: true})}
 				r, err := Play(c)
 				if err != nil {
@@ -125,7 +123,7 @@ func Collusion(s Scale) (*Table, error) {
 				}
 				paid, caught, framed, voided = paid+r.False, caught+r.Caught, framed+r.Framed, voided+r.Voided
 			}
-			t.row(a.name, how.name, fmt.Sprintf("%d %%", how.watch/10_000), s.Seeds, finished, bad, paid, caught, framed, voided)
+			t.row(a.name, fmt.Sprintf("%d %%", how.watch/10_000), s.Seeds, finished, bad, paid, caught, framed, voided)
 		}
 	}
 	return t, nil
@@ -144,7 +142,7 @@ func Vesting(s Scale) (*Table, error) {
 		lied := uint64(0)
 		var paid [len(Windows)]int
 		for seed := range s.Seeds {
-			r, err := Play(Config{Seed: uint64(seed), Terms: a.terms(), CostPPM: Cost, Disputes: true,
+			r, err := Play(Config{Seed: uint64(seed), Terms: a.terms(), CostPPM: Cost,
 				Providers: crowd(members, league, a.league), Verifiers: crowd(members, league, Verifier{League: true})})
 			if err != nil {
 				return nil, err
@@ -181,7 +179,7 @@ func Verifiers(s Scale) (*Table, error) {
 			var they, honest int64
 			framed := 0
 			for seed := range s.Seeds {
-				r, err := Play(Config{Seed: uint64(seed), Terms: rate.terms, CostPPM: Cost, Disputes: true, Providers: make([]Provider, 12), Verifiers: crowd(9, 2, v.kind)})
+				r, err := Play(Config{Seed: uint64(seed), Terms: rate.terms, CostPPM: Cost, Providers: make([]Provider, 12), Verifiers: crowd(9, 2, v.kind)})
 				if err != nil {
 					return nil, err
 				}
@@ -209,7 +207,7 @@ func Sybils(s Scale) (*Table, error) {
 		var gain, honest int64
 		names, paid := 0, 0
 		for seed := range s.Seeds {
-			c := Config{Seed: uint64(seed), Terms: Terms(40), CostPPM: Cost, Disputes: true,
+			c := Config{Seed: uint64(seed), Terms: Terms(40), CostPPM: Cost,
 				Providers: crowd(8, 1, Provider{LiePPM: PPM, Awake: PPM, Sybil: true}), Verifiers: make([]Verifier, 5)}
 			c.Terms.ProviderBond = price(bond)
 			r, err := Play(c)
@@ -232,7 +230,7 @@ func Griefers(s Scale) (*Table, error) {
 		var n, blocks, voided, finished int
 		var lost, gain int64
 		for seed := range s.Seeds {
-			c := Config{Seed: uint64(seed), Terms: Floor(30, 30_000), Grief: ppm, CostPPM: Cost, Disputes: true, Providers: make([]Provider, 8), Verifiers: make([]Verifier, 5)}
+			c := Config{Seed: uint64(seed), Terms: Floor(30, 30_000), Grief: ppm, CostPPM: Cost, Providers: make([]Provider, 8), Verifiers: make([]Verifier, 5)}
 			r, err := Play(c)
 			if err != nil {
 				return nil, err
@@ -269,7 +267,7 @@ func Grinders(s Scale) (*Table, error) {
 		for _, salts := range []uint32{0, 2, 8, 64} {
 			lied, paid := uint64(0), 0
 			for seed := range s.Seeds {
-				c := Config{Seed: uint64(seed), Terms: Floor(30, 500_000), CostPPM: Cost, Disputes: true,
+				c := Config{Seed: uint64(seed), Terms: Floor(30, 500_000), CostPPM: Cost,
 					Providers: crowd(workers, 1, Provider{LiePPM: PPM, Sleep: 1, Grind: salts, Sybil: true}), Verifiers: make([]Verifier, 4)}
 				r, err := Play(c)
 				if err != nil {

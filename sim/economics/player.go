@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -72,12 +73,8 @@ func (n *Network) do(p *player, s *work.State, m work.Member, task work.Task) []
 		return n.compute(p, s, m, task)
 	case work.TaskAuditCommit, work.TaskAuditReveal:
 		return n.audit(p, s, task)
-	case work.TaskJuryCommit, work.TaskJuryReveal:
-		salt, list := name("salt"), n.findings(p, s, task)
-		if task.Kind == work.TaskJuryReveal {
-			return []protocol.Msg{work.JuryReveal{Run: s.ID, Round: task.Round, Openings: list, Salt: salt}}
-		}
-		return []protocol.Msg{work.JuryCommit{Run: s.ID, Round: task.Round, Seal: work.FindingsSeal(s.ID, task.Round, p.account, list, salt)}}
+	case work.TaskDispute:
+		return p.accuse(s, task)
 	case work.TaskAggregate:
 		h := s.Current.Model
 		for _, i := range task.Units {
@@ -94,7 +91,7 @@ func (n *Network) compute(p *player, s *work.State, m work.Member, task work.Tas
 		u := &s.Round.Units[i]
 		lie := p.lie(n, m, u.Shard)
 		o := execution(u.Shard, !lie)
-		result := work.Result{Payload: work.PayloadRef{Root: o.Payload, Blob: name("b"), Size: 1}, Trace: o.TraceRoot(), Tokens: 1}
+		result := work.Result{Payload: work.PayloadRef{Root: o.Payload, Blob: name("b"), Size: 1}, Trace: o.TraceRoot()}
 		salt := salted(u.Shard, n.Seed, 0)
 		if lie {
 			salt = p.grind(n, s, *u, m)
@@ -146,6 +143,17 @@ func (p *player) lie(n *Network, m work.Member, shard protocol.Hash) bool {
 	return (uint32(h[0])<<24|uint32(h[1])<<16|uint32(h[2])<<8|uint32(h[3]))%PPM < p.provider.LiePPM
 }
 
+// accuse disputes what the player has called wrong; one that has executed nothing leaves it.
+func (p *player) accuse(s *work.State, task work.Task) (list []protocol.Msg) {
+	if p.verifier.Echo {
+		return nil
+	}
+	for _, i := range task.Units {
+		list = append(list, dispute.Open{Run: s.ID, Round: task.Round, Unit: i, Nonce: uint64(s.Round.Pass)})
+	}
+	return list
+}
+
 func (n *Network) audit(p *player, s *work.State, task work.Task) []protocol.Msg {
 	if p.verifier.Slack {
 		return nil
@@ -161,9 +169,9 @@ func (n *Network) audit(p *player, s *work.State, task work.Task) []protocol.Msg
 	return []protocol.Msg{work.AuditCommit{Run: s.ID, Round: task.Round, Pass: task.Pass, Seal: work.ReportSeal(s.ID, task.Round, task.Pass, p.account, r, salt)}}
 }
 
-// findings are a verifier's openings. An honest one that meets a false unit disputes it, where the rules have disputes.
+// findings are a verifier's openings.
 func (n *Network) findings(p *player, s *work.State, task work.Task) (list []work.Opening) {
-	first := task.Kind == work.TaskAuditCommit || task.Kind == work.TaskJuryCommit
+	first := task.Kind == work.TaskAuditCommit
 	for _, i := range task.Units {
 		u := &s.Round.Units[i]
 		_, lied := n.false_[u.Result.Payload.Root]
@@ -177,9 +185,6 @@ func (n *Network) findings(p *player, s *work.State, task work.Task) (list []wor
 		if first && !p.verifier.Echo && !(p.verifier.League && lied) {
 			p.executed++
 			n.executed++
-		}
-		if first && n.Disputes && lied && !p.verifier.Echo && !p.verifier.League {
-			n.open(n.watcher, s, u)
 		}
 		o.Unit = i
 		list = append(list, o)

@@ -1,7 +1,6 @@
 // Package replay compares two executions of one unit of work: the one that a worker claims and the one that a verifier has
-// done itself. It collects the 17 points of an execution, decides whether a claim is confirmed, and says where two
-// executions part: the first point, the first payload element, the first element of a state. It executes nothing and knows no
-// payload format; it imports verify/trace and verify/merkle only. Source: spec/verify.md §6.
+// done itself. It collects the 17 points of an execution, decides whether a claim is confirmed, and says in words where the
+// payloads differ. Which operation is wrong is for package bisect to find. It executes nothing and knows no payload format; it imports verify/trace and verify/merkle only. Source: spec/verify.md §6.
 package replay
 
 import (
@@ -88,38 +87,4 @@ func (r *Recorder) Finish(payload []byte) (Execution, error) {
 	e := r.execution
 	e.Payload = trace.PayloadRoot(payload)
 	return e, nil
-}
-
-// NoPoint stands in Difference.Point for executions whose points are all equal.
-const NoPoint = -1
-
-// Difference says how two executions differ.
-type Difference struct {
-	Point   int  // the first differing point, or NoPoint
-	Payload bool // the payloads differ
-}
-
-// String names the first difference in words.
-func (d Difference) String() string {
-	switch {
-	case d.Point == 0:
-		return "the states differ from the start"
-	case d.Point > 0:
-		return fmt.Sprintf("the states part between points %d and %d of %d", d.Point-1, d.Point, trace.Points-1)
-	case d.Payload:
-		return "the states are equal, the payloads differ"
-	}
-	return "equal"
-}
-
-// Compare returns the first difference of two executions, and whether they are equal.
-func Compare(a, b Execution) (d Difference, equal bool) {
-	d = Difference{Point: NoPoint, Payload: a.Payload != b.Payload}
-	for i := range a.Points {
-		if a.Points[i] != b.Points[i] {
-			d.Point = i
-			break
-		}
-	}
-	return d, d.Point == NoPoint && !d.Payload
 }

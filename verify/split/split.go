@@ -61,6 +61,26 @@ func Of(c *graph.Call, output, element int) (Split, error) {
 	return Split{Ops: s.ops, Words: p.words, run: s.run}, nil
 }
 
+// Check reports the first node of a graph whose outputs have no split, so that a lie in them could not be brought before a referee. The
+// error wraps ErrSplit if that is the reason.
+func Check(g *graph.Graph) error {
+	calls, err := graph.Calls(g)
+	if err != nil {
+		return err
+	}
+	for i, call := range calls {
+		for output, v := range call.Out {
+			if v.Len() == 0 {
+				continue
+			}
+			if _, err := Of(&calls[i], output, v.Len()-1); err != nil {
+				return fmt.Errorf("node %q: %w", call.Node.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
 // Operators lists the operators that have a split, in no order.
 func Operators() []string {
 	var names []string

@@ -198,3 +198,20 @@ func TestOf(t *testing.T) {
 		t.Errorf("no accumulator: %v", err)
 	}
 }
+
+// TestCheckFindsWhatHasNoSplit: a recurrent layer whose hidden values do not fit an accumulator is refused, a smaller one is not.
+func TestCheckFindsWhatHasNoSplit(t *testing.T) {
+	for hidden, ok := range map[int]bool{64: true, 1400: false} {
+		b := graph.NewBuilder("layer")
+		x := b.Input("x", tensor.Float32, 1, 1, 3)
+		w, r := b.Input("w", tensor.Float32, 1, 4*hidden, 3), b.Input("r", tensor.Float32, 1, 4*hidden, hidden)
+		b.Output("y", b.OpN("LSTM", 3, graph.Attrs{"hidden_size": hidden}, x, w, r)[0])
+		g, err := b.Graph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Check(g); (err == nil) != ok || err != nil && !errors.Is(err, ErrSplit) {
+			t.Errorf("%d hidden values: %v", hidden, err)
+		}
+	}
+}

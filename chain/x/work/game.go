@@ -9,8 +9,8 @@ import (
 )
 
 // OpenGame hosts work.OpenGame: a dispute over a unit of a run that has been read in this state is open.
-func (k *Keeper) OpenGame(ctx sdk.Context, run *work.State, round, unit uint32, _ protocol.Account) error {
-	next, err := work.OpenGame(run, round, unit)
+func (k *Keeper) OpenGame(ctx sdk.Context, run *work.State, round, unit uint32, opener protocol.Account) error {
+	next, err := work.OpenGame(run, round, unit, opener)
 	if err != nil {
 		return err
 	}
@@ -22,13 +22,13 @@ func (k *Keeper) OpenGame(ctx sdk.Context, run *work.State, round, unit uint32, 
 }
 
 // CloseGame hosts work.CloseGame: a dispute over a unit has ended. The run ticks at the end of this block.
-func (k *Keeper) CloseGame(ctx sdk.Context, id protocol.Hash, round, unit uint32, _ protocol.Account, c *work.Conviction, charge escrow.Charge) error {
+func (k *Keeper) CloseGame(ctx sdk.Context, id protocol.Hash, round, unit uint32, opener protocol.Account, c *work.Conviction, charge escrow.Charge) error {
 	state, err := k.Run(ctx, id, charge)
 	if err != nil {
 		return err
 	}
 	env := escrow.Env(ctx)
-	next, effects := work.CloseGame(state, round, unit, c, env)
+	next, effects := work.CloseGame(state, round, unit, opener, c, env)
 	if next == state {
 		return nil
 	}

@@ -1,0 +1,116 @@
+package work_test
+
+import (
+	"testing"
+
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/work"
+)
+
+// audited brings a round with one liar to the end of its audits, with verifiers that behave in one way.
+func audited(t *testing.T, how strategy) (*world, uint32) {
+	t.Helper()
+	w, all := start(t, testSpec(), four, verifiers)
+	for w.state().Phase != work.PhaseAuditReveal {
+		for _, m := range all {
+			h := honest
+			if m == "p2" {
+				h = liar
+			} else if m[0] == 'v' {
+				h = how
+			}
+			if err := w.act(m, h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.ledger.Advance()
+	}
+	for _, m := range verifiers {
+		if err := w.act(m, how); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, u := range w.state().Round.Units {
+		if u.Worker == account("p2") {
+			return w, u.Index
+		}
+	}
+	t.Fatal("the liar has no unit")
+	return nil, 0
+}
+
+// convicted is a claim that somebody has brought down.
+func convicted(proven bool) *work.Conviction {
+	return &work.Conviction{Detail: "step 3, node MatMul_1", Proven: proven, Bounty: func(a money.Amount) []work.Payee {
+		return []work.Payee{{To: account("friend"), Amount: a}}
+	}}
+}
+
+// TestWhoConfirmsAProvenLieIsSlashed: an auditor that confirmed what a dispute proves wrong loses its bond; not so if the worker was just
+// silent, for then its claim may have been right.
+func TestWhoConfirmsAProvenLieIsSlashed(t *testing.T) {
+	for _, proven := range []bool{true, false} {
+		w, unit := audited(t, accomplice)
+		s := w.state()
+		if s.Round.Units[unit].Status != work.Verified {
+			t.Fatalf("the lie is %s", s.Round.Units[unit].Status)
+		}
+		auditor := s.Round.Units[unit].Auditor
+		s, err := work.OpenGame(s, 1, unit, account("friend"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := s.Claims()
+		s, effects := work.CloseGame(s, 1, unit, account("friend"), convicted(proven), protocol.Env{Height: 9})
+		m, _ := s.Member(auditor)
+		if (m.Status == work.Expelled) != proven || s.Round.Units[unit].Status != work.Wrong || s.Round.Units[unit].Games != 0 {
+			t.Errorf("proven %v: the auditor is %s, the unit %s", proven, m.Status, s.Round.Units[unit].Status)
+		}
+		var gone money.Amount
+		for _, e := range effects {
+			switch e := e.(type) {
+			case protocol.Pay:
+				gone = gone.Plus(e.Amount)
+			case protocol.Burn:
+				gone = gone.Plus(e.Amount)
+			}
+		}
+		if s.Claims().Plus(gone) != claims {
+			t.Errorf("proven %v: %s left the escrow, the run owes %s less", proven, gone.Coins(), claims.Minus(s.Claims()).Coins())
+		}
+		if again, effects := work.CloseGame(s, 1, unit, account("other"), convicted(proven), protocol.Env{Height: 9}); len(effects) != 0 || len(again.Round.Slashes) != len(s.Round.Slashes) {
+			t.Error("a claim is refuted twice")
+		}
+	}
+}
+
+// TestStrangersDoNotEndAnAudit: an auditor's finding needs its own dispute; a stranger's, lost on purpose, changes nothing.
+func TestStrangersDoNotEndAnAudit(t *testing.T) {
+	w, unit := audited(t, honest)
+	s := w.state()
+	if s.Round.Units[unit].Status != work.Disputed {
+		t.Fatalf("the lie is %s", s.Round.Units[unit].Status)
+	}
+	auditor := s.Round.Units[unit].Auditor
+	s, err := work.OpenGame(s, 1, unit, account("friend"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ = work.CloseGame(s, 1, unit, account("friend"), nil, protocol.Env{Height: 9})
+	if u := s.Round.Units[unit]; u.Status != work.Disputed || u.Games != 0 || u.Backed {
+		t.Errorf("after a stranger's dispute: %+v", u)
+	}
+	s, err = work.OpenGame(s, 1, unit, auditor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u := s.Round.Units[unit]; !u.Backed || len(s.Round.Unproven(auditor)) != 0 {
+		t.Errorf("after the auditor's: %+v", u)
+	}
+	s, _ = work.CloseGame(s, 1, unit, auditor, nil, protocol.Env{Height: 9})
+	m, _ := s.Member(auditor)
+	if u := s.Round.Units[unit]; u.Status != work.Revealed || u.Finding != nil || !u.Audited || m.Status != work.Away || m.Bond.IsZero() {
+		t.Errorf("after the auditor has lost: %+v, the auditor is %s", u, m.Status)
+	}
+}
