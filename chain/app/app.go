@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	abci "github.com/cometbft/cometbft/abci/types"
@@ -204,9 +205,7 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
 		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
-		WithStaticPrecompiles(map[common.Address]corevm.PrecompiledContract{
-			infer.Address: infer.New(a.Registry, a.Bank),
-		})
+		WithStaticPrecompiles(precompiles(infer.New(a.Registry, a.Bank)))
 	setGlobals()
 	return nil
 }
@@ -217,6 +216,13 @@ var open = []string{network.PoolAccount, network.TreasuryAccount}
 // moduleAccount is the address of a module account, whose key nobody has.
 func moduleAccount(name string) protocol.Account {
 	return protocol.Account(authtypes.NewModuleAddress(name))
+}
+
+// precompiles are Ethereum's own, which the EVM module leaves to the app, and ours.
+func precompiles(own *infer.Precompile) map[common.Address]corevm.PrecompiledContract {
+	list := maps.Clone(corevm.PrecompiledContractsPrague)
+	list[infer.Address] = own
+	return list
 }
 
 // blocked lists the module accounts but those that are open, and the precompile: nobody may send coins there directly.

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"math"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 
@@ -230,6 +232,29 @@ func TestPreviewEqualsEngine(t *testing.T) {
 	raw, err := s.ethCall(s.author, infer.Address, pack(t, precompile, "macs", [32]byte(m.ID)))
 	if err != nil || new(big.Int).SetBytes(raw).Uint64() != m.Callable.MACs {
 		t.Errorf("macs %x: %v", raw, err)
+	}
+}
+
+// TestEthereumsPrecompiles: signatures are recovered and hashes computed as everywhere.
+func TestEthereumsPrecompiles(t *testing.T) {
+	p := newPerson(t, 1)
+	c := newChain(t, p)
+	digest := crypto.Keccak256([]byte("message"))
+	signature, err := crypto.Sign(digest, p.eth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := common.LeftPadBytes([]byte{signature[64] + 27}, 32)
+	who := p.Account()
+	for address, want := range map[byte][]byte{1: common.LeftPadBytes(who[:], 32), 4: slices.Concat(digest, v, signature[:64])} {
+		got, err := c.ethCall(p, common.BytesToAddress([]byte{address}), slices.Concat(digest, v, signature[:64]))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("precompile %d: %x %v, want %x", address, got, err, want)
+		}
+	}
+	hash := sha256.Sum256(digest)
+	if got, err := c.ethCall(p, common.BytesToAddress([]byte{2}), digest); err != nil || !bytes.Equal(got, hash[:]) {
+		t.Errorf("sha256: %x %v", got, err)
 	}
 }
 

@@ -24,6 +24,7 @@ func (k *clock) tick(last time.Time) time.Time {
 	}
 	if !when.After(last) {
 		when = last.Add(time.Second)
+		k.set(when) // or a later increase would be less than was asked for
 	}
 	return when.UTC()
 }

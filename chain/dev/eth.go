@@ -3,6 +3,7 @@ package dev
 import (
 	"context"
 	"crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -18,6 +19,8 @@ import (
 	"github.com/cosmos/evm/rpc/backend"
 	rpctypes "github.com/cosmos/evm/rpc/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
+
+	"github.com/mutirao/mutirao/chain/fill"
 )
 
 // ethAPI is what a development chain does differently in the namespace eth: it has keys, it mines at once, and a receipt is
@@ -107,14 +110,7 @@ func (e *ethAPI) SendTransaction(ctx context.Context, args evmtypes.TransactionA
 			return common.Hash{}, err
 		}
 	}
-	if args.Gas == nil { // SetTxDefaults would estimate it in the state after the first block
-		gas, err := e.backend.EstimateGas(ctx, args, nil, nil)
-		if err != nil {
-			return common.Hash{}, err
-		}
-		args.Gas = &gas
-	}
-	if args, err = e.backend.SetTxDefaults(ctx, args); err != nil {
+	if args, err = fill.Transaction(ctx, e.backend, args); err != nil {
 		return common.Hash{}, err
 	}
 	if id := args.ChainID.ToInt(); id.Cmp(new(big.Int).SetUint64(e.chain.config.ChainID)) != 0 {
@@ -222,9 +218,21 @@ func (e *ethAPI) Sign(address common.Address, data hexutil.Bytes) (hexutil.Bytes
 	return e.signHash(address, accounts.TextHash(data))
 }
 
+// typedData is EIP-712 data as an object or, as some clients send it, as JSON in a string.
+type typedData struct{ apitypes.TypedData }
+
+// UnmarshalJSON reads either.
+func (d *typedData) UnmarshalJSON(text []byte) error {
+	var quoted string
+	if json.Unmarshal(text, &quoted) == nil {
+		text = []byte(quoted)
+	}
+	return json.Unmarshal(text, &d.TypedData)
+}
+
 // SignTypedData signs as EIP-712 says.
-func (e *ethAPI) SignTypedData(address common.Address, data apitypes.TypedData) (hexutil.Bytes, error) {
-	hash, _, err := apitypes.TypedDataAndHash(data)
+func (e *ethAPI) SignTypedData(address common.Address, data typedData) (hexutil.Bytes, error) {
+	hash, _, err := apitypes.TypedDataAndHash(data.TypedData)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +240,7 @@ func (e *ethAPI) SignTypedData(address common.Address, data apitypes.TypedData) 
 }
 
 // SignTypedData_v4 is SignTypedData under the name that clients use.
-func (e *ethAPI) SignTypedData_v4(address common.Address, data apitypes.TypedData) (hexutil.Bytes, error) {
+func (e *ethAPI) SignTypedData_v4(address common.Address, data typedData) (hexutil.Bytes, error) {
 	return e.SignTypedData(address, data)
 }
 
@@ -269,8 +277,8 @@ func (n *netAPI) PeerCount() hexutil.Uint { return 0 }
 
 type web3API struct{ version string }
 
-// ClientVersion names the program.
-func (w *web3API) ClientVersion() string { return "mutirao/" + w.version }
+// ClientVersion names the program. Hardhat's helpers work with what begins like this and refuse all else.
+func (w *web3API) ClientVersion() string { return "anvil-compatible mutirao/" + w.version }
 
 // Sha3 is keccak256.
 func (w *web3API) Sha3(data hexutil.Bytes) hexutil.Bytes { return crypto.Keccak256(data) }

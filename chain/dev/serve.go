@@ -22,6 +22,7 @@ import (
 	evmconfig "github.com/cosmos/evm/server/config"
 	evmflags "github.com/cosmos/evm/server/flags"
 
+	"github.com/mutirao/mutirao/chain/fill"
 	"github.com/mutirao/mutirao/chain/network"
 )
 
@@ -110,7 +111,7 @@ func (s *Server) register(version string) error {
 		namespace string
 		methods   any
 	}{
-		{"eth", eth.NewPublicAPI(ctx.Logger, b)}, {"eth", own}, {"eth", newFilters(own)}, {"personal", &personalAPI{own}},
+		{"eth", eth.NewPublicAPI(ctx.Logger, b)}, {"eth", &fill.API{Backend: b}}, {"eth", own}, {"eth", newFilters(own)}, {"personal", &personalAPI{own}},
 		{"debug", debug.NewAPI(ctx, b, false)}, {"net", &netAPI{c}}, {"web3", &web3API{version}},
 		{"evm", &evmAPI{control}}, {"anvil", control}, {"hardhat", control},
 	} {

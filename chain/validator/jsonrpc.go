@@ -19,6 +19,7 @@ import (
 	evmflags "github.com/cosmos/evm/server/flags"
 
 	"github.com/mutirao/mutirao/chain/app"
+	"github.com/mutirao/mutirao/chain/fill"
 	"github.com/mutirao/mutirao/chain/network"
 )
 
@@ -57,6 +58,9 @@ func serveJSONRPC(address string, a *app.App, local *rpclocal.Local, logger log.
 		if err := j.rpc.RegisterName(service.Namespace, service.Service); err != nil {
 			return nil, fmt.Errorf("JSON-RPC namespace %s: %w", service.Namespace, err)
 		}
+	}
+	if err := j.rpc.RegisterName(evmrpc.EthNamespace, &fill.API{Backend: b}); err != nil {
+		return nil, fmt.Errorf("JSON-RPC namespace %s: %w", evmrpc.EthNamespace, err)
 	}
 	var err error
 	j.http, err = serveHTTP("JSON-RPC", address, j.rpc, func(err error) { logger.Error("JSON-RPC stopped", "err", err) })

@@ -1,0 +1,41 @@
+// Package fill completes transactions for clients that leave fields out. It stands in for cosmos/evm's SetTxDefaults where
+// that estimates gas in the state after the first block, in which a contract of later is not there: a transaction that is
+// filled so, as viem's are, has too little gas.
+package fill
+
+import (
+	"context"
+
+	"github.com/cosmos/evm/rpc/backend"
+	rpctypes "github.com/cosmos/evm/rpc/types"
+	evmtypes "github.com/cosmos/evm/x/vm/types"
+)
+
+// Transaction sets nonce, gas, fees and chain id where args lack them.
+func Transaction(ctx context.Context, b *backend.Backend, args evmtypes.TransactionArgs) (evmtypes.TransactionArgs, error) {
+	if args.Gas == nil {
+		gas, err := b.EstimateGas(ctx, args, nil, nil)
+		if err != nil {
+			return args, err
+		}
+		args.Gas = &gas
+	}
+	return b.SetTxDefaults(ctx, args)
+}
+
+// API is eth_fillTransaction.
+type API struct{ Backend *backend.Backend }
+
+// FillTransaction returns the completed transaction, unsigned.
+func (a *API) FillTransaction(ctx context.Context, args evmtypes.TransactionArgs) (*rpctypes.SignTransactionResult, error) {
+	args, err := Transaction(ctx, a.Backend, args)
+	if err != nil {
+		return nil, err
+	}
+	tx := args.ToTransaction(2)
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	return &rpctypes.SignTransactionResult{Raw: raw, Tx: tx}, nil
+}
