@@ -31,12 +31,13 @@ var ErrRange = errors.New("value out of range")
 // MinExponent, with which no code exceeds the limit; so some code is above limit/2 unless e is
 // MinExponent. A block that rounds to zeros has exponent 0. len(dst) must be len(src).
 func quantiseBlock(dst []int8, src []float32, limit int) (e int, err error) {
-	largest := float32(0)
-	for i, x := range src {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return 0, fmt.Errorf("%w: element %d is %v", ErrRange, i, x)
+	largest := magnitude(src)
+	if !(largest <= math.MaxFloat32) {
+		for i, x := range src {
+			if !(x >= -math.MaxFloat32 && x <= math.MaxFloat32) {
+				return 0, fmt.Errorf("%w: element %d is %v", ErrRange, i, x)
+			}
 		}
-		largest = max(largest, float32(math.Abs(float64(x))))
 	}
 	if largest == 0 {
 		clear(dst)
@@ -45,16 +46,16 @@ func quantiseBlock(dst []int8, src []float32, limit int) (e int, err error) {
 	// largest = f·2^k with f in [1/2, 1): the code lies in [limit/2, limit] for one e next to k - bits of limit.
 	_, k := math.Frexp(float64(largest))
 	e = k
-	for e > MinExponent && code(largest, e-1) <= limit {
+	for e > MinExponent && code(largest, reciprocal(e-1)) <= limit {
 		e--
 	}
 	e = max(e, MinExponent)
 	if e > MaxExponent {
 		return 0, fmt.Errorf("%w: %v needs a scale of 2^%d", ErrRange, largest, e)
 	}
-	zero := true
+	zero, scale := true, reciprocal(e)
 	for i, x := range src {
-		c := code(x, e)
+		c := code(x, scale)
 		dst[i] = int8(c)
 		zero = zero && c == 0
 	}
@@ -64,16 +65,24 @@ func quantiseBlock(dst []int8, src []float32, limit int) (e int, err error) {
 	return e, nil
 }
 
-// code is x / 2^e to the nearest integer, ties to even. Both steps are exact in binary64 for any
-// binary32 x and e within int8, so no rounding comes before the one meant.
-func code(x float32, e int) int {
-	return int(math.RoundToEven(math.Ldexp(float64(x), -e)))
+// magnitude is the greatest magnitude of x; NaN or an infinity if there is one.
+func magnitude(x []float32) float32 {
+	largest := uint32(0)
+	for _, v := range x { // without their sign, bits are ordered as numbers are, NaN above all
+		largest = max(largest, math.Float32bits(v)&0x7fffffff)
+	}
+	return math.Float32frombits(largest)
 }
 
+// reciprocal is 2^-e in binary64, for e from -200 to 200.
+func reciprocal(e int) float64 { return math.Float64frombits(uint64(1023-e) << 52) }
+
+// code is x·scale to the nearest integer, ties to even, for the scale 2^-e. The product is exact in binary64 for any binary32 x and e within
+// int8, so no rounding comes before the one meant.
+func code(x float32, scale float64) int { return int(math.RoundToEven(float64(float64(x) * scale))) }
+
 // dequantise is code·2^e, exact.
-func dequantise(code int8, e int8) float32 {
-	return float32(math.Ldexp(float64(code), int(e)))
-}
+func dequantise(code int8, e int8) float32 { return float32(float32(code) * Scale(byte(e))) }
 
 // checkBlock tests that a block is the one encoding of its values: codes within limit, some code
 // above limit/2 unless the exponent is the smallest (a smaller exponent would hold the same values

@@ -65,8 +65,11 @@ func Dequantise(q []Tensor) []tensor.Named {
 	out := make([]tensor.Named, len(q))
 	for i, t := range q {
 		values := make([]float32, len(t.Codes))
-		for j := range values {
-			values[j] = t.Value(j)
+		for b, e := range t.Exponents {
+			scale, first := Scale(byte(e)), b*BlockSize
+			for j, c := range t.Codes[first:min(first+BlockSize, len(t.Codes))] {
+				values[first+j] = float32(float32(c) * scale)
+			}
 		}
 		out[i] = tensor.Named{Name: t.Name, Tensor: tensor.FromFloat32(values, t.Shape...)}
 	}

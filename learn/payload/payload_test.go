@@ -286,3 +286,40 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// TestScales compares codes and their values with math.Ldexp, all codes and exponents, and numbers of all sizes.
+func TestScales(t *testing.T) {
+	for e := -128; e < 128; e++ {
+		for c := -128; c < 128; c++ {
+			if got, want := dequantise(int8(c), int8(e)), float32(math.Ldexp(float64(c), e)); got != want || math.Signbit(float64(got)) != math.Signbit(float64(want)) {
+				t.Fatalf("%d with exponent %d: %v, want %v", c, e, got, want)
+			}
+		}
+	}
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 200000 {
+		x := math.Float32frombits(rng.Uint32())
+		if x != x || math.IsInf(float64(x), 0) {
+			continue
+		}
+		_, k := math.Frexp(float64(x))
+		e := max(k-rng.IntN(9), -101)
+		if got, want := code(x, reciprocal(e)), int(math.RoundToEven(math.Ldexp(float64(x), -e))); got != want {
+			t.Fatalf("%v with exponent %d: %d, want %d", x, e, got, want)
+		}
+	}
+	inf, nan := float32(math.Inf(-1)), float32(math.NaN())
+	for _, c := range []struct {
+		x    []float32
+		want float32
+	}{{nil, 0}, {[]float32{-3, 2}, 3}, {[]float32{1, inf}, -inf}, {[]float32{float32(math.Copysign(0, -1))}, 0}} {
+		if got := magnitude(c.x); got != c.want {
+			t.Errorf("%v: %v", c.x, got)
+		}
+	}
+	for _, bad := range []float32{inf, nan, -inf} {
+		if _, err := quantiseBlock(make([]int8, 3), []float32{1, bad, 2}, Int8); !errors.Is(err, ErrRange) || !strings.Contains(err.Error(), "element 1") {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}

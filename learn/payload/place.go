@@ -2,6 +2,7 @@ package payload
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/mutirao/mutirao/engine/tensor"
 )
@@ -87,8 +88,15 @@ func Find(layout []tensor.Named, index, element int) Element {
 	return Element{Exponent: at, Code: at + 1 + in/2, Upper: in%2 == 1}
 }
 
-// Scale is the scale of a block, from the byte of its exponent.
-func Scale(exponent byte) float32 { return dequantise(1, int8(exponent)) }
+// Scale is the scale 2^e of a block, exact, from the byte of its exponent.
+func Scale(exponent byte) float32 {
+	const bias, fraction = 127, 23
+	if e := int(int8(exponent)) + bias; e > 0 {
+		return math.Float32frombits(uint32(e) << fraction)
+	} else { // -127 and -128, which no canonical block has, are subnormal
+		return math.Float32frombits(1 << (fraction - 1 + e))
+	}
+}
 
 // In is the element's code, from its byte.
 func (e Element) In(b byte) int8 {
