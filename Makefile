@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model audit-economics generate contracts-test clean
+.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model audit-economics market-eval generate contracts-test clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ same-bits: ## the same hashes from AVX-512, AVX2, portable Go, GOAMD64=v3, and a
 
 exhaustive: ## every function of one number on all 2^32 inputs (FUNCTIONS=Exp,Log KERNEL=avx2); ten seconds to minutes each
 	MUTIRAO_KERNEL=$(KERNEL) $(GO) test ./engine/kernel -count=1 -timeout 0 -run '^TestExhaustive$$' -v -exhaustive $(or $(FUNCTIONS),all)
+
+market-eval: ## the auction beside other ways, into docs/market-evaluation.md, two minutes (SEED=1 TRACE=file.csv)
+	$(GO) test ./sim/market -run '^TestEvaluation$$' -count=1 -timeout 0 -v -write $(CURDIR)/docs -seed $(or $(SEED),1) -replay "$(if $(TRACE),$(abspath $(TRACE)))"
+	cd tools/plots && $(GO) run . $(CURDIR)/docs/market
 
 generate: ## assembly, protobuf code, contracts
 	$(GO) generate ./engine/...
