@@ -51,7 +51,7 @@ share of the model and is paid when it is used.`,
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
 		}
 	}
-	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newModel(), newMarket(), newLedger(), vouchercmd.New(defaultDir()), newVersion())
+	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), newMarket(), newLedger(), vouchercmd.New(defaultDir()), newVersion())
 	return root
 }
 

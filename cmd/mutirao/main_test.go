@@ -148,6 +148,7 @@ func TestDemoGoesOnAfterKill(t *testing.T) {
 	dir := t.TempDir()
 	first, _, stderr := demo(t, "--dir", dir)
 	waitForRound(t, dir, 2, stderr)
+	disputes(t, dir)
 	if n := providers(t, dir); n < 5 {
 		t.Errorf("%d providers are running, expected at least 5\n%s", n, stderr)
 	}
@@ -204,6 +205,35 @@ func audit(t *testing.T, dir string) {
 	}
 	if err := run(); err == nil || err.ExitCode() != 9 || len(report.Findings) != 2 {
 		t.Errorf("with another genesis the audit says %v, %s", err, report.Findings)
+	}
+}
+
+// The lie of round 2 was brought down in a dispute, which a person can read while the network runs.
+func disputes(t *testing.T, dir string) {
+	t.Helper()
+	out, err := exec.Command(binary, "dispute", "list", "--network", dir, "--json").Output()
+	var list struct {
+		Schema string
+		List   []struct {
+			ID, Verdict string
+			Round       uint32
+			Moves       int
+			Proven      bool
+		}
+	}
+	if failed := json.Unmarshal(out, &list); failed != nil || err != nil {
+		t.Fatalf("%v, %v\n%s", failed, err, out)
+	}
+	if len(list.List) != 1 || list.Schema != "mutirao.disputes/v1" {
+		t.Fatalf("disputes: %s", out)
+	}
+	d := list.List[0]
+	if d.Verdict != "refuted" || !d.Proven || d.Round != 2 || d.Moves < 5 {
+		t.Errorf("the dispute: %+v", d)
+	}
+	out, err = exec.Command(binary, "dispute", "explain", d.ID[:10], "--network", dir).Output()
+	if err != nil || bytes.Count(out, []byte("\n  ")) < d.Moves || !bytes.Contains(out, []byte("says that all states are right and the payload is wrong")) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

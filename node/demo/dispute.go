@@ -79,7 +79,7 @@ func (s *show) convicted(r work.RoundSummary, x work.Slash) string {
 func (s *show) gamePlayed() claim {
 	c := claim{Name: "lie-proven-on-the-ledger"}
 	for _, d := range s.disputes {
-		if d.Verdict == string(bisect.Refuted) && d.Defender != liar || d.Verdict == string(bisect.Upheld) {
+		if d.Verdict == string(bisect.Refuted) && d.Defender != liar {
 			c.Detail = fmt.Sprintf("%s against %s was %s: %s", d.Challenger, d.Defender, d.Verdict, d.Reason)
 			return c
 		}
