@@ -200,42 +200,37 @@ func (q *pixelPlan) bandRows(w *Window) int {
 	return (q.most-1)*w[1].Stride + (w[1].Kernel-1)*w[1].Dilation + 1
 }
 
-// packPixels lays weights out as [blocks of k, panels, k of the block, columns of a panel], with zeros for channels that there are not.
-// Panels have two vectors, the last one if need be.
+// packPixels lays weights out as [k of the block, columns of a panel] for each block of k and panel, with zeros for channels that there are
+// not. Panels have two vectors, the last one if need be.
 func (c *Conv) packPixels(dst, w []float32) {
-	lanes, depth, places := c.plan.tiling.lanes, c.depth(), c.places()
-	wide := pad(c.Outputs, lanes)
-	panels := groupsOf(wide, 2*lanes)
-	blocks := groupsOf(depth, blockK)
-	pack := func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			k0, from := i/panels*blockK, i%panels*2*lanes
-			deep, width := min(blockK, depth-k0), min(2*lanes, wide-from)
-			out := dst[k0*wide+from*deep:][:deep*width]
-			for o := from; o < from+width; o++ {
-				if o >= c.Outputs {
-					for k := range deep {
-						out[k*width+o-from] = 0
-					}
-					continue
-				}
-				in := w[o*depth:][:depth]
-				place, channel := k0/c.Channels, k0%c.Channels
-				for k := range deep {
-					out[k*width+o-from] = in[channel*places+place]
-					if channel++; channel == c.Channels {
-						place, channel = place+1, 0
-					}
+	panels, blocks := groupsOf(c.Outputs, 2*c.plan.tiling.lanes), groupsOf(c.depth(), blockK)
+	grain := max(1, elementGrain/(blockK*2*c.plan.tiling.lanes))
+	if serial(blocks*panels, grain) {
+		c.packPixelPanels(dst, w, panels, 0, blocks*panels)
+		return
+	}
+	parallel(blocks*panels, grain, func(lo, hi int) { c.packPixelPanels(dst, w, panels, lo, hi) })
+}
+
+// packPixelPanels does some panels, counted over all blocks of k.
+func (c *Conv) packPixelPanels(dst, w []float32, panels, lo, hi int) {
+	depth, places := c.depth(), c.places()
+	for i := lo; i < hi; i++ {
+		at, deep, from, width := c.pixelWeights(i/panels, i%panels)
+		out := dst[at:][:deep*width]
+		clear(out)
+		for o := from; o < min(from+width, c.Outputs); o++ {
+			in := w[o*depth:][:depth]
+			k0 := i / panels * blockK
+			place, channel := k0/c.Channels, k0%c.Channels
+			for k := range deep {
+				out[k*width+o-from] = in[channel*places+place]
+				if channel++; channel == c.Channels {
+					place, channel = place+1, 0
 				}
 			}
 		}
 	}
-	grain := max(1, elementGrain/(blockK*2*lanes))
-	if serial(blocks*panels, grain) {
-		pack(0, blocks*panels)
-		return
-	}
-	parallel(blocks*panels, grain, pack)
 }
 
 // pixelSweep is some groups of rows that one call computes.
@@ -266,25 +261,46 @@ func (q *pixelPlan) sweeps(list []pixelSweep, c *Conv, lines int) []pixelSweep {
 	return list
 }
 
+// pixelChunk is one chunk of outputs.
+type pixelChunk struct {
+	first, lines int // the first output, over all images
+	y            []float32
+	a            unsafe.Pointer // what its tiles read
+}
+
 // pixels computes a share of the channels for one chunk of outputs.
 func (r *convRun) pixels(s *convScratch, chunk, share int) {
-	p, q, w := &r.plan, &r.plan.pixels, &r.Window
-	lanes, depth, channels := p.tiling.lanes, r.depth(), r.Outputs
-	wide := pad(channels, lanes)
-	panels := groupsOf(wide, 2*lanes)
+	p, q := &r.plan, &r.plan.pixels
+	panels, blocks := groupsOf(r.Outputs, 2*p.tiling.lanes), len(q.blocks)-1
+	left, right := panels*share/p.shares, panels*(share+1)/p.shares
+	c := r.pixelChunk(s, chunk)
+	s.sweeps = q.sweeps(s.sweeps[:0], r.Conv, c.lines)
+	t := &s.pixel
+	t.cRow, t.aRow, t.low, t.high, t.residual = 4*r.Outputs, q.row, r.end.low, r.end.high, r.distance()
+	for block := range blocks {
+		if q.source == gathered {
+			r.gather(s.patches, c.first, c.lines, block)
+		}
+		for panel := left; panel < right; panel++ {
+			r.pixelPanel(s, &c, block, panel)
+		}
+	}
+	if !r.end.plain() {
+		r.restOfPixels(&c, left*2*p.tiling.lanes, min(right*2*p.tiling.lanes, r.Outputs))
+	}
+}
+
+// pixelChunk finds a chunk, and copies what it reads to a band if it has one.
+func (r *convRun) pixelChunk(s *convScratch, chunk int) pixelChunk {
+	q, w := &r.plan.pixels, &r.Window
 	perImage := groupsOf(q.lines, q.most)
 	image, from := chunk/perImage, chunk%perImage*q.most
-	lines := min(q.most, q.lines-from)
 	perLine := w[2].Out
 	if q.flat {
 		perLine = 1
 	}
-	first := image*r.out() + from*perLine // output, over all images
-	y := r.y[first*channels:][:lines*perLine*channels]
-	s.sweeps = q.sweeps(s.sweeps[:0], r.Conv, lines)
-	t := &s.pixel
-	t.cRow, t.low, t.high, t.residual = 4*channels, r.end.low, r.end.high, r.distance()
-	var a unsafe.Pointer
+	c := pixelChunk{first: image*r.out() + from*perLine, lines: min(q.most, q.lines-from)}
+	c.y = r.y[c.first*r.Outputs:][:c.lines*perLine*r.Outputs]
 	switch q.source {
 	case inPlace:
 		at := (image*r.in() + from*w[1].Stride*w[2].In) * r.Channels
@@ -293,65 +309,69 @@ func (r *convRun) pixels(s *convScratch, chunk, share int) {
 		} else if q.flat {
 			at = from * r.Channels
 		}
-		a = unsafe.Pointer(&r.x[at])
+		c.a = unsafe.Pointer(&r.x[at])
 	case banded:
-		a = r.fillBand(s, image, from)
+		c.a = r.fillBand(s, image, from)
 	case gathered:
-		s.patches = grow(s.patches, lines*gatherPitch)
-		a = unsafe.Pointer(&s.patches[0])
+		s.patches = grow(s.patches, c.lines*gatherPitch)
+		c.a = unsafe.Pointer(&s.patches[0])
 	}
-	left, right := panels*share/p.shares, panels*(share+1)/p.shares
-	for block := range len(q.blocks) - 1 {
-		k0 := block * blockK
-		deep := min(blockK, depth-k0)
-		if q.source == gathered {
-			r.gather(s.patches, first, lines, k0, deep)
-		}
-		t.runs, t.runBytes = unsafe.Pointer(&q.runs[q.blocks[block]]), int(unsafe.Sizeof(pixelRun{}))*(q.blocks[block+1]-q.blocks[block])
-		t.first, t.last = 0, 0
-		if k0 == 0 {
-			t.first = 1
-		}
-		if k0+deep == depth {
-			t.last = 1
-		}
-		for panel := left; panel < right; panel++ {
-			column := panel * 2 * lanes
-			width := min(2*lanes, wide-column)
-			at := k0*wide + column*deep
-			t.b = unsafe.Pointer(&r.w[at])
-			t.ahead = t.b
-			if next := at + deep*width; next < len(r.w) {
-				t.ahead = unsafe.Pointer(&r.w[next])
-			}
-			setLanes(&t.mask, lanes, min(lanes, channels-column-(width-lanes)))
-			t.bias = unsafe.Pointer(&minusZeros[0])
-			if r.end.bias != nil {
-				t.bias = unsafe.Pointer(&r.end.bias[column])
-			}
-			for i := range s.sweeps {
-				v := &s.sweeps[i]
-				t.a, t.c = unsafe.Add(a, v.a), unsafe.Add(unsafe.Pointer(&y[column]), v.c)
-				t.aRow, t.aHalf, t.aGroup, t.cAt, t.cGroup, t.groups = q.row, (v.rows+1)/2*q.row, v.aGroup, 0, v.cGroup, v.groups
-				p.tiling.pixels[v.rows-1][width/lanes-1](t)
-			}
-		}
+	return c
+}
+
+// pixelPanel computes one block of k for one panel of channels.
+func (r *convRun) pixelPanel(s *convScratch, c *pixelChunk, block, panel int) {
+	q, lanes, t := &r.plan.pixels, r.plan.tiling.lanes, &s.pixel
+	at, deep, column, width := r.pixelWeights(block, panel)
+	t.runs, t.runBytes = unsafe.Pointer(&q.runs[q.blocks[block]]), int(unsafe.Sizeof(pixelRun{}))*(q.blocks[block+1]-q.blocks[block])
+	t.first, t.last = 0, 0
+	if block == 0 {
+		t.first = 1
 	}
-	if r.end.plain() {
-		return
+	if block == len(q.blocks)-2 {
+		t.last = 1
 	}
-	at := first * channels
-	if p.shares == 1 {
-		for part := 0; part < len(y); {
-			n := min(len(y)-part, max(1, 2048/channels)*channels)
-			r.end.restLast(y[part:part+n], 0, at+part, channels)
-			part += n
-		}
-		return
+	t.b = unsafe.Pointer(&r.w[at])
+	t.ahead = t.b
+	if next := at + deep*width; next < len(r.w) {
+		t.ahead = unsafe.Pointer(&r.w[next])
 	}
-	lo, hi := left*2*lanes, min(right*2*lanes, channels)
-	for part := 0; part < len(y); part += channels {
-		r.end.restLast(y[part+lo:part+hi], lo, at+part+lo, channels)
+	setLanes(&t.mask, lanes, min(lanes, r.Outputs-column-(width-lanes)))
+	t.bias = unsafe.Pointer(&minusZeros[0])
+	if r.end.bias != nil {
+		t.bias = unsafe.Pointer(&r.end.bias[column])
+	}
+	for i := range s.sweeps {
+		v := &s.sweeps[i]
+		t.a, t.c = unsafe.Add(c.a, v.a), unsafe.Add(unsafe.Pointer(&c.y[column]), v.c)
+		t.aHalf, t.aGroup, t.cAt, t.cGroup, t.groups = (v.rows+1)/2*q.row, v.aGroup, 0, v.cGroup, v.groups
+		r.plan.tiling.pixels[v.rows-1][width/lanes-1](t)
+	}
+}
+
+// pixelWeights is where the weights of a block of k and a panel begin, how many k there are, the first channel, and the channels in memory.
+// They follow each other in the order in which they are read.
+func (c *Conv) pixelWeights(block, panel int) (at, deep, column, width int) {
+	lanes, depth := c.plan.tiling.lanes, c.depth()
+	wide := pad(c.Outputs, lanes)
+	k0 := block * blockK
+	deep, column = min(blockK, depth-k0), panel*2*lanes
+	width = min(2*lanes, wide-column)
+	return k0*wide + column*deep, deep, column, width
+}
+
+// restOfPixels does what tiles leave for the channels from lo to hi of a chunk.
+func (r *convRun) restOfPixels(c *pixelChunk, lo, hi int) {
+	const piece = 2048 // elements that stay in the L1 cache from one step to the next
+	channels, at := r.Outputs, c.first*r.Outputs
+	step := channels
+	if hi-lo == channels {
+		step = max(1, piece/channels) * channels
+		hi = step
+	}
+	for part := 0; part < len(c.y); part += step {
+		end := min(part+hi, len(c.y))
+		r.end.restLast(c.y[part+lo:end], lo, at+part+lo, channels)
 	}
 }
 
@@ -400,9 +420,10 @@ func copyPixels(dst, src []float32, dstStep, srcStep, pixels, n int) {
 	copyPixelsGeneric(dst, src, dstStep, srcStep, pixels, n)
 }
 
-// gather sets dst[i·gatherPitch+k-k0] to what output first+i reads at k, for n outputs counted over all images.
-func (r *convRun) gather(dst []float32, first, n, k0, deep int) {
-	w := &r.Window
+// gather sets dst[i·gatherPitch+k-k0] to what output first+i reads at k of a block, for n outputs counted over all images.
+func (r *convRun) gather(dst []float32, first, n, block int) {
+	w, k0 := &r.Window, block*blockK
+	deep := min(blockK, r.depth()-k0)
 	for i := 0; i < n; {
 		image, at := (first+i)/r.out(), (first+i)%r.out()
 		line, col := at/w[2].Out, at%w[2].Out
