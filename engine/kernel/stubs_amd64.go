@@ -1383,3 +1383,8 @@ func maximum5Stride1AVX512(t *planeTile)
 //
 //go:noescape
 func depthwiseLastAVX512(t *lastTile)
+
+// scoreTreeAVX512 sets 16 words for each group of 16 rows, the features of which are [features, 16], to the leaves that are left.
+//
+//go:noescape
+func scoreTreeAVX512(left *uint64, x *float32, nodes *scoreNode, n, groups, groupBytes int)

@@ -9,7 +9,8 @@ type Trees struct {
 	nodes   []treeNode // the inner nodes, then one for each leaf
 	inner   uint32     // how many inner nodes
 	roots   []uint32
-	starts  []int32 // of each leaf's weights, and after the last leaf their number
+	scores  []scoreTree // of all roots, or nil
+	starts  []int32     // of each leaf's weights, and after the last leaf their number
 	targets []int32
 	weights []float32
 	count   int     // targets
@@ -70,6 +71,7 @@ func NewTrees(thresholds []float32, nodes, roots, starts, targets []int32, weigh
 	for _, r := range roots {
 		t.roots = append(t.roots, place(r))
 	}
+	t.scores = t.scoreTrees()
 	return t
 }
 
@@ -86,8 +88,9 @@ func (t *Trees) Predict(dst, x []float32, rows, features int, scratch []float32)
 	for i := range dst {
 		dst[i] = start
 	}
+	done := t.score(dst, x, rows, features, scratch)
 	whole := rows / treeLanes * treeLanes
-	t.batches(dst, x[:whole*features], whole, features, scratch)
+	t.batches(dst[done*t.count:], x[done*features:whole*features], whole-done, features, scratch)
 	for r := whole; r < rows; r++ {
 		t.single(dst[r*t.count:(r+1)*t.count], x[r*features:(r+1)*features], scratch[whole*features:])
 	}

@@ -87,7 +87,9 @@ func (f *forest) expected(x []float32, targets int, combine Combine) []float32 {
 }
 
 // TestTrees compares every number of rows up to 67 with the text of the standard, with and without NaN among the features.
-func TestTrees(t *testing.T) {
+func TestTrees(t *testing.T) { each(t, testTrees) }
+
+func testTrees(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 21))
 	values := []float32{-2, -1, 0, float32(math.Copysign(0, -1)), 0.25, 0.5, 1, 2, 1e-45, float32(math.Inf(1)), float32(math.Inf(-1))}
 	for rows := range 68 {

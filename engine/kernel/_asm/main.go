@@ -37,7 +37,7 @@ func generate() map[string][]byte {
 	}{
 		{amd64, []unit{{"elementwise", elementwise}, {"reduce", reduce}, {"matmul", matmul}, {"then", thenSteps}, {"relax", relax}, {"quantize", quantize},
 			{"int8", matmulInt8}, {"conv", conv}, {"depthwise", depthwisePlanes}, {"pixels", pixels},
-			{"sumrows", sumRows}, {"pools", maximumPlanes}, {"depthlast", depthwiseLast}}},
+			{"sumrows", sumRows}, {"pools", maximumPlanes}, {"depthlast", depthwiseLast}, {"trees", treesScore}}},
 		{arm64, []unit{{"elementwise", elementwise}, {"reduce", reduce}, {"matmul", matmulNEON}, {"then", thenNEON}, {"relax", relaxNEON}, {"quantize", quantizeNEON}, {"int8", matmulInt8NEON}, {"conv", convNEON}}},
 	} {
 		var stubs bytes.Buffer

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package kernel
+
+func canScore() bool { return false }
+
+func scoreTreeActive([]uint64, []float32, []scoreNode, int, int) {}
