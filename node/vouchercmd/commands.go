@@ -1,6 +1,7 @@
 package vouchercmd
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,8 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/voucher"
 )
+
+var errUnsigned = errors.New("the signature belongs to no key")
 
 func newOpen(o *options) *cobra.Command {
 	var deposit string
@@ -123,7 +126,7 @@ func newShow(o *options) *cobra.Command {
 			}
 			s := view(v)
 			if s.Signer.IsZero() {
-				return failure.New(failure.Unverified, "the voucher is worth nothing", fmt.Errorf("its signature belongs to no key"), "ask its payer to sign again")
+				return failure.New(failure.Unverified, "the voucher is worth nothing", errUnsigned, "ask its payer to sign again")
 			}
 			return o.print(cmd.OutOrStdout(), fmt.Sprintf("channel %s\nuses    %d in all\namount  %s in all\nsigned  by %s", s.Channel, s.Uses, v.Amount.Coins(), s.Signer), s)
 		},
@@ -138,7 +141,9 @@ func newRedeem(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list = latest(list)
+			if list = latest(list); len(list) == 0 {
+				return failure.New(failure.Unverified, "no voucher was redeemed", errUnsigned, "ask their payers to sign again")
+			}
 			c, err := o.ledger()
 			if err != nil {
 				return err

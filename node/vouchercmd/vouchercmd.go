@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/chain/client"
+	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/role"
 	"github.com/mutirao/mutirao/node/running"
@@ -140,6 +141,11 @@ func read(s string) (voucher.Voucher, error) {
 	return list[0], nil
 }
 
+// maxRead bounds the vouchers of one command.
+const maxRead = 1_000_000
+
+var errMany = fmt.Errorf("more than %d vouchers", maxRead)
+
 // readAll reads vouchers from arguments, or, for "-", one a line from r.
 func readAll(args []string, r io.Reader) ([]voucher.Voucher, error) {
 	var list []voucher.Voucher
@@ -161,7 +167,9 @@ func readAll(args []string, r io.Reader) ([]voucher.Voucher, error) {
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, v)
+			if list = append(list, v); len(list) > maxRead {
+				return nil, failure.New(failure.Usage, "the vouchers were not read", errMany, "redeem them in parts")
+			}
 		}
 		if err := lines.Err(); err != nil {
 			return nil, err
@@ -170,15 +178,22 @@ func readAll(args []string, r io.Reader) ([]voucher.Voucher, error) {
 	return list, nil
 }
 
-// latest keeps of each channel the voucher that is worth most, in the order in which the channels come.
+// latest keeps of each channel and signer the voucher that is worth most, in the order in which they come: one that a stranger signed
+// cannot take the place of the payer's.
 func latest(list []voucher.Voucher) []voucher.Voucher {
-	at := map[protocol.Hash]int{}
+	type drawer struct {
+		channel protocol.Hash
+		signer  protocol.Account
+	}
+	at := map[drawer]int{}
 	var out []voucher.Voucher
 	for _, v := range list {
-		i, ok := at[v.Channel]
+		key := drawer{v.Channel, registry.Signer(v)}
+		i, ok := at[key]
 		switch {
+		case key.signer.IsZero(): // nobody's
 		case !ok:
-			at[v.Channel], out = len(out), append(out, v)
+			at[key], out = len(out), append(out, v)
 		case v.Amount.Compare(out[i].Amount) > 0:
 			out[i] = v
 		}

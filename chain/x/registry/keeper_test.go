@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -16,16 +17,25 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
+	"github.com/mutirao/mutirao/protocol/voucher"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
-// counter is a bank in which everybody has enough; it counts payments.
-type counter struct{ payments int }
+// counter is a bank in which everybody has enough; it counts payments, and has a fault when it shall pay one account.
+type counter struct {
+	payments int
+	fault    protocol.Account
+}
+
+var errFault = errors.New("a fault of the bank")
 
 func (*counter) SendCoinsFromAccountToModule(context.Context, sdk.AccAddress, string, sdk.Coins) error {
 	return nil
 }
-func (c *counter) SendCoinsFromModuleToAccount(context.Context, string, sdk.AccAddress, sdk.Coins) error {
+func (c *counter) SendCoinsFromModuleToAccount(_ context.Context, _ string, to sdk.AccAddress, _ sdk.Coins) error {
+	if bytes.Equal(to, c.fault[:]) {
+		return errFault
+	}
 	c.payments++
 	return nil
 }
@@ -135,5 +145,57 @@ func TestAUseCostsTheSameForAnyNumberOfHolders(t *testing.T) {
 	last, err := queryServer{s.Keeper}.Holdings(ctx, &registrypb.HoldingsRequest{Model: m.ID[:], After: second[:]})
 	if err != nil || len(last.Json) == 0 || len(last.Json) >= len(list.Json) {
 		t.Errorf("%d of %d holdings after one: %v", len(last.GetJson()), len(list.Json), err)
+	}
+}
+
+// TestChannelsEndByThemselves: many in one block take several, one that cannot end stops no other, and it is tried again.
+func TestChannelsEndByThemselves(t *testing.T) {
+	s, bank, ctx := newServer(t, nil)
+	m := registry.Model{ID: protocol.Hash{1}}
+	if err := put(ctx, s.models, m.ID, m); err != nil {
+		t.Fatal(err)
+	}
+	const channels = 2*maxEnds + 50
+	at := func(h int64) sdk.Context { return ctx.WithBlockHeight(h) }
+	for i := range channels {
+		who := protocol.Account{byte(i), byte(i >> 8), 1}
+		if err := s.apply(at(1), voucher.Open{Model: m.ID, Deposit: money.New(5), Blocks: 9, Nonce: uint64(i)}, who); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bank.fault = protocol.Account{7, 0, 1}
+	left := func() (n int) {
+		if err := s.listChannels(ctx, nil, nil, func([]byte) bool { n++; return false }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, c := range []struct {
+		height int64
+		left   int
+	}{{9, channels}, {10, channels - maxEnds}, {11, channels - 2*maxEnds}, {12, 1}, {13, 1}} {
+		if err := s.endBlock(at(c.height)); err != nil {
+			t.Fatal(err)
+		}
+		// The faulty one counts as left from its first attempt on.
+		if got := left(); got != c.left && got != c.left+1 {
+			t.Errorf("after block %d %d channels are left, want %d", c.height, got, c.left)
+		}
+	}
+	if left() != 1 || bank.payments != channels-1 {
+		t.Errorf("%d left, %d payments", left(), bank.payments)
+	}
+	bank.fault = protocol.Account{}
+	for h := int64(14); left() > 0 && h < 14+retryBlocks; h++ {
+		if err := s.endBlock(at(h)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left() != 0 || bank.payments != channels {
+		t.Errorf("%d left, %d payments", left(), bank.payments)
+	}
+	list, err := queryServer{s.Keeper}.Channels(ctx, &registrypb.ChannelsRequest{Payer: bank.fault[:]})
+	if err != nil || len(list.Json) != 0 {
+		t.Errorf("%d channels of a payer: %v", len(list.GetJson()), err)
 	}
 }
