@@ -411,3 +411,37 @@ func amut(a money.Amount) *big.Int {
 	b := a.Bytes()
 	return new(big.Int).SetBytes(b[:])
 }
+
+// TestDevSurvivesAnyRequest sends to each method what it does not expect. No answer may be a crash of a handler of ours, and the
+// chain goes on; those of cosmos/evm are caught by the server.
+func TestDevSurvivesAnyRequest(t *testing.T) {
+	d := newDesk(t, "", nil)
+	own := []string{"evm_snapshot", "evm_revert", "evm_mine", "evm_increaseTime", "evm_setNextBlockTimestamp", "evm_setTime", "evm_setAutomine",
+		"evm_setAccountNonce", "anvil_setBalance", "anvil_setCode", "anvil_setNonce", "anvil_setStorageAt", "anvil_impersonateAccount",
+		"anvil_stopImpersonatingAccount", "anvil_autoImpersonateAccount", "anvil_mine", "anvil_dropTransaction", "hardhat_metadata",
+		"eth_accounts", "eth_blockNumber", "eth_chainId", "eth_syncing", "eth_getTransactionCount", "eth_sendRawTransaction",
+		"eth_sendTransaction", "eth_getTransactionReceipt", "eth_getTransactionByHash", "eth_getBlockByNumber", "eth_getBlockByHash",
+		"eth_sign", "eth_signTypedData_v4", "personal_sign", "eth_newFilter", "eth_newBlockFilter", "eth_newPendingTransactionFilter",
+		"eth_getFilterChanges", "eth_getFilterLogs", "eth_uninstallFilter", "eth_getLogs", "eth_fillTransaction", "net_version",
+		"web3_clientVersion", "web3_sha3"}
+	others := []string{"eth_call", "eth_estimateGas", "eth_feeHistory", "eth_getProof", "eth_getStorageAt", "eth_getCode", "eth_getBalance",
+		"eth_createAccessList", "debug_traceTransaction", "debug_traceCall", "eth_getBlockReceipts", "eth_resend"}
+	zero := common.Address{}
+	values := []any{nil, true, -1, 0, 1, 1 << 40, 1.5, "", "0x", "0x0", "0x1", "latest", "pending", "earliest", "0xzz", zero, common.Hash{},
+		"0x" + string(slices.Repeat([]byte("f"), 80)), []any{}, []any{[]any{}}, map[string]any{}, map[string]any{"from": zero},
+		map[string]any{"from": zero, "to": zero, "gas": "0xffffffffffffffff", "value": "0xffffffffffffffffffff"},
+		map[string]any{"fromBlock": "0xffffffffffff", "toBlock": "0x1"}, map[string]any{"fromBlock": "0x5", "toBlock": "0xffffffffffffffff"},
+		map[string]any{"blockHash": common.Hash{}}, map[string]any{"timestamp": -5}, map[string]any{"blocks": 2}}
+	for _, method := range append(own, others...) {
+		for i, a := range values {
+			for _, args := range [][]any{{a}, {a, values[(7*i+3)%len(values)]}, {zero, a, values[(5*i+1)%len(values)]}} {
+				err := d.rpc.Call(nil, method, args...)
+				if err != nil && err.Error() == "method handler crashed" && slices.Contains(own, method) {
+					t.Errorf("%s(%v) crashes", method, args)
+				}
+			}
+		}
+	}
+	d.call(nil, "evm_setAutomine", true)
+	d.deployRisk()
+}

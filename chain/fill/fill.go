@@ -6,13 +6,19 @@ package fill
 import (
 	"context"
 
+	"github.com/ethereum/go-ethereum/common"
+	ethtypes "github.com/ethereum/go-ethereum/core/types"
+
 	"github.com/cosmos/evm/rpc/backend"
 	rpctypes "github.com/cosmos/evm/rpc/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 )
 
-// Transaction sets nonce, gas, fees and chain id where args lack them.
+// Transaction sets sender (to the zero address), nonce, gas, fees and chain id where args lack them.
 func Transaction(ctx context.Context, b *backend.Backend, args evmtypes.TransactionArgs) (evmtypes.TransactionArgs, error) {
+	if args.From == nil {
+		args.From = new(common.Address)
+	}
 	if args.Gas == nil {
 		gas, err := b.EstimateGas(ctx, args, nil, nil)
 		if err != nil {
@@ -32,7 +38,7 @@ func (a *API) FillTransaction(ctx context.Context, args evmtypes.TransactionArgs
 	if err != nil {
 		return nil, err
 	}
-	tx := args.ToTransaction(2)
+	tx := args.ToTransaction(ethtypes.DynamicFeeTxType)
 	raw, err := tx.MarshalBinary()
 	if err != nil {
 		return nil, err

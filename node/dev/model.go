@@ -1,30 +1,33 @@
 package dev
 
 import (
-	"errors"
-	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
+	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/examples"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
 
-// preloaded are the examples that have a trained model.
-var preloaded = []string{"diagnosis", "credit"}
+// preloaded are the trained models of the examples.
+var preloaded = []string{"diagnosis/model.graph", "credit/model.graph", "digits/model.onnx"}
 
 // models are the preloaded models and those in files.
 func models(files []string) ([]registry.DepositModel, error) {
 	var list []registry.DepositModel
-	for _, name := range preloaded {
-		raw, err := examples.Files().ReadFile(name + "/model.graph")
+	for _, file := range preloaded {
+		raw, err := examples.Files().ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, registry.DepositModel{Name: name, Artifact: raw})
+		if raw, err = artifact(file, raw); err != nil {
+			return nil, err
+		}
+		list = append(list, registry.DepositModel{Name: path.Dir(file), Artifact: raw})
 	}
 	for _, file := range files {
 		m, err := modelOf(file)
@@ -36,17 +39,29 @@ func models(files []string) ([]registry.DepositModel, error) {
 	return list, nil
 }
 
-// modelOf reads one file and checks all that the registry checks.
+// modelOf reads one file, an ONNX file or a graph as `mutirao train alone` writes it, and checks all that the registry checks.
 func modelOf(file string) (registry.DepositModel, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return registry.DepositModel{}, err
 	}
+	if raw, err = artifact(file, raw); err != nil {
+		return registry.DepositModel{}, err
+	}
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	m := registry.DepositModel{Name: name[:min(len(name), registry.MaxName)], Artifact: raw}
 	_, _, _, err = registry.Deposit(m, nil, protocol.Account{1}, protocol.Env{})
-	if errors.Is(err, protocol.ErrArtifact) {
-		err = fmt.Errorf("%w (it must be a graph as `mutirao train alone` writes it)", err)
-	}
 	return m, err
+}
+
+// artifact is what the registry keeps of a file.
+func artifact(file string, content []byte) ([]byte, error) {
+	if path.Ext(file) != ".onnx" {
+		return content, nil
+	}
+	g, err := fromONNX(content)
+	if err != nil {
+		return nil, err
+	}
+	return graph.Encode(g), nil
 }
