@@ -2,6 +2,7 @@ package workshop
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -323,4 +324,46 @@ func TestFold(t *testing.T) {
 	if len(places) < 3 {
 		t.Errorf("accused of %v", places)
 	}
+}
+
+// FuzzFold: no bytes make the referee of an aggregate panic, at any stage.
+func FuzzFold(f *testing.F) {
+	trainer := example(f, "diagnosis", func(r *recipe.Recipe) { r.Train.Batch, r.Train.Steps = 8, 2 })
+	fold := newFolding(f, trainer, 2)
+	var games []*bisect.Game
+	for _, first := range []int{0, trace.Points - 1, trace.Points} {
+		for _, share := range []int{0, 1, 2} { // of each list of branches the first, the middle, the last
+			g := bisect.New(fold.claim(f, fold.honest).Terms)
+			for g.Stage != bisect.Over {
+				if g.Stage.Picks() {
+					part := share * (g.Choices() - 1) / 2
+					if g.Stage == bisect.PickSegment {
+						part = first
+					}
+					if err := g.Choose(part, fold.honest); err != nil {
+						f.Fatal(err)
+					}
+					continue
+				}
+				a, err := bisect.Defend(g, fold.honest)
+				if err != nil {
+					f.Fatal(err)
+				}
+				f.Add(len(games), a)
+				games = append(games, g.Clone())
+				if err := g.Answer(a, fold.honest); err != nil {
+					f.Fatal(err)
+				}
+			}
+			if g.Verdict != bisect.Upheld {
+				f.Fatal(g.Words())
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, at int, b []byte) {
+		g := games[uint(at)%uint(len(games))].Clone()
+		if err := g.Answer(b, fold.honest.FoldSource); err != nil && !errors.Is(err, bisect.ErrAnswer) {
+			t.Fatal(err)
+		}
+	})
 }
