@@ -111,3 +111,18 @@ func TestOnion(t *testing.T) {
 		t.Errorf("a worker alone escapes %d audits of %d, with one verifier's layer %d", escaped[0], rounds, escaped[1])
 	}
 }
+
+// TestFine: fines are taken from a bond until there is none.
+func TestFine(t *testing.T) {
+	bond, price := money.New(7), money.New(2)
+	for _, want := range []uint64{4, 3, 0} {
+		fine, left := (Fine{2}).Take(bond, price)
+		if fine != money.New(want) || fine.Plus(left) != bond {
+			t.Errorf("of a bond of %s: %s, left %s", bond, fine, left)
+		}
+		bond = left
+	}
+	if fine, left := (Fine{}).Take(money.New(7), price); !fine.IsZero() || left != money.New(7) {
+		t.Errorf("no fine: %s, %s", fine, left)
+	}
+}

@@ -43,6 +43,7 @@ type player struct {
 	executed uint64
 	lied     uint64 // units made up and opened
 	units    uint64 // units opened
+	drawn    uint64 // audits
 }
 
 // ask lets a player do its duties.
@@ -172,6 +173,9 @@ func (n *Network) audit(p *player, s *work.State, task work.Task) []protocol.Msg
 // findings are a verifier's openings.
 func (n *Network) findings(p *player, s *work.State, task work.Task) (list []work.Opening) {
 	first := task.Kind == work.TaskAuditCommit
+	if first {
+		p.drawn += uint64(len(task.Units))
+	}
 	for _, i := range task.Units {
 		u := &s.Round.Units[i]
 		_, lied := n.false_[u.Result.Payload.Root]

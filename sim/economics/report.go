@@ -24,6 +24,7 @@ type Report struct {
 	Gain       []int64           // by player: what it has less what it brought and its executions cost, in millionths of a unit's price
 	Lied       []uint64          // by player: false units that it opened
 	Opened     []uint64          // by player: units that it opened
+	Drawn      []uint64          // by player: audits that it was drawn for and sealed a report about
 	Watcher    int64
 	Griefer    int64
 }
@@ -79,7 +80,7 @@ func (r *Report) finish(n *Network, s *work.State) {
 		for _, a := range p.accounts {
 			gain += number(n.ledger.Balance(a))
 		}
-		r.Gain, r.Lied, r.Opened = append(r.Gain, gain), append(r.Lied, p.lied), append(r.Opened, p.units)
+		r.Gain, r.Lied, r.Opened, r.Drawn = append(r.Gain, gain), append(r.Lied, p.lied), append(r.Opened, p.units), append(r.Drawn, p.drawn)
 	}
 	r.Watcher = number(n.ledger.Balance(n.watcher)) - purse*PPM
 	r.Griefer = number(n.ledger.Balance(n.griefer)) - purse*PPM
