@@ -1,6 +1,7 @@
 package economics
 
 import (
+	"encoding/csv"
 	"fmt"
 	"strings"
 
@@ -32,10 +33,9 @@ func (t *Table) row(cells ...any) {
 // CSV is the table's file.
 func (t *Table) CSV() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n%s\n", t.Title, strings.Join(t.Columns, ","))
-	for _, r := range t.Rows {
-		b.WriteString(strings.Join(r, ",") + "\n")
-	}
+	fmt.Fprintf(&b, "# %s\n", t.Title)
+	w := csv.NewWriter(&b)
+	_ = w.WriteAll(append([][]string{t.Columns}, t.Rows...)) // a Builder takes everything
 	return b.String()
 }
 
