@@ -116,6 +116,15 @@ func (p *Programs) Source(encoded []byte, recordSize, records uint64, shard prot
 	return NewSource(o, shard, steps), nil
 }
 
+// Effort is a measure of the work that Source may take, from the recipe alone; 0 for a recipe that cannot be read, which Source refuses.
+func (p *Programs) Effort(encoded []byte) uint64 {
+	r, err := recipe.Decode(encoded)
+	if err != nil {
+		return 0
+	}
+	return uint64(round.Effort(r))
+}
+
 func (p *Programs) outline(encoded []byte, recordSize, records uint64) (*round.Outline, error) {
 	const most = 1 << 31 // far above what an outline takes; below it, numbers are ints everywhere
 	if recordSize > most || records > most {

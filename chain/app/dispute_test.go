@@ -34,6 +34,8 @@ type toyPrograms struct{ *bisecttest.Toy }
 
 const toyRecipe = "the toy"
 
+func (toyPrograms) Effort([]byte) uint64 { return 2 }
+
 func (p toyPrograms) Source(recipe []byte, size, count uint64, shard protocol.Hash, steps int) (bisect.Source, error) {
 	if string(recipe) != toyRecipe || size == 0 || count == 0 || shard.IsZero() || steps != bisecttest.Steps {
 		return nil, fmt.Errorf("a unit of recipe %q", recipe)

@@ -74,7 +74,7 @@ func (c *Client) Submit(ctx context.Context, msgs ...protocol.Msg) error {
 		list[i] = wrapped
 		gas += escrow.GasPerMessage + (escrow.GasPerByte+envelopeBytes)*uint64(size) + stateGas + voucherGas(m)
 		if _, ok := m.(dispute.Msg); ok {
-			gas += disputehost.GasPerMove + disputehost.GasPerMicroOperation
+			gas += disputehost.GasPerMove + 50*disputehost.GasPerEffort + disputehost.GasPerMicroOperation
 		}
 	}
 	return c.execute(ctx, gas, list...)

@@ -42,6 +42,19 @@ func NewOutline(r *recipe.Recipe, recordSize, count int) (*Outline, error) {
 	return outline(r, m, data.NewSplit(count, r.Data.HoldoutPercent, r.Train.Seed), recordSize)
 }
 
+// Effort is a measure of the work of making an outline: the tensors of weights, several times over where the optimizer has many nodes for each.
+// One takes some 0.3 ms on a reference core.
+func Effort(r *recipe.Recipe) int {
+	tensors := 2 * (len(r.Model.Hidden) + 1)
+	if r.Model.Kind == recipe.Transformer {
+		tensors = 4 + 10*r.Model.Layers
+	}
+	if r.Train.Optimizer == recipe.Muon {
+		tensors *= 3
+	}
+	return tensors
+}
+
 func outline(r *recipe.Recipe, m *model.Model, split data.Split, recordSize int) (*Outline, error) {
 	t := &Outline{recipe: r, split: split, model: m, recordSize: recordSize}
 	for _, p := range m.Params() {

@@ -18,12 +18,17 @@ import (
 // whoever starts a node brings it. It is part of consensus: the same arguments give the same source on every validator, or an error on
 // every one. It must be safe for concurrent use.
 type Programs interface {
+	// Effort is a measure of the work that Source may take for a recipe, at little cost; each costs GasPerEffort.
+	Effort(recipe []byte) uint64
 	// Source is that of a unit with a shard's seed and so many steps of a run with a recipe, on so many records of a size in bytes.
 	Source(recipe []byte, recordSize, records uint64, shard protocol.Hash, steps int) (bisect.Source, error)
 }
 
 // noPrograms is for a chain that offers no disputes.
 type noPrograms struct{}
+
+// Effort is none.
+func (noPrograms) Effort([]byte) uint64 { return 0 }
 
 // Source is an error.
 func (noPrograms) Source([]byte, uint64, uint64, protocol.Hash, int) (bisect.Source, error) {

@@ -88,6 +88,8 @@ func (anyDataset) Dataset(context.Context, protocol.Hash, escrow.Charge) (regist
 // anyPrograms knows sources that nobody asks.
 type anyPrograms struct{}
 
+func (anyPrograms) Effort([]byte) uint64 { return 1 }
+
 func (anyPrograms) Source([]byte, uint64, uint64, protocol.Hash, int) (bisect.Source, error) {
 	return nil, nil
 }

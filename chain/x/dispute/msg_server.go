@@ -16,7 +16,8 @@ import (
 
 // Gas beyond that of a message and of the state that it reads, charged before the work.
 const (
-	GasPerMove           = 1_000_000 // signatures, and making the unit's source anew: up to 10 ms
+	GasPerMove           = 300_000   // signatures, proofs
+	GasPerEffort         = 30_000    // making the unit's source anew, up to 0.3 ms: nobody can count on another dispute having made it
 	GasPerMicroOperation = 1_000_000 // what the referee computes at the end of a game: up to 10 ms
 )
 
@@ -78,6 +79,7 @@ func (s msgServer) open(metered sdk.Context, m dispute.Open, from protocol.Accou
 	if err != nil {
 		return err
 	}
+	s.chargeSource(metered, t)
 	if _, err := s.source(t, claim); err != nil {
 		return err
 	}
@@ -97,6 +99,11 @@ func (s msgServer) open(metered sdk.Context, m dispute.Open, from protocol.Accou
 		return err
 	}
 	return s.add(ctx, next, effects)
+}
+
+// chargeSource takes the gas of making a unit's source, whether or not it is at hand.
+func (s msgServer) chargeSource(metered sdk.Context, t terms) {
+	metered.GasMeter().ConsumeGas(GasPerEffort*s.programs.Effort(t.Recipe), "source of the unit")
 }
 
 func (s msgServer) apply(metered sdk.Context, msg dispute.Msg, from protocol.Account) error {
@@ -119,6 +126,7 @@ func (s msgServer) apply(metered sdk.Context, msg dispute.Msg, from protocol.Acc
 	if _, err := load(ctx, s.runs, state.Claim.Run[:], &t, charge); err != nil {
 		return err
 	}
+	s.chargeSource(metered, t)
 	source, err := s.source(t, state.Claim)
 	if err != nil {
 		return err
