@@ -19,6 +19,7 @@ import (
 	"github.com/mutirao/mutirao/node/event"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/invite"
+	"github.com/mutirao/mutirao/node/marketcmd"
 	"github.com/mutirao/mutirao/node/role"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -32,6 +33,7 @@ type joinOptions struct {
 	json       bool
 	supervised bool
 	drill      string
+	reserve    string
 }
 
 func newJoin() *cobra.Command {
@@ -54,6 +56,7 @@ Ctrl-C stops at once and loses nothing that was sealed; the same command goes on
 	f.StringVar(&o.listen, "listen", "/ip4/127.0.0.1/tcp/0", "where to serve peers, as a multiaddr")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one object a line")
 	f.BoolVar(&o.supervised, "supervised", false, "stop when standard input ends, as it does when the starting process is gone")
+	f.StringVar(&o.reserve, "reserve", "0", "least price of a unit for which this machine works, in MUT, in a run that hires through the market")
 	f.StringVar(&o.drill, "drill", "", "misbehave on purpose, to see that the others notice: lie:ROUND, slow:ROUND or copy")
 	return cmd
 }
@@ -81,6 +84,10 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	if err != nil {
 		return failure.New(failure.Usage, "the drill is unknown", err, "mutirao join --help")
 	}
+	reserve, err := marketcmd.ParsePrice(o.reserve)
+	if err != nil {
+		return err
+	}
 	m, err := role.Open(ctx, role.Config{Dir: o.dir, Ledger: v.Ledger, Listen: o.listen})
 	if err != nil {
 		return err
@@ -93,6 +100,7 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	observe := m.Observer(news)
 	p := provider.New(member.Config{
 		Identity: m.Identity, Run: v.Run, Peer: m.Peer, Ledger: m.Client, Court: m.Client, Blobs: m.Blobs(), Observe: observe,
+		Market: m.Client, Reserve: reserve,
 	}, drill)
 	err = agent.Run(ctx, m.Client, v.Run, p, observe)
 	if errors.Is(err, context.Canceled) && o.supervised {

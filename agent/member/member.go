@@ -8,6 +8,7 @@ import (
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/workshop"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market/auction"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -20,6 +21,8 @@ type Config struct {
 	Court    agent.Court
 	Blobs    agent.Blobs
 	Observe  agent.Observer
+	Market   agent.Market  // for a provider of a run that hires through it
+	Reserve  auction.Price // the least for which it works then, a unit
 }
 
 // Member is an account that takes part in a run. One goroutine owns it.
@@ -47,6 +50,10 @@ func (m *Member) Attend(ctx context.Context, s *work.State) (tasks []work.Task, 
 	}
 	self, member := s.Member(m.Identity.Account)
 	if !member || self.Status == work.Left {
+		if s.Spec.Market != nil && m.role == work.Provider {
+			msgs, err := m.seekHire(ctx, s)
+			return nil, msgs, err
+		}
 		return nil, []protocol.Msg{work.Join{Run: s.ID, Role: m.role, Peer: m.Peer()}}, nil
 	}
 	if m.Shop == nil {

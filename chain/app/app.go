@@ -192,14 +192,15 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	if err != nil {
 		return err
 	}
-	if a.Work, err = work.NewKeeper(store(work.ModuleName), a.Bank, a.Registry); err != nil {
+	if a.Market, err = market.NewKeeper(store(market.ModuleName), a.Bank, func(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*workrules.State, error) {
+		return a.Work.Run(ctx, id, charge)
+	}, moduleAccount(network.PoolAccount), moduleAccount(network.TreasuryAccount)); err != nil {
+		return err
+	}
+	if a.Work, err = work.NewKeeper(store(work.ModuleName), a.Bank, a.Registry, a.Market); err != nil {
 		return err
 	}
 	if a.Dispute, err = dispute.NewKeeper(store(dispute.ModuleName), a.Bank, a.Work, a.Registry, programs); err != nil {
-		return err
-	}
-
-	if a.Market, err = market.NewKeeper(store(market.ModuleName), a.Bank, moduleAccount(network.PoolAccount), moduleAccount(network.TreasuryAccount)); err != nil {
 		return err
 	}
 

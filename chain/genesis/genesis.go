@@ -54,7 +54,7 @@ type Spec struct {
 	Time       time.Time // when the first block may be made; kept to the second, in UTC
 	Validators []Keys
 	Accounts   []Balance      // distinct addresses, amounts above zero
-	Market     *market.Params // nil for the rules' default
+	Market     *market.Params // nil for the rules' default; its accounts are filled in
 }
 
 // New makes the genesis document. Validators have equal stake; the bonded pool and the supply are the exact sums. It
@@ -127,7 +127,10 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		}
 	}
 	if s.Market != nil {
-		if raw[markethost.ModuleName], err = markethost.Genesis(*s.Market); err != nil {
+		p := *s.Market
+		p.Pool = protocol.Account(authtypes.NewModuleAddress(network.PoolAccount))
+		p.Treasury = protocol.Account(authtypes.NewModuleAddress(network.TreasuryAccount))
+		if raw[markethost.ModuleName], err = markethost.Genesis(p); err != nil {
 			return nil, fmt.Errorf("genesis of the market: %w", err)
 		}
 	}

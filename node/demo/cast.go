@@ -21,6 +21,7 @@ type actor struct {
 	secret  [32]byte
 	account protocol.Account
 	drill   string // of `mutirao join --drill`
+	reserve string // of `mutirao join --reserve`
 }
 
 // cast is everybody in the story.
@@ -64,6 +65,10 @@ func newCast(seed uint64, providers, verifiers int) (*cast, error) {
 		c.providers = append(c.providers, hire(fmt.Sprintf("p%d", i)))
 	}
 	c.late = hire(fmt.Sprintf("p%d", providers))
+	for i := range c.providers {
+		c.providers[i].reserve = fmt.Sprintf("0.%02d", 50+35*i/providers)
+	}
+	c.late.reserve = "0.9"
 	return c, err
 }
 

@@ -27,6 +27,10 @@ func (s *show) claims(ctx context.Context, r *report, model registry.Model, rece
 	if err != nil {
 		return nil, err
 	}
+	hired, err := s.hiredByMarket(ctx)
+	if err != nil {
+		return nil, err
+	}
 	supply, err := s.supplyExact(ctx, r.Payments)
 	if err != nil {
 		return nil, err
@@ -34,6 +38,7 @@ func (s *show) claims(ctx context.Context, r *report, model registry.Model, rece
 	list := []claim{
 		agree,
 		s.registered(),
+		hired,
 		s.neverStalled(),
 		s.oneRoot(),
 		s.learned(r.Result),
@@ -135,7 +140,7 @@ func (s *show) paidAfter(who protocol.Account, round uint32) (sum money.Amount) 
 	for _, summary := range s.summaries {
 		for _, u := range summary.Units {
 			if summary.Round >= round && u.Worker == who && u.Verdict.Pays() {
-				sum = sum.Plus(s.spec.Price.PerUnit)
+				sum = sum.Plus(s.unitPrice(who))
 			}
 		}
 	}

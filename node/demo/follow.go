@@ -50,8 +50,8 @@ func (s *show) follow(ctx context.Context) error {
 		}
 		s.greet(ctx, state, connected)
 		if state.Opened >= joinRound {
-			if err := s.play(s.cast.late); err != nil {
-				return err
+			if err := s.hireLate(ctx, state); err != nil {
+				return s.late(err)
 			}
 		}
 		if state.Done > 0 || state.Opened > 1 {

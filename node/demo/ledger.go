@@ -15,7 +15,9 @@ import (
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/validator"
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
@@ -84,7 +86,7 @@ func firstState(dir string, keys []genesis.Keys, accounts []genesis.Balance) (*c
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	doc, err := genesis.New(genesis.Spec{Time: time.Now(), Validators: keys, Accounts: accounts})
+	doc, err := genesis.New(genesis.Spec{Time: time.Now(), Validators: keys, Accounts: accounts, Market: marketParams()})
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +94,13 @@ func firstState(dir string, keys []genesis.Keys, accounts []genesis.Balance) (*c
 		return nil, err
 	}
 	return doc, os.Rename(file+".next", file)
+}
+
+// marketParams are the rules' defaults with shorter batches, and time enough to accept a lease for machines that share two cores.
+func marketParams() *market.Params {
+	p := market.DefaultParams(protocol.Account{}, protocol.Account{})
+	p.BatchBlocks, p.RevealBlocks, p.AckBlocks = 6, 2, 20
+	return &p
 }
 
 // endpoints are the addresses that clients may ask.
@@ -129,7 +138,7 @@ func (s *show) funds() []genesis.Balance {
 		case 'p':
 			amount = pocket.Plus(s.spec.ProviderBond)
 		case 't':
-			amount = pocket.Plus(s.spec.Budget())
+			amount = pocket.Plus(s.spec.Budget()).Plus(s.spec.Price.PerUnit.Times(uint64(len(s.cast.providers)))) // and the deposit of its bid
 		}
 		list = append(list, genesis.Balance{Address: a.account, Amount: amount})
 	}

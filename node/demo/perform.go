@@ -49,7 +49,7 @@ func (s *show) perform(ctx context.Context) error {
 	if err := s.startVerifiers(ctx); err != nil {
 		return err
 	}
-	for _, a := range s.cast.providers {
+	for _, a := range s.cast.earners() { // the late one only offers its machine, until it is hired
 		if a.name == victim && s.memory.Killed {
 			continue
 		}
@@ -57,9 +57,12 @@ func (s *show) perform(ctx context.Context) error {
 			return err
 		}
 	}
-	s.say("%d providers in processes of their own, %d verifiers beside the validators", len(s.cast.providers), len(s.cast.verifiers))
+	s.say("%d providers in processes of their own, %d verifiers beside the validators", len(s.cast.earners()), len(s.cast.verifiers))
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if err := s.hire(ctx); err != nil {
+		return s.late(err)
+	}
 	return s.follow(ctx)
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/role"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -59,6 +60,7 @@ type show struct {
 	rows      []roundRow
 	summaries []work.RoundSummary
 	disputes  []disputeRow
+	lateHired bool        // whether the late provider has been looked after
 	appeared  bool        // whether the late provider has been announced
 	final     *work.State // of the ended run
 }
@@ -109,6 +111,7 @@ func (s *show) terms() error {
 	s.spec.MinProviders, s.spec.MinVerifiers = uint32(len(s.cast.providers)), uint32(len(s.cast.verifiers))
 	s.spec.LeastVerifiers = s.spec.MinVerifiers/2 + 1
 	s.spec.Rounds = uint32(s.recipe.Train.Rounds)
+	s.spec.Market = &work.Market{Class: market.Class{Resource: "cpu", Region: "home", Tier: market.Audited, Tenor: 2}}
 	return nil
 }
 

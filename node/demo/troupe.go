@@ -67,7 +67,7 @@ func (s *show) play(a actor) error {
 	if err := role.WriteKey(dir, a.secret); err != nil {
 		return err
 	}
-	c, err := child.Start(a.name, dir, "join", s.invite().String(), "--dir", dir, "--json", "--supervised", "--drill", a.drill)
+	c, err := child.Start(a.name, dir, "join", s.invite().String(), "--dir", dir, "--json", "--supervised", "--drill", a.drill, "--reserve", a.reserve)
 	if err != nil {
 		return err
 	}

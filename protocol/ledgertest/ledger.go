@@ -163,6 +163,9 @@ func (l *Ledger) apply(m protocol.Msg, from protocol.Account) error {
 		if i < 0 {
 			return fmt.Errorf("%w: run %s", protocol.ErrNotFound, m.Target())
 		}
+		if join, ok := m.(work.Join); ok && join.Hire != nil {
+			return fmt.Errorf("%w: lease %s: this ledger has no market", protocol.ErrNotFound, join.Hire.Lease)
+		}
 		s, effects, err := work.Apply(l.runs[i], m, from, l.env())
 		if err != nil {
 			return err

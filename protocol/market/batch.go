@@ -200,10 +200,14 @@ func (b *batch) outcome(r Round, a auction.Allocation, w auction.Worth, p Params
 
 // newLease offers units of an ask to a bid at a price.
 func newLease(bid Bid, ask Ask, units uint32, q auction.Quote, p Params, env protocol.Env) Lease {
-	return Lease{
+	l := Lease{
 		ID: LeaseID(bid.ID, ask.ID), Bid: bid.ID, Ask: ask.ID, Buyer: bid.Owner, Provider: ask.Owner, Class: ask.Class, Units: units,
 		Tenors: bid.Open.Tenors, Quote: q, Job: bid.Open.Job, Grade: bid.Open.MinReputation, Status: Offered,
 		Due: env.Height + protocol.Height(p.AckBlocks), Length: p.Tenors[ask.Class.Tenor] * uint64(bid.Open.Tenors),
-		Cost: cost(q.Buyer, units, bid.Open.Tenors),
+		Metered: bid.Open.Metered,
 	}
+	if !l.Metered {
+		l.Cost = cost(q.Buyer, units, bid.Open.Tenors)
+	}
+	return l
 }

@@ -25,6 +25,9 @@ type Terms struct {
 	MinReputation uint32        `json:"min_reputation"`
 	Tenors        uint32        `json:"tenors"` // for how many tenors of the class
 	Job           protocol.Hash `json:"job"`    // digest of what is to be done, for the provider
+	// Metered leases cost nothing by themselves: the job, a training run, pays their price for each piece of work that it admits,
+	// out of money that it has locked. The host refuses one for a job that does not. Rule: spec/market.md §8.
+	Metered bool `json:"metered,omitempty"`
 }
 
 // Alternative is units of a class and the most that the bid pays for one during one tenor.
@@ -104,7 +107,7 @@ func TermsSeal(t Terms, owner protocol.Account, batch uint64, salt protocol.Hash
 	for _, a := range t.Alternatives {
 		p.Hash(a.Class.ID()).Uint32(a.Units).Uint64(uint64(a.Limit))
 	}
-	return p.Hash(salt).Digest("mutirao/market/seal")
+	return p.Bool(t.Metered).Hash(salt).Digest("mutirao/market/seal")
 }
 
 // BidID names a bid: one owner can have several in a batch, under different seals.

@@ -15,6 +15,7 @@ type TakeNow struct {
 	Limit         auction.Price `json:"limit"`
 	MinReputation uint32        `json:"min_reputation"`
 	Job           protocol.Hash `json:"job"`
+	Metered       bool          `json:"metered,omitempty"`
 	Nonce         uint64        `json:"nonce"` // the sender's choice, so that it can take the same twice
 }
 
@@ -27,7 +28,7 @@ func (m TakeNow) Check() error { return m.terms().Check() }
 // terms are those of a whole bid with one alternative.
 func (m TakeNow) terms() Terms {
 	return Terms{
-		Alternatives: []Alternative{{m.Class, m.Units, m.Limit}}, Whole: true, MinReputation: m.MinReputation, Tenors: m.Tenors, Job: m.Job,
+		Alternatives: []Alternative{{m.Class, m.Units, m.Limit}}, Whole: true, MinReputation: m.MinReputation, Tenors: m.Tenors, Job: m.Job, Metered: m.Metered,
 	}
 }
 
@@ -49,7 +50,10 @@ func Take(m TakeNow, base auction.Price, offers []Candidate, from protocol.Accou
 	bid := Bid{ID: TakeID(m, from), Owner: from, Open: &terms}
 	var leases []Lease
 	var changed []Ask
-	effects := []protocol.Effect{protocol.Lock{From: from, Amount: cost(price, m.Units, m.Tenors)}}
+	var effects []protocol.Effect
+	if !m.Metered {
+		effects = append(effects, protocol.Lock{From: from, Amount: cost(price, m.Units, m.Tenors)})
+	}
 	left := m.Units
 	for _, c := range offers {
 		a := c.Ask
@@ -83,5 +87,5 @@ func Instant(class Class, units, minReputation uint32, base auction.Price, offer
 // TakeID is the bid id of leases that begin at once.
 func TakeID(m TakeNow, from protocol.Account) protocol.Hash {
 	p := new(protocol.Preimage).Account(from).Hash(m.Class.ID()).Uint32(m.Units).Uint32(m.Tenors).Uint64(uint64(m.Limit))
-	return p.Uint32(m.MinReputation).Hash(m.Job).Uint64(m.Nonce).Digest("mutirao/market/take")
+	return p.Uint32(m.MinReputation).Hash(m.Job).Bool(m.Metered).Uint64(m.Nonce).Digest("mutirao/market/take")
 }

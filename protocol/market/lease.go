@@ -31,6 +31,7 @@ type Lease struct {
 	Tenors   uint32           `json:"tenors"`
 	Quote    auction.Quote    `json:"quote"`
 	Job      protocol.Hash    `json:"job"`
+	Metered  bool             `json:"metered,omitempty"`
 	Grade    uint32           `json:"grade"` // least reputation of a provider that may take it over
 	Attempt  uint32           `json:"attempt"`
 	Status   LeaseStatus      `json:"status"`

@@ -123,6 +123,9 @@ func (c Class) ID() protocol.Hash {
 	return new(protocol.Preimage).Text(c.Resource).Text(c.Region).Text(string(c.Tier)).Uint32(uint32(c.Tenor)).Digest("mutirao/market/class")
 }
 
+// Amount is a price in amut.
+func Amount(p auction.Price) money.Amount { return cost(p, 1, 1) }
+
 // cost is a price for units over tenors, in amut.
 func cost(p auction.Price, units, tenors uint32) money.Amount {
 	return money.New(uint64(p) * uint64(units)).Times(uint64(tenors)).Times(Tick)

@@ -8,10 +8,15 @@ import (
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
-// join makes from a member from the next round on. Effect: the bond is locked. Errors: ErrExists for a member,
+// join makes from a member from the next round on. Effect: the bond is locked. Errors: ErrInvalid without a
+// hire where one is needed, ErrExists for a member,
 // ErrExpelled, ErrBenched for one that left while benched, ErrFull. Rule: spec/work.md §3.
 func (t *turn) join(m Join, from protocol.Account) error {
 	bond := t.Spec.Bond(m.Role)
+	price, err := t.Spec.hirePrice(m)
+	if err != nil {
+		return err
+	}
 	n := 0
 	for i := range t.Members {
 		if o := &t.Members[i]; o.Role == m.Role && (o.Status == Active || o.Status == Away) {
@@ -38,8 +43,11 @@ func (t *turn) join(m Join, from protocol.Account) error {
 	case t.benched(old):
 		return fmt.Errorf("%w: until round %d is over", protocol.ErrBenched, old.Benched)
 	}
-	old.Role, old.Peer, old.Bond, old.Status, old.Leaving, old.Joined = m.Role, m.Peer, bond, Active, false, t.env.Height
+	old.Role, old.Peer, old.Bond, old.Status, old.Leaving, old.Joined, old.Price = m.Role, m.Peer, bond, Active, false, t.env.Height, price
 	t.lock(from, bond)
+	if m.Hire != nil {
+		t.event("member-hired", "account", from.String(), "lease", m.Hire.Lease.String(), "price", price.String())
+	}
 	t.event("member-joined", "account", from.String(), "role", string(m.Role))
 	return nil
 }

@@ -27,6 +27,7 @@ type Join struct {
 	Run  protocol.Hash `json:"run"`
 	Role Role          `json:"role"`
 	Peer string        `json:"peer"`
+	Hire *Hire         `json:"hire,omitempty"` // of a provider in a run that hires through the market
 }
 
 // Ready brings a member back that was away, from the next round on. Rule: spec/work.md §3.

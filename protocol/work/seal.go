@@ -26,7 +26,8 @@ func RunID(author protocol.Account, m CreateRun) protocol.Hash {
 	return m.Spec.preimage(new(protocol.Preimage).Account(author).Uint64(m.Nonce)).Digest(domainRun)
 }
 
-// preimage appends every field of a Spec in the order of its declaration; parents, after their number, only if there are any.
+// preimage appends every field of a Spec in the order of its declaration; parents, after
+// their number, only if there are any, and the class only of a run that hires through the market.
 func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 	p.Text(s.Name).Hash(s.Dataset).Hash(s.Program).Hash(s.InferenceProgram).Uint32(uint32(len(s.Params)))
 	for _, name := range s.Params {
@@ -45,6 +46,9 @@ func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 		for _, parent := range s.Parents {
 			p.Hash(parent.Model).Uint32(parent.PPM)
 		}
+	}
+	if s.Market != nil {
+		p.Hash(s.Market.Class.ID())
 	}
 	return p
 }

@@ -51,7 +51,7 @@ type totals struct {
 func (t *turn) unitReceipt(u *Unit) Receipt {
 	r := Receipt{
 		ID: fmt.Sprintf("r%d-u%d", t.Round.Number, u.Index), Kind: ForUnit, To: u.Worker, Round: t.Round.Number, Unit: u.Index,
-		Attempt: u.Attempt, Verdict: u.Status, Gross: t.Spec.Price.PerUnit, Split: t.Spec.Split, Tokens: t.Spec.UnitTokens,
+		Attempt: u.Attempt, Verdict: u.Status, Gross: t.unitPrice(u.Worker), Split: t.Spec.Split, Tokens: t.Spec.UnitTokens,
 	}
 	if u.Attempt > 0 {
 		r.ID += fmt.Sprintf(".%d", u.Attempt)

@@ -25,13 +25,14 @@ type Spec struct {
 	MinVerifiers     uint32        `json:"min_verifiers"`   // active verifiers needed before the first round
 	LeastVerifiers   uint32        `json:"least_verifiers"` // verifiers without whom no round is decided; at most MinVerifiers
 	Seed             protocol.Hash `json:"seed"`            // all draws of the run start from it
-	Price            FixedPrice    `json:"price"`
+	Price            Price         `json:"price"`
 	Split            Split         `json:"split"`
 	ProviderBond     money.Amount  `json:"provider_bond"`
 	VerifierBond     money.Amount  `json:"verifier_bond"`
 	Audit            AuditPolicy   `json:"audit"`
 	Windows          Windows       `json:"windows"`
 	Parents          []Parent      `json:"parents,omitempty"` // models that this one is made from
+	Market           *Market       `json:"market,omitempty"`  // where it hires providers; nil pays all the same
 }
 
 // Parent is a model that a run starts from or learns from, and its part of what is passed up of each use's fee.
@@ -41,9 +42,9 @@ type Parent struct {
 	PPM   uint32        `json:"ppm"` // parts per million; those of a run's parents sum to 1,000,000
 }
 
-// FixedPrice pays every unit the same. It stands in for the auction of spec/market.md: a run will name a product class
-// there and learn the price of a unit from the clearing.
-type FixedPrice struct {
+// Price is what a unit may cost at most, which is what the run locks for it. Without a Market every unit costs that; with one, a
+// unit costs what its worker was hired for. Rule: spec/work.md §3.
+type Price struct {
 	PerUnit money.Amount `json:"per_unit"`
 }
 
@@ -176,6 +177,11 @@ func (s Spec) Check() error {
 	}{{"price.per_unit", s.Price.PerUnit}, {"provider_bond", s.ProviderBond}, {"verifier_bond", s.VerifierBond}} {
 		if a.amount.IsZero() || a.amount.BitLen() > amountBits {
 			return fmt.Errorf("%w: %s is %s, allowed are 1 to 2^%d-1", protocol.ErrInvalid, a.name, a.amount, amountBits)
+		}
+	}
+	if s.Market != nil {
+		if err := s.Market.Class.Check(); err != nil {
+			return err
 		}
 	}
 	return checkParents(s.Parents)

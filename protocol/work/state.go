@@ -52,8 +52,9 @@ const (
 type Member struct {
 	Account protocol.Account `json:"account"`
 	Role    Role             `json:"role"`
-	Peer    string           `json:"peer"` // where it serves blobs, in the data network's terms
-	Bond    money.Amount     `json:"bond"` // in escrow
+	Peer    string           `json:"peer"`           // where it serves blobs, in the data network's terms
+	Bond    money.Amount     `json:"bond"`           // in escrow
+	Price   money.Amount     `json:"price,omitzero"` // of its units, in a run that hires through the market
 	Status  Status           `json:"status"`
 	Leaving bool             `json:"leaving"` // gets its bond back when the open round closes
 	Joined  protocol.Height  `json:"joined"`

@@ -71,7 +71,7 @@ func fill(b *testing.B, n int) *disk {
 		b.Fatal(err)
 	}
 	d := &disk{ms: ms, height: 1, next: 1 << 32}
-	if d.k, err = NewKeeper(runtime.NewKVStoreService(key), purse{}, pool, treasury); err != nil {
+	if d.k, err = NewKeeper(runtime.NewKVStoreService(key), purse{}, nil, pool, treasury); err != nil {
 		b.Fatal(err)
 	}
 	for at := 0; at < n; {

@@ -71,7 +71,7 @@ func costs(t *testing.T, others int) map[string]cost {
 	key := storetypes.NewKVStoreKey(ModuleName)
 	m := &meter{KVStoreService: runtime.NewKVStoreService(key)}
 	var err error
-	if w.k, err = NewKeeper(m, purse{}, pool, treasury); err != nil {
+	if w.k, err = NewKeeper(m, purse{}, nil, pool, treasury); err != nil {
 		t.Fatal(err)
 	}
 	w.ctx = testutil.DefaultContext(key, storetypes.NewTransientStoreKey("t"))

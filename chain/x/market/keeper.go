@@ -32,6 +32,7 @@ type (
 // Keeper stores the market.
 type Keeper struct {
 	escrow         escrow.Escrow
+	runs           Runs
 	pool, treasury protocol.Account
 	schema         collections.Schema
 
@@ -52,7 +53,7 @@ type Keeper struct {
 
 // NewKeeper returns a keeper over the module's store. Of what buyers pay, pool receives the part of validators and verifiers and
 // treasury its own; the bank must let both receive coins.
-func NewKeeper(service store.KVStoreService, bank escrow.Bank, pool, treasury protocol.Account) (*Keeper, error) {
+func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs, pool, treasury protocol.Account) (*Keeper, error) {
 	b := collections.NewSchemaBuilder(service)
 	byID := func(prefix int, name string) collections.Map[[]byte, []byte] {
 		return collections.NewMap(b, collections.NewPrefix(prefix), name, collections.BytesKey, collections.BytesValue)
@@ -60,7 +61,7 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, pool, treasury pr
 	links := collections.PairKeyCodec(collections.BytesKey, collections.BytesKey)
 	dates := collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)
 	k := &Keeper{
-		escrow: escrow.New(bank, ModuleName), pool: pool, treasury: treasury,
+		escrow: escrow.New(bank, ModuleName), runs: runs, pool: pool, treasury: treasury,
 		params:  collections.NewItem(b, collections.NewPrefix(0), "params", collections.BytesValue),
 		classes: byID(1, "classes"),
 		asks:    byID(2, "asks"),

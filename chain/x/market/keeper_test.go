@@ -23,6 +23,7 @@ import (
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/market/auction"
 	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/work"
 )
 
 // bank keeps balances, so that a test can see whether coins are conserved.
@@ -72,10 +73,18 @@ type world struct {
 	bank *bank
 	ctx  sdk.Context
 	h    protocol.Height
+	runs map[protocol.Hash]*work.State
 	open []func() // bids that their owners have yet to open
 }
 
 var pool, treasury = protocol.Account{2}, protocol.Account{3}
+
+func (w *world) job(_ context.Context, id protocol.Hash, _ escrow.Charge) (*work.State, error) {
+	if s := w.runs[id]; s != nil {
+		return s, nil
+	}
+	return nil, protocol.ErrNotFound
+}
 
 func person(n int) protocol.Account { return protocol.Account{1, byte(n)} }
 
@@ -85,7 +94,7 @@ func newWorld(t testing.TB) *world {
 	key := storetypes.NewKVStoreKey(ModuleName)
 	w := &world{TB: t, bank: &bank{has: map[string]money.Amount{}}}
 	var err error
-	if w.k, err = NewKeeper(runtime.NewKVStoreService(key), w.bank, pool, treasury); err != nil {
+	if w.k, err = NewKeeper(runtime.NewKVStoreService(key), w.bank, w.job, pool, treasury); err != nil {
 		t.Fatal(err)
 	}
 	w.ctx = testutil.DefaultContext(key, storetypes.NewTransientStoreKey("t"))
@@ -429,6 +438,41 @@ func TestGenesisSetsParameters(t *testing.T) {
 	p.RevealBlocks = 6
 	if _, err := Genesis(p); !errors.Is(err, protocol.ErrInvalid) {
 		t.Errorf("nonsense: %v", err)
+	}
+}
+
+// A metered lease costs nothing by itself, so the market wants to see the run that pays for the work.
+func TestMeteredLeasesNeedARun(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.send(person(0), ask(0, 4, 100)))
+	job := protocol.Hash{5}
+	spec := work.DefaultSpec()
+	spec.Price.PerUnit, spec.Market = market.Amount(150), &work.Market{Class: cpu(0)}
+	take := market.TakeNow{Class: cpu(0), Units: 1, Tenors: 1, Limit: 150, Job: job, Metered: true}
+	if err := w.send(person(1), take); !errors.Is(err, protocol.ErrNotFound) {
+		t.Errorf("without a run: %v", err)
+	}
+	w.runs = map[protocol.Hash]*work.State{job: {ID: job, Author: person(1), Phase: work.PhaseGather, Spec: spec}}
+	if err := w.send(person(2), take); !errors.Is(err, protocol.ErrNotAssigned) {
+		t.Errorf("for somebody else's run: %v", err)
+	}
+	dear := take
+	dear.Limit++
+	if err := w.send(person(1), dear); !errors.Is(err, protocol.ErrInsufficient) {
+		t.Errorf("for more than the run has locked: %v", err)
+	}
+	w.must(w.send(person(1), take))
+	leases := stored[market.Lease](w, w.k.leases)
+	if len(leases) != 1 || !leases[0].Cost.IsZero() || leases[0].Quote.Buyer != 100 {
+		t.Fatalf("%+v", leases)
+	}
+	w.must(w.send(person(0), market.AcceptLease{Lease: leases[0].ID}))
+	w.until(60)
+	w.check()
+	w.runs[job].Phase = work.PhaseFinished
+	take.Nonce++
+	if err := w.send(person(1), take); !errors.Is(err, protocol.ErrFinished) {
+		t.Errorf("for a run that has ended: %v", err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/market/marketpb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
+	"github.com/mutirao/mutirao/protocol/work"
 )
 
 const (
@@ -176,13 +177,30 @@ func (s msgServer) open(c call, m market.OpenBid) error {
 		return err
 	}
 	b, err = market.Reveal(m, b, c.from, c.params, c.env)
+	if err == nil && m.Terms.Metered {
+		err = s.metered(c, m.Terms.Job, m.Terms.Alternatives)
+	}
 	if err != nil {
 		return err
 	}
 	return s.putBid(c.ctx, b)
 }
 
+// metered refuses leases that cost nothing by themselves unless a run pays for what comes of them.
+func (s msgServer) metered(c call, job protocol.Hash, wants []market.Alternative) error {
+	run, err := s.runs(c.ctx, job, c.charge)
+	if err != nil {
+		return err
+	}
+	return work.CheckMetered(run, c.from, wants)
+}
+
 func (s msgServer) take(c call, m market.TakeNow) error {
+	if m.Metered {
+		if err := s.metered(c, m.Job, []market.Alternative{{Class: m.Class, Units: m.Units, Limit: m.Limit}}); err != nil {
+			return err
+		}
+	}
 	class, err := s.class(c.ctx, m.Class.ID(), c.batch(), c.charge)
 	if err != nil {
 		return err

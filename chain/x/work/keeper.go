@@ -26,6 +26,7 @@ const ModuleName = "work"
 type Keeper struct {
 	escrow   escrow.Escrow
 	registry Registry
+	market   Market
 	schema   collections.Schema
 
 	count   collections.Sequence                                 // runs created so far
@@ -37,11 +38,12 @@ type Keeper struct {
 }
 
 // NewKeeper returns a keeper over the module's store.
-func NewKeeper(service store.KVStoreService, bank escrow.Bank, registry Registry) (*Keeper, error) {
+func NewKeeper(service store.KVStoreService, bank escrow.Bank, registry Registry, market Market) (*Keeper, error) {
 	b := collections.NewSchemaBuilder(service)
 	k := &Keeper{
 		escrow:   escrow.New(bank, ModuleName),
 		registry: registry,
+		market:   market,
 		count:    collections.NewSequence(b, collections.NewPrefix(0), "count"),
 		ids:      collections.NewMap(b, collections.NewPrefix(1), "ids", collections.Uint64Key, collections.BytesValue),
 		runs:     collections.NewMap(b, collections.NewPrefix(2), "runs", collections.BytesKey, collections.BytesValue),
@@ -99,7 +101,22 @@ func (k *Keeper) put(ctx sdk.Context, s *work.State, due protocol.Height, effect
 	if err != nil {
 		return err
 	}
-	return k.escrow.Execute(ctx, effects, k.records.Keep(ctx, s.ID))
+	keep := k.records.Keep(ctx, s.ID)
+	return k.escrow.Execute(ctx, effects, func(r protocol.Recorded) error {
+		if err := k.judged(ctx, r); err != nil {
+			return err
+		}
+		return keep(r)
+	})
+}
+
+// judged tells the market what a recomputation found of a provider's unit.
+func (k *Keeper) judged(ctx sdk.Context, r protocol.Recorded) error {
+	receipt, ok := r.(work.Receipt)
+	if !ok || receipt.Kind != work.ForUnit || receipt.Verdict != work.Verified && receipt.Verdict != work.Wrong {
+		return nil
+	}
+	return k.market.Checked(ctx, receipt.To, receipt.Verdict == work.Verified)
 }
 
 // plan moves the next Tick of a run to height due.

@@ -19,6 +19,7 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -40,11 +41,19 @@ type anyDataset struct{}
 func (anyDataset) HasDataset(context.Context, protocol.Hash) (bool, error) { return true, nil }
 func (anyDataset) HasModel(context.Context, protocol.Hash) (bool, error)   { return true, nil }
 
+// noMarket has no leases.
+type noMarket struct{}
+
+func (noMarket) Lease(context.Context, protocol.Hash, escrow.Charge) (market.Lease, error) {
+	return market.Lease{}, protocol.ErrNotFound
+}
+func (noMarket) Checked(sdk.Context, protocol.Account, bool) error { return nil }
+
 // newKeeper is a keeper over an empty store, at height 1.
 func newKeeper(t *testing.T) (*Keeper, sdk.Context) {
 	t.Helper()
 	key := storetypes.NewKVStoreKey(ModuleName)
-	k, err := NewKeeper(runtime.NewKVStoreService(key), purse{}, anyDataset{})
+	k, err := NewKeeper(runtime.NewKVStoreService(key), purse{}, anyDataset{}, noMarket{})
 	if err != nil {
 		t.Fatal(err)
 	}

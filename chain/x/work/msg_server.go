@@ -50,6 +50,15 @@ func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Accoun
 	if err != nil {
 		return err
 	}
+	if join, ok := msg.(work.Join); ok && join.Hire != nil {
+		lease, err := s.market.Lease(ctx, join.Hire.Lease, escrow.ChargeState(metered))
+		if err != nil {
+			return err
+		}
+		if err := work.CheckHire(state, *join.Hire, from, lease); err != nil {
+			return err
+		}
+	}
 	next, effects, err := work.Apply(state, msg, from, env)
 	if err != nil {
 		return err
