@@ -5,7 +5,7 @@
 //
 // What counts as the log: the balances at genesis, the transactions with whether each was carried out, the gas that a block
 // charged for and its base fee, and the verdicts that the rules announce as events: which units counted, who did how many
-// duties, who was expelled and who proved it, when a member left and a run ended. No amount of any event is read. A verdict
+// duties, who was expelled and who proved it, when a member left and a run ended, who leased what at which price. No amount of any event is read. A verdict
 // must be backed by messages that the ledger accepted. What contracts moved among themselves without a log is not in the
 // log; such balances cannot be recomputed and are reported as differences.
 package audit
@@ -56,6 +56,7 @@ type Genesis struct {
 	Disputes Account // escrow of disputes
 	Registry Account // escrow of models and channels
 	Fees     Account // where fees are collected
+	Market   MarketTerms
 
 	DisputeBond   *big.Int // the least bond of who opens a dispute
 	DisputePrices int64    // it is also at least so many prices of the unit in question
@@ -158,6 +159,7 @@ type Books struct {
 	lost     map[Account]int   // disputes of an opener
 	receipts map[Receipt]int
 	messages int
+	trade    trade
 	moves    []Move
 	findings []Finding
 	tx       string  // the one that is being read; "" at the end of a block
@@ -169,6 +171,7 @@ func New(g Genesis) *Books {
 	b := &Books{
 		genesis: g, balances: map[Account]*big.Int{}, supply: new(big.Int), runs: map[Hash]*run{}, datasets: map[Hash]Account{},
 		models: map[Hash]*model{}, channels: map[Hash]*channel{}, disputes: map[Hash]*dispute{}, lost: map[Account]int{}, receipts: map[Receipt]int{},
+		trade: newTrade(),
 	}
 	for who, amount := range g.Balances {
 		b.balances[who] = new(big.Int).Set(amount)
@@ -225,6 +228,8 @@ func (b *Books) apply(m Message) {
 		b.work(m)
 	case module == "dispute":
 		b.dispute(m)
+	case module == "market":
+		b.market(m)
 	case module == "registry":
 		b.registry(m)
 	case module == "voucher":

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
+	"strings"
 )
 
 // run is the money of one training run: its unspent budget and its members' bonds. Rule: spec/work.md §3, §8, §10.
 type run struct {
 	author  Account
+	market  bool // it hires its providers
 	dataset Hash
 	parents []parent
 	budget  *big.Int
@@ -27,6 +29,7 @@ type run struct {
 
 type member struct {
 	bond     *big.Int
+	price    *big.Int // of its units
 	units    int64
 	duties   int64
 	expelled bool
@@ -49,7 +52,8 @@ type createRun struct {
 		Price     struct {
 			PerUnit Coins `json:"per_unit"`
 		} `json:"price"`
-		Split struct {
+		Market *struct{} `json:"market"`
+		Split  struct {
 			Provider  int64 `json:"provider"`
 			Verifiers int64 `json:"verifiers"`
 		} `json:"split"`
@@ -72,6 +76,10 @@ func (b *Books) work(m Message) {
 		Role  string `json:"role"`
 		Round int64  `json:"round"`
 		Unit  int64  `json:"unit"`
+		Hire  *struct {
+			Lease Hash  `json:"lease"`
+			Price int64 `json:"price"`
+		} `json:"hire"`
 	}
 	if !b.decode(m, &body) {
 		return
@@ -92,7 +100,13 @@ func (b *Books) work(m Message) {
 			b.find("member "+m.From.String(), "provider or verifier", body.Role)
 			return
 		}
-		who.bond = new(big.Int).Set(r.bonds[body.Role])
+		who.bond, who.price = new(big.Int).Set(r.bonds[body.Role]), r.price
+		if (body.Hire != nil) != (r.market && body.Role == "provider") {
+			b.find("member "+m.From.String(), "hired if and only if the run hires", "not so")
+		}
+		if body.Hire != nil {
+			who.price = b.hired(m, r, body.Hire.Lease, body.Hire.Price)
+		}
 		b.move(m.From, b.genesis.Work, who.bond, "bond")
 	case "work/reveal":
 		r.opened[fmt.Sprintf("%d/%d/%s", body.Round, body.Unit, m.From)] = true
@@ -118,7 +132,7 @@ func (b *Books) createRun(m Message) {
 		return
 	}
 	r := &run{
-		author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers},
+		market: s.Market != nil, author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers},
 		bonds:   map[string]*big.Int{"provider": s.Providers.Int, "verifier": s.Verifiers.Int},
 		members: map[Account]*member{}, opened: map[string]bool{}, refuted: map[string][]stake{}, pool: new(big.Int), burn: new(big.Int),
 	}
@@ -129,6 +143,10 @@ func (b *Books) createRun(m Message) {
 
 // verdict reads an event. Those that decide about no money are passed over.
 func (b *Books) verdict(e Event) {
+	if strings.HasPrefix(e.Kind, "market.") {
+		b.traded(e)
+		return
+	}
 	switch e.Kind {
 	case "dispute.ended":
 		b.disputeEnded(e)
@@ -188,10 +206,10 @@ func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, v
 		b.find(fmt.Sprintf("unit %d of round %d of run %s", unit, round, id), "opened by "+worker.String(), "never opened")
 		return
 	}
-	provider, pool := part(r.price, r.split[0], 10_000), part(r.price, r.split[1], 10_000)
-	r.budget.Sub(r.budget, r.price)
+	provider, pool := part(who.price, r.split[0], 10_000), part(who.price, r.split[1], 10_000)
+	r.budget.Sub(r.budget, who.price)
 	r.pool.Add(r.pool, pool)
-	r.burn.Add(r.burn, minus(minus(r.price, provider), pool))
+	r.burn.Add(r.burn, minus(minus(who.price, provider), pool))
 	who.units++
 	b.pay(id, "unit", worker, provider)
 }

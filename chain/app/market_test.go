@@ -12,6 +12,8 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/registry"
+	rules "github.com/mutirao/mutirao/protocol/work"
 )
 
 // named is a module's account.
@@ -75,5 +77,54 @@ func TestMarketThroughTheChain(t *testing.T) {
 	due, has := wealth.Minus(money.MUT(2)).Plus(earned), s.balance(provider.Account())
 	if has.Compare(due) > 0 || due.Minus(has).Compare(money.MUT(1)) > 0 {
 		t.Errorf("the provider has %s, due are %s less gas", has.Coins(), due.Coins())
+	}
+}
+
+// TestARunHiresThroughTheMarket: a provider becomes a member by a lease, at its price, and by nothing else.
+func TestARunHiresThroughTheMarket(t *testing.T) {
+	s := &story{author: newPerson(t, 1), provider: newPerson(t, 2), verifier: newPerson(t, 3)}
+	s.chain = newChain(t, s.author, s.provider, s.verifier)
+	class := market.Class{Resource: "cpu", Region: "eu", Tier: market.Audited}
+	data := registry.RegisterDataset{Root: hashOf(1), Blob: hashOf(2), Schema: hashOf(3), Records: 1, RecordSize: 1, Name: "n", Licence: "l"}
+	spec := rules.DefaultSpec()
+	spec.Name, spec.Dataset, spec.Program, spec.InferenceProgram = "n", registry.DatasetID(s.author.Account(), data), hashOf(1), hashOf(1)
+	spec.Params, spec.Initial = params, rules.StateRef{Model: hashOf(1), Outer: hashOf(1), Blob: hashOf(1)}
+	spec.Rounds, spec.Steps, spec.MaxUnits = 1, 1, 1
+	spec.Price.PerUnit, spec.ProviderBond, spec.VerifierBond = money.MUT(10), money.MUT(1), money.MUT(1)
+	spec.Market = &rules.Market{Class: class}
+	create := rules.CreateRun{Spec: spec}
+	s.run = rules.RunID(s.author.Account(), create)
+	s.must(s.author, data, create)
+	s.must(s.provider, market.PlaceAsk{Class: class, Units: 1, Reserve: 4_000_000_000, Until: 10_000, UnitBond: money.MUT(1)})
+	if err := s.submit(s.provider, rules.Join{Run: s.run, Role: rules.Provider, Peer: "p"}); !errors.Is(err, protocol.ErrInvalid) {
+		t.Errorf("joining without a lease: %v", err)
+	}
+	take := market.TakeNow{Class: class, Units: 1, Tenors: 1, Limit: 10_000_000_000, Job: s.run, Metered: true}
+	if err := s.submit(s.verifier, take); !errors.Is(err, protocol.ErrNotAssigned) {
+		t.Errorf("a stranger hires for the run: %v", err)
+	}
+	s.must(s.author, take)
+	id := market.LeaseID(market.TakeID(take, s.author.Account()), market.AskID(s.provider.Account(), class))
+	join := rules.Join{Run: s.run, Role: rules.Provider, Peer: "p", Hire: &rules.Hire{Lease: id, Price: 4_000_000_000}}
+	if err := s.submit(s.provider, join); !errors.Is(err, protocol.ErrNotAssigned) {
+		t.Errorf("joining before the lease runs: %v", err)
+	}
+	s.must(s.provider, market.AcceptLease{Lease: id})
+	dear := join
+	dear.Hire = &rules.Hire{Lease: id, Price: 9_000_000_000}
+	if err := s.submit(s.provider, dear); !errors.Is(err, protocol.ErrNotAssigned) {
+		t.Errorf("at another price: %v", err)
+	}
+	if err := s.submit(s.verifier, join); !errors.Is(err, protocol.ErrNotAssigned) {
+		t.Errorf("with somebody else's lease: %v", err)
+	}
+	s.must(s.provider, join)
+	s.must(s.verifier, rules.Join{Run: s.run, Role: rules.Verifier, Peer: "v"})
+	state := s.in(rules.PhaseCompute)
+	if m, ok := state.Member(s.provider.Account()); !ok || m.Price != money.MUT(4) {
+		t.Errorf("member %+v", m)
+	}
+	if got := s.balance(named(markethost.ModuleName)); got != money.MUT(1) {
+		t.Errorf("the market holds %s: a metered lease costs nothing by itself, the bond is 1 MUT", got.Coins())
 	}
 }

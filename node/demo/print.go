@@ -49,6 +49,11 @@ func (s *show) print(r *report) error {
 	fmt.Fprintln(w)
 	line("result", "%s  (one machine with all data: %s)", r.Result.words, r.Result.centralWords)
 	line("model", "%s · root %s · lineage %s, %d holders", r.ModelID[:16], r.ModelRoot[:16], r.Lineage.Kind, r.Lineage.Holders)
+	for _, c := range r.Claims {
+		if c.Name == "hired-by-market" {
+			line("market", "%s", c.Detail)
+		}
+	}
 	s.printPayments(line, r.Payments)
 	if c := r.Contract; c != nil {
 		a := c.Answers[0]

@@ -26,10 +26,14 @@ import (
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
+	markethost "github.com/mutirao/mutirao/chain/x/market"
+	"github.com/mutirao/mutirao/chain/x/market/marketpb"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
 )
 
 // decoder turns blocks of CometBFT into the audit's log.
@@ -42,6 +46,10 @@ func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
 	g := audit.Genesis{
 		Balances: map[audit.Account]*big.Int{}, Work: moduleAccount(work.ModuleName), Registry: moduleAccount(registry.ModuleName), Disputes: moduleAccount(dispute.ModuleName),
 		Fees: moduleAccount(authtypes.FeeCollectorName),
+	}
+	var err error
+	if g.Market, err = marketTerms(doc.AppState); err != nil {
+		return g, err
 	}
 	var state struct {
 		Bank struct {
@@ -68,6 +76,32 @@ func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
 		}
 	}
 	return g, nil
+}
+
+// marketTerms are the market's parameters: the rules' defaults unless the genesis sets others.
+func marketTerms(appState []byte) (audit.MarketTerms, error) {
+	p := market.DefaultParams(protocol.Account{}, protocol.Account{})
+	var state struct {
+		Market struct {
+			Params []struct{ Value []byte }
+		}
+	}
+	err := json.Unmarshal(appState, &state)
+	if err == nil && len(state.Market.Params) > 0 {
+		err = json.Unmarshal(state.Market.Params[0].Value, &p)
+	}
+	if err != nil {
+		return audit.MarketTerms{}, fmt.Errorf("genesis of the market: %w", err)
+	}
+	t := audit.MarketTerms{
+		Escrow: moduleAccount(markethost.ModuleName), Pool: moduleAccount(network.PoolAccount), Treasury: moduleAccount(network.TreasuryAccount),
+		Holdback: int64(p.HoldbackBlocks), Split: [3]int64{int64(p.Split.Provider), int64(p.Split.Pool), int64(p.Split.Treasury)},
+		SealFee: int64(p.SealFee), SilenceFee: int64(p.SilenceFee),
+	}
+	for i, blocks := range p.Tenors {
+		t.Tenors[i] = int64(blocks)
+	}
+	return t, nil
 }
 
 func moduleAccount(name string) audit.Account {
@@ -115,7 +149,7 @@ func (d decoder) block(b *cmttypes.Block, r *abci.ResponseFinalizeBlock) (audit.
 
 func ours(kind string) bool {
 	module, _, found := strings.Cut(kind, ".")
-	return found && (module == "work" || module == "dispute" || module == "registry" || module == "voucher")
+	return found && (module == "work" || module == "dispute" || module == "registry" || module == "voucher" || module == "market")
 }
 
 func event(e abci.Event) audit.Event {
@@ -192,6 +226,8 @@ func message(m sdk.Msg) (audit.Message, error) {
 	case *workpb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)
 	case *disputepb.MsgExecute:
+		return rule(m.From, m.Kind, m.Body)
+	case *marketpb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)
 	case *registrypb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)

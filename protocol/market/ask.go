@@ -82,15 +82,16 @@ func Offer(m PlaceAsk, known *Ask, from protocol.Account, p Params, env protocol
 		Notice: m.Notice, UnitBond: m.UnitBond, Placed: env.Height,
 	}
 	ask.Bond = m.UnitBond.Times(uint64(m.Units))
+	placed := protocol.Event{Type: "market.ask-placed", Attributes: []protocol.Attribute{{Name: "ask", Value: ask.ID.String()}, {Name: "owner", Value: from.String()}}}
 	if known == nil {
-		return ask, move(from, money.Amount{}, ask.Bond), nil
+		return ask, append(move(from, money.Amount{}, ask.Bond), placed), nil
 	}
 	bound := max(known.Leased, known.Watched)
 	if m.Units < bound || bound > 0 && m.UnitBond.Compare(known.UnitBond) != 0 {
 		return Ask{}, nil, fmt.Errorf("%w: %d units are bound by leases with a bond of %s each: offer as many, with the same bond", protocol.ErrInvalid, bound, known.UnitBond)
 	}
 	ask.Leased, ask.Watched = known.Leased, known.Watched
-	return ask, move(from, known.Bond, ask.Bond), nil
+	return ask, append(move(from, known.Bond, ask.Bond), placed), nil
 }
 
 // free is how many units can be leased in a block.
@@ -124,7 +125,8 @@ func Lapse(ask Ask, env protocol.Env) (Ask, []protocol.Effect) {
 		return ask, nil
 	}
 	ask.Closing = true
-	return ask, ask.shrink()
+	lapsed := protocol.Event{Type: "market.ask-lapsed", Attributes: []protocol.Attribute{{Name: "ask", Value: ask.ID.String()}}}
+	return ask, append(ask.shrink(), lapsed)
 }
 
 // Open reports whether units of the ask can be leased, so that the host lists it among the offers of its class.

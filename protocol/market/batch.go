@@ -186,6 +186,7 @@ func (b *batch) outcome(r Round, a auction.Allocation, w auction.Worth, p Params
 		}
 		out.Effects = append(out.Effects, paid(bid.Owner, left)...)
 	}
+	out.Effects = append(out.Effects, protocol.Event{Type: "market.batch-cleared", Attributes: []protocol.Attribute{{Name: "batch", Value: fmt.Sprint(p.Batch(env.Height))}}})
 	for c, n := range units {
 		if n > 0 {
 			out.Prices = append(out.Prices, ClassPrice{b.classes[c], a.Quotes[c], n, p.Batch(env.Height), env.Height})

@@ -140,7 +140,8 @@ func Seal(m SealBid, from protocol.Account, p Params, env protocol.Env) (Bid, []
 		return Bid{}, nil, fmt.Errorf("%w: the seal is for batch %d, batch %d is open", protocol.ErrPhase, m.Batch, batch)
 	}
 	b := Bid{ID: BidID(from, batch, m.Seal), Owner: from, Batch: batch, Seal: m.Seal, Deposit: m.Deposit}
-	return b, []protocol.Effect{protocol.Lock{From: from, Amount: m.Deposit}}, nil
+	sealed := protocol.Event{Type: "market.bid-sealed", Attributes: []protocol.Attribute{{Name: "bid", Value: b.ID.String()}, {Name: "owner", Value: from.String()}}}
+	return b, []protocol.Effect{protocol.Lock{From: from, Amount: m.Deposit}, sealed}, nil
 }
 
 // Reveal applies OpenBid. Errors: ErrNotAssigned, ErrPhase before the opening and after the batch, ErrDuplicate,

@@ -174,5 +174,7 @@ func (l *Lease) pay(from, to money.Amount, p Params) []protocol.Effect {
 func leaseEvent(what string, l Lease) protocol.Event {
 	return protocol.Event{Type: "market.lease-" + what, Attributes: []protocol.Attribute{
 		{Name: "lease", Value: l.ID.String()}, {Name: "buyer", Value: l.Buyer.String()}, {Name: "provider", Value: l.Provider.String()},
+		{Name: "bid", Value: l.Bid.String()}, {Name: "ask", Value: l.Ask.String()}, {Name: "units", Value: fmt.Sprint(l.Units)}, {Name: "tenor", Value: fmt.Sprint(l.Class.Tenor)},
+		{Name: "buyer_price", Value: fmt.Sprint(uint64(l.Quote.Buyer))}, {Name: "seller_price", Value: fmt.Sprint(uint64(l.Quote.Seller))},
 	}}
 }

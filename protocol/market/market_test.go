@@ -526,7 +526,7 @@ func TestAnAskLapses(t *testing.T) {
 	}
 	a.Leased = 1
 	a, effects := Lapse(a, protocol.Env{Height: 5})
-	if want := money.New(2000 * Tick); a.Units != 1 || a.Open() || len(effects) != 1 || effects[0].(protocol.Pay).Amount != want {
+	if want := money.New(2000 * Tick); a.Units != 1 || a.Open() || len(effects) != 2 || effects[0].(protocol.Pay).Amount != want {
 		t.Errorf("%+v %v", a, effects)
 	}
 }

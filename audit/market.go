@@ -1,0 +1,339 @@
+package audit
+
+import (
+	"math/big"
+	"strconv"
+)
+
+// MarketTerms are the parameters of the market. Rule: spec/market.md §5.
+type MarketTerms struct {
+	Escrow, Pool, Treasury Account
+	Tenors                 [4]int64 // blocks
+	Holdback               int64    // blocks
+	Split                  [3]int64 // provider, pool, treasury, of 10,000
+	SealFee, SilenceFee    int64    // of 10,000
+}
+
+// nano is the value of a price of 1, in amut.
+const nano = 1_000_000_000
+
+// ask is the money of an offer. Rule: spec/market.md §6.
+type ask struct {
+	owner                  Account
+	units, leased, watched int64
+	notice                 uint64
+	unitBond, bond         *big.Int
+	closing                bool
+}
+
+// bid is a deposit in the batch that is open. Rule: spec/market.md §7.
+type bid struct {
+	owner   Account
+	deposit *big.Int // less what its leases cost
+	open    bool
+	terms   marketTerms
+}
+
+// marketTerms are what an order says of the leases that come of it.
+type marketTerms struct {
+	Tenors  int64
+	Metered bool
+}
+
+// lease is the money of a lease. Rule: spec/market.md §8, §9.
+type lease struct {
+	ask             Hash
+	buyer, provider Account
+	units           int64
+	metered         bool
+	price           [2]int64 // buyer's and seller's
+	start, end      uint64
+	length          int64
+	cost, earned    *big.Int
+	closed          bool
+}
+
+// trade is the market as these books know it.
+type trade struct {
+	asks   map[Hash]*ask
+	bids   map[Hash]*bid
+	leases map[Hash]*lease
+	order  []Hash // of bids
+}
+
+func newTrade() trade {
+	return trade{asks: map[Hash]*ask{}, bids: map[Hash]*bid{}, leases: map[Hash]*lease{}}
+}
+
+// market reads a message of the market. Matches and their prices are verdicts: a clearing is not repeated here.
+func (b *Books) market(m Message) {
+	var body struct {
+		Ask, Bid, Lease Hash
+		Units           int64
+		Notice          uint64
+		UnitBond        Coins `json:"unit_bond"`
+		Deposit         Coins
+		Terms           marketTerms
+		marketTerms
+		Class struct{ Tenor int }
+	}
+	if !b.decode(m, &body) {
+		return
+	}
+	t, g := &b.trade, b.genesis.Market
+	switch m.Kind {
+	case "market/place-ask":
+		id, ok := b.announced("market.ask-placed", "ask", m.From)
+		if !ok || body.UnitBond.Int == nil {
+			return
+		}
+		a := t.asks[id]
+		if a == nil {
+			a = &ask{owner: m.From, bond: new(big.Int)}
+			t.asks[id] = a
+		}
+		a.units, a.notice, a.unitBond, a.closing = body.Units, body.Notice, body.UnitBond.Int, false
+		b.rebond(a, new(big.Int).Mul(a.unitBond, big.NewInt(a.units)))
+	case "market/withdraw-ask":
+		if a := t.asks[body.Ask]; a != nil && a.owner == m.From {
+			b.shut(a)
+		} else {
+			b.find("withdrawal by "+m.From.String(), "of an own ask", body.Ask.String())
+		}
+	case "market/seal-bid":
+		if id, ok := b.announced("market.bid-sealed", "bid", m.From); ok && body.Deposit.Int != nil {
+			t.bids[id] = &bid{owner: m.From, deposit: new(big.Int).Set(body.Deposit.Int)}
+			t.order = append(t.order, id)
+			b.move(m.From, g.Escrow, body.Deposit.Int, "deposit of a bid")
+		}
+	case "market/open-bid":
+		if o := t.bids[body.Bid]; o != nil && o.owner == m.From {
+			o.open, o.terms = true, body.Terms
+		} else {
+			b.find("opening by "+m.From.String(), "of an own bid", body.Bid.String())
+		}
+	case "market/take-now":
+		for e, ok := b.take("market.lease-offered", "buyer", m.From.String()); ok; e, ok = b.take("market.lease-offered", "buyer", m.From.String()) {
+			if l := b.offered(e, body.marketTerms); l != nil {
+				b.move(m.From, g.Escrow, l.cost, "cost of a lease")
+			}
+		}
+	case "market/end-lease":
+		if l := t.leases[body.Lease]; l != nil && l.start > 0 {
+			end := b.height + 1
+			if m.From == l.provider && m.From != l.buyer {
+				end += b.notice(l)
+			}
+			l.end = min(l.end, end)
+		}
+	case "market/settle-lease":
+		if l := t.leases[body.Lease]; l != nil {
+			b.settle(l)
+		}
+	case "market/accept-lease": // announced
+	default:
+		b.find("message "+m.Kind, "known to this audit", "unknown")
+	}
+}
+
+func (b *Books) notice(l *lease) uint64 {
+	if a := b.trade.asks[l.ask]; a != nil {
+		return a.notice
+	}
+	return 0
+}
+
+// announced reads the id of what a message made.
+func (b *Books) announced(kind, attribute string, owner Account) (id Hash, ok bool) {
+	e, ok := b.take(kind, "owner", owner.String())
+	if !ok || id.UnmarshalText([]byte(e.Attributes[attribute])) != nil {
+		b.find(attribute+" of "+owner.String(), "announced", "not announced")
+		return id, false
+	}
+	return id, true
+}
+
+// traded reads a verdict of the market.
+func (b *Books) traded(e Event) {
+	var id Hash
+	t := &b.trade
+	switch e.Kind {
+	case "market.ask-lapsed":
+		if id.UnmarshalText([]byte(e.Attributes["ask"])) == nil && t.asks[id] != nil {
+			b.shut(t.asks[id])
+		}
+		return
+	case "market.batch-cleared", "market.returned":
+		b.cleared(e.Kind == "market.returned")
+		return
+	}
+	if id.UnmarshalText([]byte(e.Attributes["lease"])) != nil {
+		return
+	}
+	l := t.leases[id]
+	switch {
+	case e.Kind == "market.lease-offered" && l == nil:
+		var from Hash
+		o := t.bids[from]
+		if from.UnmarshalText([]byte(e.Attributes["bid"])) == nil {
+			o = t.bids[from]
+		}
+		if o == nil || !o.open {
+			b.find("lease "+id.String(), "of an open bid", e.Attributes["bid"])
+			return
+		}
+		if l = b.offered(e, o.terms); l != nil {
+			o.deposit = minus(o.deposit, l.cost)
+		}
+	case l == nil:
+		b.find("event "+e.Kind, "of a lease that exists", id.String())
+	case e.Kind == "market.lease-offered":
+		b.silent(l)
+		b.bind(l, e)
+	case e.Kind == "market.lease-refused":
+		b.silent(l)
+		b.move(b.genesis.Market.Escrow, l.buyer, l.cost, "lease that nobody took")
+		l.closed = true
+	case e.Kind == "market.lease-accepted":
+		l.start = b.height
+		l.end = l.start + uint64(l.length)
+	case e.Kind == "market.lease-over":
+		b.move(b.genesis.Market.Escrow, l.buyer, minus(l.cost, l.gross(l.end)), "rest of a lease")
+		if a := t.asks[l.ask]; a != nil {
+			a.leased, a.watched = a.leased-l.units, a.watched+l.units
+		}
+	case e.Kind == "market.lease-closed":
+		b.settle(l)
+		l.closed = true
+		if a := t.asks[l.ask]; a != nil {
+			a.watched -= l.units
+			b.shrink(a)
+		}
+	}
+}
+
+// offered makes a lease.
+func (b *Books) offered(e Event, terms marketTerms) *lease {
+	l := &lease{metered: terms.Metered, earned: new(big.Int), cost: new(big.Int)}
+	var id Hash
+	tenor, bad := strconv.Atoi(e.Attributes["tenor"])
+	for i, name := range []string{"buyer_price", "seller_price"} {
+		n, err := strconv.ParseInt(e.Attributes[name], 10, 64)
+		if err != nil {
+			bad = err
+		}
+		l.price[i] = n
+	}
+	units, err := strconv.ParseInt(e.Attributes["units"], 10, 64)
+	if bad != nil || err != nil || tenor < 0 || tenor > 3 || id.UnmarshalText([]byte(e.Attributes["lease"])) != nil || l.buyer.UnmarshalText([]byte(e.Attributes["buyer"])) != nil {
+		b.find("event "+e.Kind, "readable", e.Attributes["lease"])
+		return nil
+	}
+	l.units, l.length = units, b.genesis.Market.Tenors[tenor]*terms.Tenors
+	if !l.metered {
+		l.cost.Mul(big.NewInt(l.price[0]), big.NewInt(l.units))
+		l.cost.Mul(l.cost, big.NewInt(terms.Tenors)).Mul(l.cost, big.NewInt(nano))
+	}
+	b.trade.leases[id] = l
+	b.bind(l, e)
+	return l
+}
+
+// bind gives a lease to the ask that an event names.
+func (b *Books) bind(l *lease, e Event) {
+	if l.ask.UnmarshalText([]byte(e.Attributes["ask"])) != nil || l.provider.UnmarshalText([]byte(e.Attributes["provider"])) != nil || b.trade.asks[l.ask] == nil {
+		b.find("lease "+e.Attributes["lease"], "of an ask that exists", e.Attributes["ask"])
+		return
+	}
+	b.trade.asks[l.ask].leased += l.units
+}
+
+// silent burns a part of the bond of units whose offer was let pass, and closes their ask.
+func (b *Books) silent(l *lease) {
+	a := b.trade.asks[l.ask]
+	if a == nil {
+		return
+	}
+	fee := part(least(new(big.Int).Mul(a.unitBond, big.NewInt(l.units)), a.bond), b.genesis.Market.SilenceFee, 10_000)
+	b.move(b.genesis.Market.Escrow, Account{}, fee, "burned for silence")
+	a.bond = minus(a.bond, fee)
+	a.leased -= l.units
+	b.shut(a)
+}
+
+// shut closes an ask.
+func (b *Books) shut(a *ask) {
+	a.closing = true
+	b.shrink(a)
+}
+
+// shrink pays the bonds of units that nothing binds any more.
+func (b *Books) shrink(a *ask) {
+	if !a.closing {
+		return
+	}
+	a.units = max(a.leased, a.watched)
+	if keep := new(big.Int).Mul(a.unitBond, big.NewInt(a.units)); a.bond.Cmp(keep) > 0 {
+		b.rebond(a, keep)
+	}
+}
+
+// rebond locks what is missing of a bond or pays back what is too much.
+func (b *Books) rebond(a *ask, to *big.Int) {
+	if d := minus(to, a.bond); d.Sign() > 0 {
+		b.move(a.owner, b.genesis.Market.Escrow, d, "bond of an ask")
+	} else {
+		b.move(b.genesis.Market.Escrow, a.owner, d.Neg(d), "bond of an ask")
+	}
+	a.bond = to
+}
+
+// cleared ends the batch: what leases do not cost goes back; who did not open pays for it, unless the batch was returned.
+func (b *Books) cleared(returned bool) {
+	t := &b.trade
+	for _, id := range t.order {
+		o := t.bids[id]
+		if !o.open && !returned {
+			fee := part(o.deposit, b.genesis.Market.SealFee, 10_000)
+			b.move(b.genesis.Market.Escrow, Account{}, fee, "burned of a sealed bid")
+			o.deposit = minus(o.deposit, fee)
+		}
+		b.move(b.genesis.Market.Escrow, o.owner, o.deposit, "deposit of a bid")
+	}
+	t.bids, t.order = map[Hash]*bid{}, nil
+}
+
+// gross is what of the cost belongs to the work of the blocks before h.
+func (l *lease) gross(h uint64) *big.Int {
+	if l.start == 0 || h <= l.start {
+		return new(big.Int)
+	}
+	return part(l.cost, int64(min(h, l.end)-l.start), l.length)
+}
+
+// settle pays for work whose window has closed. Rule: spec/market.md §9.
+func (b *Books) settle(l *lease) {
+	g := b.genesis.Market
+	to := l.gross(b.height - min(b.height, uint64(g.Holdback)))
+	if l.closed || l.start == 0 || to.Cmp(l.earned) <= 0 {
+		return
+	}
+	rest := minus(to, l.earned)
+	share := func(total *big.Int, n int64) *big.Int { return part(part(total, l.price[1], l.price[0]), n, 10_000) }
+	for i, who := range []Account{l.provider, g.Pool, g.Treasury} {
+		amount := minus(share(to, g.Split[i]), share(l.earned, g.Split[i]))
+		b.move(g.Escrow, who, amount, "work of a lease")
+		rest = minus(rest, amount)
+	}
+	b.move(g.Escrow, Account{}, rest, "burned of a lease")
+	l.earned = to
+}
+
+// hired is what a unit costs of who joins a run with a lease. Rule: spec/work.md §3.
+func (b *Books) hired(m Message, r *run, id Hash, price int64) *big.Int {
+	l := b.trade.leases[id]
+	if l == nil || !l.metered || l.start == 0 || l.provider != m.From || l.buyer != r.author || l.price[0] != price {
+		b.find("hire of "+m.From.String(), "by a lease at its price", id.String())
+	}
+	return new(big.Int).Mul(big.NewInt(price), big.NewInt(nano))
+}
