@@ -19,33 +19,36 @@ type lastTile struct {
 	biasStep              int            // 64, or 0 to read the same for all vectors
 	outputs               int            // of a row: before + within + after
 	before, within, after int            // outputs whose window begins before x, lies within, or ends behind it
-	masks                 unsafe.Pointer // of the three columns of each output's window
+	masks                 unsafe.Pointer // of the columns of each output's window
 	residual              int            // where it is, from y; 0 for none
 	tail                  uint32         // mask of the last vector
 	low, high             float32
 
-	rowMasks              [3]uint32
+	rowMasks              [5]uint32
 	xAt, yAt, wAt, biasAt uintptr
 	xLine, yLine          uintptr
-	row, left             int
+	row, left, count      int
 }
 
-// lastWindow is a plan for windows of 3×3 over channels apart that are last.
+// lastWindow is a plan for windows of 3×3 or 5×5 over channels apart that are last.
 type lastWindow struct {
+	run           func(*lastTile)
 	tile          lastTile
 	masks         []uint32
 	lines, shares int // rows of a task; parts of the channels
 }
+
+var lastKernels = map[int]func(*lastTile){3: depthwiseLast3AVX512, 5: depthwiseLast5AVX512}
 
 // lastWindow is nil if there is no assembly for it.
 func (c *Conv) lastWindow() *lastWindow {
 	w := &c.Window
 	rows, cols := w[1], w[2]
 	if c.made != avx512 || c.from != ChannelsLast || c.Channels != 1 || c.Outputs != 1 || w[0] != (Axis{1, 1, 1, 1, 0, 1}) ||
-		rows.Kernel != 3 || cols.Kernel != 3 || rows.Dilation != 1 || cols.Dilation != 1 {
+		rows.Kernel != cols.Kernel || lastKernels[rows.Kernel] == nil || rows.Dilation != 1 || cols.Dilation != 1 {
 		return nil
 	}
-	l := &lastWindow{}
+	l := &lastWindow{run: lastKernels[rows.Kernel]}
 	t, pixel := &l.tile, 4*c.Groups
 	t.first, t.stride, t.xRows = -rows.Before, rows.Stride, rows.In
 	t.pixel, t.step, t.yPixel = pixel, cols.Stride*pixel, pixel
@@ -59,12 +62,12 @@ func (c *Conv) lastWindow() *lastWindow {
 		switch {
 		case at < 0:
 			t.before++
-		case at+3 <= cols.In:
+		case at+cols.Kernel <= cols.In:
 			t.within++
 		default:
 			t.after++
 		}
-		for k := range 3 {
+		for k := range cols.Kernel {
 			mask := uint32(0)
 			if i := at + k; i >= 0 && i < cols.In {
 				mask = 1<<16 - 1
@@ -94,9 +97,10 @@ func (l *lastWindow) divide(c *Conv) {
 // packLast lays weights out as [vectors of channels, places, channels of a vector], with zeros for channels that there are not.
 func (c *Conv) packLast(dst, w []float32) {
 	clear(dst)
+	places := c.places()
 	for channel := range c.Groups {
-		for place := range 9 {
-			dst[channel/16*144+place*16+channel%16] = w[channel*9+place]
+		for place := range places {
+			dst[(channel/16*places+place)*16+channel%16] = w[channel*places+place]
 		}
 	}
 }
@@ -138,14 +142,14 @@ func (r *convRun) lastTasks(lo, hi int) {
 		}
 		t.first += row * w[1].Stride
 		x, y := r.x[image*r.in()*channels:], r.y[(image*r.out()+row*w[2].Out)*channels:]
-		t.x, t.y, t.w = unsafe.Pointer(&x[from*16]), unsafe.Pointer(&y[from*16]), unsafe.Pointer(&r.w[from*144])
+		t.x, t.y, t.w = unsafe.Pointer(&x[from*16]), unsafe.Pointer(&y[from*16]), unsafe.Pointer(&r.w[from*16*r.places()])
 		t.bias = unsafe.Pointer(&minusZeros[0])
 		if r.end.bias != nil {
 			t.bias, t.biasStep = unsafe.Pointer(&r.end.bias[from*16]), 64
 		}
 		t.xAt, t.yAt = uintptr(t.x)+uintptr(t.first*t.xRow-w[2].Before*t.pixel), uintptr(t.y)
 		t.wAt, t.biasAt = uintptr(t.w), uintptr(t.bias)
-		depthwiseLastAVX512(t)
+		l.run(t)
 		runtime.KeepAlive(r)
 		if r.end.plain() {
 			continue

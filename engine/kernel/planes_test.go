@@ -133,12 +133,20 @@ func TestMaximumPlanesSame(t *testing.T) {
 // two vectors.
 func TestDepthwiseLastSame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(65, 66))
-	for i, s := range depthwiseShapes(rng) {
+	shapes := depthwiseShapes(rng)
+	for i := range shapes { // windows of 5×5 too
+		if s := &shapes[i]; i%3 == 0 {
+			for _, a := range []*Axis{&s.Window[1], &s.Window[2]} {
+				a.Kernel, a.In = 5, a.In+2
+			}
+		}
+	}
+	for i, s := range shapes {
 		s.Groups = 1 + rng.IntN(70)
 		if i%2 == 0 {
 			s.Groups = (s.Groups + 15) / 16 * 16
 		}
-		x, w := make([]float32, s.Batch*s.Groups*s.in()), make([]float32, s.Groups*9)
+		x, w := make([]float32, s.Batch*s.Groups*s.in()), make([]float32, s.Groups*s.places())
 		bias, residual := make([]float32, s.Groups), make([]float32, s.Batch*s.Groups*s.out())
 		for _, list := range [][]float32{x, w, bias, residual} {
 			for j := range list {

@@ -1379,10 +1379,15 @@ func maximum3Stride2AVX512(t *planeTile)
 //go:noescape
 func maximum5Stride1AVX512(t *planeTile)
 
-// depthwiseLastAVX512 computes rows of outputs for some vectors of channels.
+// depthwiseLast3AVX512 computes rows of outputs with windows of 3×3 for some vectors of channels.
 //
 //go:noescape
-func depthwiseLastAVX512(t *lastTile)
+func depthwiseLast3AVX512(t *lastTile)
+
+// depthwiseLast5AVX512 computes rows of outputs with windows of 5×5 for some vectors of channels.
+//
+//go:noescape
+func depthwiseLast5AVX512(t *lastTile)
 
 // scoreTreeAVX512 sets 16 words for each group of 16 rows, the features of which are [features, 16], to the leaves that are left.
 //

@@ -2,40 +2,49 @@ package main
 
 import "fmt"
 
-// depthwiseLast emits convolutions of windows of 3×3 over channels apart, the values having their channels last, for AVX-512: a vector has
-// neighbouring channels of one place, and its nine weights stay in registers. It goes over rows of outputs and along them; outputs whose window
+// depthwiseLast emits convolutions of windows of 3×3 and 5×5 over channels apart, the values having their channels last, for AVX-512: a vector has
+// neighbouring channels of one place, and its weights stay in registers. It goes over rows of outputs and along them; outputs whose window
 // lies within x read it as operands, the others under masks that leave +0 where padding is. As in planesOf, the first product takes the place of
 // an fma onto +0.
 func depthwiseLast(f *file) {
-	s := avx512
-	f.function("depthwiseLast"+s.name, "t *lastTile", 8, "computes rows of outputs for some vectors of channels.")
+	for _, side := range []int{3, 5} {
+		depthwiseLastOf(f, avx512, side)
+	}
+	f.zeros = true
+}
+
+func depthwiseLastOf(f *file, s isa, side int) {
+	f.function(fmt.Sprintf("depthwiseLast%d%s", side, s.name), "t *lastTile", 8, fmt.Sprintf("computes rows of outputs with windows of %d×%d for some vectors of channels.", side, side))
 	registers := 0
 	take := func() string { registers++; return s.reg(registers - 1) }
 	var weights []string
-	for range depthwiseWindow * depthwiseWindow {
+	for range side * side {
 		weights = append(weights, take())
 	}
 	sum, x, bias, low, high, zero := take(), take(), take(), take(), take(), take()
-	rows := []string{"SI", "BX", "DX"}
-	columns := []string{"", "(R13*1)", "(R13*2)"}
+	rows := []string{"SI", "BX", "DX", "CX", "R10"}[:side]
+	columns := []string{"", "(R13*1)", "(R13*2)", "(R9*1)", "(R13*4)"}[:side] // R9 is three times R13
 	ends := 0
 	end := func() {
 		ends++
 		clip := fmt.Sprintf("clip%d", ends)
 		f.p("VADDPS %s, %s, %s", zero, sum, sum)
 		f.p("VADDPS %s, %s, %s", bias, sum, sum)
-		f.p("TESTQ R10, R10")
+		f.p("MOVQ lastTile_residual(R12), R11")
+		f.p("TESTQ R11, R11")
 		f.p("JEQ %s", clip)
-		f.p("VMOVUPS.Z (DI)(R10*1), K6, %s", x)
+		f.p("VMOVUPS.Z (DI)(R11*1), K6, %s", x)
 		f.p("VADDPS %s, %s, %s", x, sum, sum)
 		f.l(clip)
 		f.p("VMAXPS %s, %s, %s", sum, low, sum)
 		f.p("VMINPS %s, %s, %s", sum, high, sum)
 		f.p("VMOVUPS %s, K6, (DI)", sum)
 		f.p("ADDQ lastTile_yPixel(R12), DI")
+		f.p("MOVQ lastTile_step(R12), R11")
 		for _, r := range rows {
-			f.p("ADDQ R9, %s", r)
+			f.p("ADDQ R11, %s", r)
 		}
+		f.p("DECQ lastTile_count(R12)")
 	}
 	add := func(place int, operand string) {
 		if place == 0 {
@@ -44,7 +53,14 @@ func depthwiseLast(f *file) {
 			f.p("VFMADD231PS %s, %s, %s", operand, weights[place], sum)
 		}
 	}
-	// bordered does CX outputs under masks.
+	// count sets how many outputs follow and goes elsewhere if there are none.
+	count := func(field, none string) {
+		f.p("MOVQ lastTile_%s(R12), R11", field)
+		f.p("MOVQ R11, lastTile_count(R12)")
+		f.p("TESTQ R11, R11")
+		f.p("JEQ %s", none)
+	}
+	// bordered does these outputs under masks.
 	bordered := func(name string) {
 		f.l(name)
 		for k1, r := range rows {
@@ -56,18 +72,16 @@ func depthwiseLast(f *file) {
 				f.p("CMOVQEQ R8, R14") // a load that is masked out is slow where there is no memory
 				f.p("KMOVW R11, K5")
 				f.p("VMOVUPS.Z (R14), K5, %s", x)
-				add(k1*depthwiseWindow+k2, x)
+				add(k1*side+k2, x)
 			}
 		}
-		f.p("ADDQ $%d, R15", 4*depthwiseWindow)
+		f.p("ADDQ $%d, R15", 4*side)
 		end()
-		f.p("DECQ CX")
 		f.p("JNZ %s", name)
 	}
 	f.p("MOVQ t+0(FP), R12")
 	f.p("MOVQ lastTile_pixel(R12), R13")
-	f.p("MOVQ lastTile_step(R12), R9")
-	f.p("MOVQ lastTile_residual(R12), R10")
+	f.p("LEAQ (R13)(R13*2), R9")
 	f.p("VBROADCASTSS lastTile_low(R12), %s", low)
 	f.p("VBROADCASTSS lastTile_high(R12), %s", high)
 	s.zero(f, zero)
@@ -95,17 +109,11 @@ func depthwiseLast(f *file) {
 	f.p("MOVQ lastTile_rows(R12), R11")
 	f.p("MOVQ R11, lastTile_left(R12)")
 	f.l("row")
-	f.p("MOVQ lastTile_xLine(R12), SI")
-	f.p("MOVQ lastTile_yLine(R12), DI")
-	f.p("MOVQ lastTile_xRow(R12), R11")
-	f.p("LEAQ (SI)(R11*1), BX")
-	f.p("LEAQ (SI)(R11*2), DX")
-	f.p("MOVQ lastTile_masks(R12), R15")
 	// Rows that are padding, and channels that there are not, make all outputs of the row bordered.
 	f.p("KMOVW K6, R11")
 	f.p("MOVL R11, R14")
 	f.p("MOVQ lastTile_row(R12), CX")
-	for k := range depthwiseWindow {
+	for k := range side {
 		f.p("XORL AX, AX")
 		f.p("CMPQ CX, lastTile_xRows(R12)")
 		f.p("CMOVQCS R11, AX")
@@ -113,36 +121,36 @@ func depthwiseLast(f *file) {
 		f.p("ANDL AX, R14")
 		f.p("INCQ CX")
 	}
+	f.p("MOVQ lastTile_xLine(R12), SI")
+	f.p("MOVQ lastTile_yLine(R12), DI")
+	f.p("MOVQ lastTile_xRow(R12), R11")
+	for i, r := range rows[1:] {
+		f.p("LEAQ (%s)(R11*1), %s", rows[i], r)
+	}
+	f.p("MOVQ lastTile_masks(R12), R15")
 	f.p("CMPL R14, $0xffff")
 	f.p("JEQ divided")
-	f.p("MOVQ lastTile_outputs(R12), CX")
+	count("outputs", "next")
 	bordered("all")
 	f.p("JMP next")
 	f.l("divided")
-	f.p("MOVQ lastTile_before(R12), CX")
-	f.p("TESTQ CX, CX")
-	f.p("JEQ middle")
+	count("before", "middle")
 	bordered("before")
 	f.l("middle")
-	f.p("MOVQ lastTile_within(R12), CX")
-	f.p("TESTQ CX, CX")
-	f.p("JEQ right")
+	count("within", "right")
 	f.p("PCALIGN $32")
 	f.l("within")
 	for k1, r := range rows {
 		for k2, c := range columns {
-			add(k1*depthwiseWindow+k2, fmt.Sprintf("(%s)%s", r, c))
+			add(k1*side+k2, fmt.Sprintf("(%s)%s", r, c))
 		}
 	}
 	end()
-	f.p("DECQ CX")
 	f.p("JNZ within")
 	f.l("right")
-	f.p("MOVQ lastTile_after(R12), CX")
-	f.p("TESTQ CX, CX")
-	f.p("JEQ next")
+	count("after", "next")
 	f.p("MOVQ lastTile_within(R12), AX")
-	f.p("IMULQ $%d, AX", 4*depthwiseWindow)
+	f.p("IMULQ $%d, AX", 4*side)
 	f.p("ADDQ AX, R15")
 	bordered("beyond")
 	f.l("next")
@@ -162,5 +170,4 @@ func depthwiseLast(f *file) {
 	f.p("JNZ vector")
 	f.p("VZEROUPPER")
 	f.p("RET")
-	f.zeros = true
 }
