@@ -26,12 +26,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -40,6 +43,7 @@ steps:
 
 loop:
 	VMOVUPS 0(BX), Y1
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y2
 	VFMADD231PS Y2, Y1, Y0
@@ -48,6 +52,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -89,12 +94,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -103,6 +111,7 @@ steps:
 
 loop:
 	VMASKMOVPS 0(BX), Y15, Y1
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y2
 	VFMADD231PS Y2, Y1, Y0
@@ -111,6 +120,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -152,12 +162,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -167,6 +180,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y2
 	VMOVUPS 32(BX), Y3
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS Y4, Y2, Y0
@@ -176,6 +190,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -223,12 +238,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -238,6 +256,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y2
 	VMASKMOVPS 32(BX), Y15, Y3
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS Y4, Y2, Y0
@@ -247,6 +266,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -293,12 +313,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -307,6 +330,7 @@ steps:
 
 loop:
 	VMOVUPS 0(BX), Y2
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y3
 	VFMADD231PS Y3, Y2, Y0
@@ -317,6 +341,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -366,12 +391,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -380,6 +408,7 @@ steps:
 
 loop:
 	VMASKMOVPS 0(BX), Y15, Y2
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y3
 	VFMADD231PS Y3, Y2, Y0
@@ -390,6 +419,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -440,12 +470,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -455,6 +488,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y4
 	VMOVUPS 32(BX), Y5
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y6
 	VFMADD231PS Y6, Y4, Y0
@@ -467,6 +501,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -528,12 +563,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -543,6 +581,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y4
 	VMASKMOVPS 32(BX), Y15, Y5
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y6
 	VFMADD231PS Y6, Y4, Y0
@@ -555,6 +594,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -614,12 +654,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -628,6 +671,7 @@ steps:
 
 loop:
 	VMOVUPS 0(BX), Y3
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS Y4, Y3, Y0
@@ -640,6 +684,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -697,12 +742,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -711,6 +759,7 @@ steps:
 
 loop:
 	VMASKMOVPS 0(BX), Y15, Y3
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS Y4, Y3, Y0
@@ -723,6 +772,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -782,12 +832,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -797,6 +850,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y6
 	VMOVUPS 32(BX), Y7
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y8
 	VFMADD231PS Y8, Y6, Y0
@@ -812,6 +866,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -887,12 +942,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -902,6 +960,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y6
 	VMASKMOVPS 32(BX), Y15, Y7
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y8
 	VFMADD231PS Y8, Y6, Y0
@@ -917,6 +976,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -990,12 +1050,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1004,6 +1067,7 @@ steps:
 
 loop:
 	VMOVUPS 0(BX), Y4
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -1018,6 +1082,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -1084,12 +1149,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1098,6 +1166,7 @@ steps:
 
 loop:
 	VMASKMOVPS 0(BX), Y15, Y4
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -1112,6 +1181,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -1181,12 +1251,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1196,6 +1269,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y8
 	VMOVUPS 32(BX), Y9
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y10
 	VFMADD231PS Y10, Y8, Y0
@@ -1214,6 +1288,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -1304,12 +1379,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1319,6 +1397,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y8
 	VMASKMOVPS 32(BX), Y15, Y9
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y10
 	VFMADD231PS Y10, Y8, Y0
@@ -1337,6 +1416,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -1423,12 +1503,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1437,6 +1520,7 @@ steps:
 
 loop:
 	VMOVUPS 0(BX), Y5
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y6
 	VFMADD231PS Y6, Y5, Y0
@@ -1453,6 +1537,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -1527,12 +1612,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1541,6 +1629,7 @@ steps:
 
 loop:
 	VMASKMOVPS 0(BX), Y15, Y5
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y6
 	VFMADD231PS Y6, Y5, Y0
@@ -1557,6 +1646,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -1635,12 +1725,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1650,6 +1743,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y10
 	VMOVUPS 32(BX), Y11
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS Y12, Y10, Y0
@@ -1671,6 +1765,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -1775,12 +1870,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1790,6 +1888,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y10
 	VMASKMOVPS 32(BX), Y15, Y11
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS Y12, Y10, Y0
@@ -1811,6 +1910,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -1911,12 +2011,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -1925,6 +2028,7 @@ steps:
 
 loop:
 	VMOVUPS 0(BX), Y6
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y7
 	VFMADD231PS Y7, Y6, Y0
@@ -1943,6 +2047,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2026,12 +2131,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2040,6 +2148,7 @@ steps:
 
 loop:
 	VMASKMOVPS 0(BX), Y15, Y6
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y7
 	VFMADD231PS Y7, Y6, Y0
@@ -2058,6 +2167,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2146,12 +2256,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2161,6 +2274,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y12
 	VMOVUPS 32(BX), Y13
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS Y14, Y12, Y0
@@ -2185,6 +2299,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2304,12 +2419,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2319,6 +2437,7 @@ steps:
 loop:
 	VMOVUPS 0(BX), Y12
 	VMASKMOVPS 32(BX), Y15, Y13
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS Y14, Y12, Y0
@@ -2343,6 +2462,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2531,12 +2651,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2545,6 +2668,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z1
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z2
 	VFMADD231PS Z2, Z1, Z0
@@ -2553,6 +2677,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2595,12 +2720,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2610,6 +2738,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z2
 	VMOVUPS.Z 64(BX), K7, Z3
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z4
 	VFMADD231PS Z4, Z2, Z0
@@ -2619,6 +2749,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2666,12 +2797,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2680,6 +2814,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z2
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z3
 	VFMADD231PS Z3, Z2, Z0
@@ -2690,6 +2825,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2741,12 +2877,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2756,6 +2895,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z4
 	VMOVUPS.Z 64(BX), K7, Z5
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z6
 	VFMADD231PS Z6, Z4, Z0
@@ -2768,6 +2909,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2828,12 +2970,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2842,6 +2987,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z3
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z4
 	VFMADD231PS Z4, Z3, Z0
@@ -2854,6 +3000,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -2914,12 +3061,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -2929,6 +3079,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z6
 	VMOVUPS.Z 64(BX), K7, Z7
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z8
 	VFMADD231PS Z8, Z6, Z0
@@ -2944,6 +3096,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -3018,12 +3171,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -3032,6 +3188,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z4
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -3046,6 +3203,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -3116,12 +3274,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -3131,6 +3292,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z8
 	VMOVUPS.Z 64(BX), K7, Z9
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z10
 	VFMADD231PS Z10, Z8, Z0
@@ -3149,6 +3312,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -3236,12 +3400,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -3250,6 +3417,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z5
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z6
 	VFMADD231PS Z6, Z5, Z0
@@ -3266,6 +3434,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -3345,12 +3514,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -3360,6 +3532,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z10
 	VMOVUPS.Z 64(BX), K7, Z11
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z12
 	VFMADD231PS Z12, Z10, Z0
@@ -3381,6 +3555,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -3482,12 +3657,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -3496,6 +3674,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z6
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z7
 	VFMADD231PS Z7, Z6, Z0
@@ -3514,6 +3693,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -3603,12 +3783,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -3618,6 +3801,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z12
 	VMOVUPS.Z 64(BX), K7, Z13
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z14
 	VFMADD231PS Z14, Z12, Z0
@@ -3642,6 +3827,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -3756,12 +3942,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -3770,6 +3959,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z7
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z8
 	VFMADD231PS Z8, Z7, Z0
@@ -3790,6 +3980,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -3888,12 +4079,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -3903,6 +4097,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z14
 	VMOVUPS.Z 64(BX), K7, Z15
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z16
 	VFMADD231PS Z16, Z14, Z0
@@ -3930,6 +4126,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -4059,12 +4256,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -4073,6 +4273,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z8
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z9
 	VFMADD231PS Z9, Z8, Z0
@@ -4096,6 +4297,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -4205,12 +4407,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -4220,6 +4425,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z16
 	VMOVUPS.Z 64(BX), K7, Z17
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z18
 	VFMADD231PS Z18, Z16, Z0
@@ -4251,6 +4458,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -4393,12 +4601,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -4407,6 +4618,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z9
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -4432,6 +4644,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -4550,12 +4763,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -4565,6 +4781,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z18
 	VMOVUPS.Z 64(BX), K7, Z19
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z20
 	VFMADD231PS Z20, Z18, Z0
@@ -4599,6 +4817,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -4754,12 +4973,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -4768,6 +4990,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z10
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z11
 	VFMADD231PS Z11, Z10, Z0
@@ -4795,6 +5018,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -4922,12 +5146,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -4937,6 +5164,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z20
 	VMOVUPS.Z 64(BX), K7, Z21
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z22
 	VFMADD231PS Z22, Z20, Z0
@@ -4974,6 +5203,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -5142,12 +5372,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -5156,6 +5389,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z11
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z12
 	VFMADD231PS Z12, Z11, Z0
@@ -5185,6 +5419,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -5321,12 +5556,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -5336,6 +5574,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z22
 	VMOVUPS.Z 64(BX), K7, Z23
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z24
 	VFMADD231PS Z24, Z22, Z0
@@ -5376,6 +5616,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -5557,12 +5798,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -5571,6 +5815,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z12
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z13
 	VFMADD231PS Z13, Z12, Z0
@@ -5602,6 +5847,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -5747,12 +5993,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -5762,6 +6011,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z24
 	VMOVUPS.Z 64(BX), K7, Z25
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z26
 	VFMADD231PS Z26, Z24, Z0
@@ -5805,6 +6056,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -5999,12 +6251,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -6013,6 +6268,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z13
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z14
 	VFMADD231PS Z14, Z13, Z0
@@ -6046,6 +6302,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -6200,12 +6457,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -6215,6 +6475,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z26
 	VMOVUPS.Z 64(BX), K7, Z27
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z28
 	VFMADD231PS Z28, Z26, Z0
@@ -6261,6 +6523,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -6468,12 +6731,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -6482,6 +6748,7 @@ steps:
 
 loop:
 	VMOVUPS.Z 0(BX), K7, Z14
+	PREFETCHT0 0(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z15
 	VFMADD231PS Z15, Z14, Z0
@@ -6517,6 +6784,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
@@ -6680,12 +6948,15 @@ fetch:
 	ADDQ R14, DI
 	DECQ R15
 	JNZ steps
+	MOVQ t+0(FP), R12
 	MOVQ tile_next(R12), DI
 	MOVQ tile_nextRow(R12), R14
 	MOVQ tile_nextRows(R12), R15
 	MOVQ $0, tile_nextRow(R12)
 
 steps:
+	MOVQ R11, R12
+	SHLQ $6, R12
 	MOVQ $4, R13
 	CMPQ CX, R13
 	CMOVQLT CX, R13
@@ -6695,6 +6966,8 @@ steps:
 loop:
 	VMOVUPS 0(BX), Z28
 	VMOVUPS.Z 64(BX), K7, Z29
+	PREFETCHT0 0(BX)(R12*1)
+	PREFETCHT0 64(BX)(R12*1)
 	ADDQ R11, BX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS Z30, Z28, Z0
@@ -6744,6 +7017,7 @@ loop:
 	JNZ loop
 	TESTQ CX, CX
 	JNZ fetch
+	MOVQ t+0(FP), R12
 	MOVQ tile_c(R12), DI
 	MOVQ tile_cRow(R12), SI
 	CMPQ tile_first(R12), $0
