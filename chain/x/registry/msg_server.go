@@ -68,6 +68,7 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 	case registry.TransferShares:
 		return s.transfer(ctx, m, from, charge)
 	case registry.DepositModel:
+		escrow.ChargeShares(metered, 1)
 		_, err := s.Deposit(ctx, m, from, charge)
 		return err
 	case registry.WithdrawModel:
