@@ -17,6 +17,7 @@ type run struct {
 	budget  *big.Int
 	price   *big.Int
 	split   [2]int64 // parts of 10,000: provider, verifiers; the rest is burned
+	fine    int64    // prices of a unit that an audit costs which is taken back
 	bonds   map[string]*big.Int
 	members map[Account]*member
 	order   []Account          // of joining
@@ -57,6 +58,9 @@ type createRun struct {
 			Provider  int64 `json:"provider"`
 			Verifiers int64 `json:"verifiers"`
 		} `json:"split"`
+		Audit struct {
+			Fine int64 `json:"fine_prices"`
+		} `json:"audit"`
 	} `json:"spec"`
 }
 
@@ -132,7 +136,7 @@ func (b *Books) createRun(m Message) {
 		return
 	}
 	r := &run{
-		market: s.Market != nil, author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers},
+		market: s.Market != nil, author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers}, fine: s.Audit.Fine,
 		bonds:   map[string]*big.Int{"provider": s.Providers.Int, "verifier": s.Verifiers.Int},
 		members: map[Account]*member{}, opened: map[string]bool{}, refuted: map[string][]stake{}, pool: new(big.Int), burn: new(big.Int),
 	}
@@ -184,6 +188,8 @@ func (b *Books) verdict(e Event) {
 		b.roundClosed(id, r, number("round"))
 	case "work.slashed":
 		b.slashed(id, r, account("account"), account("to"), e.Attributes["unit"])
+	case "work.fined":
+		b.fined(r, account("account"))
 	case "work.member-left":
 		b.left(id, r, account("account"))
 	case "work.run-ended":
@@ -258,6 +264,22 @@ func (b *Books) slashed(id Hash, r *run, who, to Account, unit string) {
 	}
 	b.move(b.genesis.Work, Account{}, minus(m.bond, bounty), "burned")
 	m.bond, m.expelled = new(big.Int), true
+}
+
+// fined burns the fine for an audit that is taken back, at most the bond. Who has nothing left is expelled.
+func (b *Books) fined(r *run, who Account) {
+	m := r.members[who]
+	if m == nil || m.bond.Sign() == 0 {
+		b.find("fine of "+who.String(), "a member with a bond", "none")
+		return
+	}
+	fine := new(big.Int).Mul(r.price, big.NewInt(r.fine))
+	if fine.Cmp(m.bond) > 0 {
+		fine.Set(m.bond)
+	}
+	m.bond = minus(m.bond, fine)
+	m.expelled = m.bond.Sign() == 0
+	b.move(b.genesis.Work, Account{}, fine, "burned")
 }
 
 func (b *Books) left(id Hash, r *run, who Account) {

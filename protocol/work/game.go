@@ -140,7 +140,7 @@ func (t *turn) convict(u *Unit, c *Conviction) {
 	}
 }
 
-// refute takes an audit back that its auditor has not proven: it is not paid, its auditor is benched, and another will audit the unit,
+// refute takes an audit back that its auditor has not proven: it is not paid, its auditor is fined and benched, and another will audit the unit,
 // since a dispute that is lost shows nothing about the claim. Rule: spec/work.md §8.
 func (t *turn) refute(u *Unit) {
 	if s := t.Round.seat(u.Auditor); s != nil {
@@ -149,7 +149,29 @@ func (t *turn) refute(u *Unit) {
 			t.miss(u.Auditor, true)
 		}
 	}
+	t.fine(u)
 	u.Status, u.Finding, u.Auditor, u.Backed = Revealed, nil, protocol.Account{}, false
+}
+
+// fine burns a part of the bond of a unit's auditor. Who has nothing left at stake is expelled.
+func (t *turn) fine(u *Unit) {
+	m := t.member(u.Auditor)
+	if m == nil || m.Status == Expelled {
+		return
+	}
+	fine, left := t.Spec.Audit.Fine(m.Bond, t.Spec.Price.PerUnit)
+	if fine.IsZero() {
+		return
+	}
+	m.Bond = left
+	t.burn(fine)
+	t.event("fined", "account", u.Auditor.String(), "unit", fmt.Sprint(u.Index), "amount", fine.String())
+	if left.IsZero() {
+		m.Status, m.Leaving, m.Clean = Expelled, false, 0
+		if seat := t.Round.seat(u.Auditor); seat != nil {
+			seat.Present = false
+		}
+	}
 }
 
 // void ends a unit that cannot be judged. The worker's next units are audited as a newcomer's.

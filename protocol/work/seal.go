@@ -38,7 +38,7 @@ func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 	p.Uint32(s.MinProviders).Uint32(s.MinVerifiers).Uint32(s.LeastVerifiers).Hash(s.Seed)
 	p.Amount(s.Price.PerUnit).Uint32(s.Split.Provider).Uint32(s.Split.Verifiers).Uint32(s.Split.Burn)
 	p.Amount(s.ProviderBond).Amount(s.VerifierBond)
-	p.Uint32(s.Audit.NewcomerUnits).Uint32(s.Audit.CleanDivisor).Uint32(s.Audit.FloorPPM)
+	p.Uint32(s.Audit.NewcomerUnits).Uint32(s.Audit.CleanDivisor).Uint32(s.Audit.FloorPPM).Uint32(s.Audit.FinePrices)
 	w := s.Windows
 	p.Uint32(w.Compute).Uint32(w.Reveal).Uint32(w.AuditCommit).Uint32(w.AuditReveal).Uint32(w.Dispute).Uint32(w.Aggregate).Uint32(w.Wait)
 	if len(s.Parents) > 0 {

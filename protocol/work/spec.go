@@ -60,6 +60,7 @@ type AuditPolicy struct {
 	NewcomerUnits uint32 `json:"newcomer_units"` // this many admitted units are always audited
 	CleanDivisor  uint32 `json:"clean_divisor"`  // then the rate is divisor/(divisor+clean)
 	FloorPPM      uint32 `json:"floor_ppm"`      // and never below this, parts per million
+	FinePrices    uint32 `json:"fine_prices"`    // an audit that is taken back costs its auditor so many prices of a unit
 }
 
 // Rate is the probability, in parts per million, that a unit of a worker with so many clean units is audited.
@@ -69,6 +70,15 @@ func (p AuditPolicy) Rate(clean uint32) uint32 {
 	}
 	rate := PPM * uint64(p.CleanDivisor) / (uint64(p.CleanDivisor) + uint64(clean))
 	return max(uint32(rate), p.FloorPPM)
+}
+
+// Fine divides an auditor's bond into the fine for an audit that is taken back, at most the bond, and what is left. Without a fine an auditor that
+// executes nothing and calls wrong whatever it must audit saves the execution and loses a seat for a round or two, which is less.
+func (p AuditPolicy) Fine(bond, price money.Amount) (fine, left money.Amount) {
+	if fine = price.Times(uint64(p.FinePrices)); fine.Compare(bond) > 0 {
+		fine = bond
+	}
+	return fine, bond.Minus(fine)
 }
 
 // Quorum is the number of equal votes among n present verifiers that decides.
@@ -97,7 +107,7 @@ func DefaultSpec() Spec {
 	return Spec{
 		UnitTokens: 1, MaxUnits: 64, MinProviders: 1, MinVerifiers: 1, LeastVerifiers: 1,
 		Split:   Split{Provider: 8500, Verifiers: 1000, Burn: 500},
-		Audit:   AuditPolicy{NewcomerUnits: 3, CleanDivisor: 20, FloorPPM: 30_000},
+		Audit:   AuditPolicy{NewcomerUnits: 3, CleanDivisor: 20, FloorPPM: 30_000, FinePrices: 2},
 		Windows: Windows{Compute: 60, Reveal: 20, AuditCommit: 60, AuditReveal: 20, Dispute: 20, Aggregate: 40, Wait: 1200},
 	}
 }
@@ -153,6 +163,7 @@ func (s Spec) Check() error {
 		{"audit.newcomer_units", s.Audit.NewcomerUnits, 0, 1000},
 		{"audit.clean_divisor", s.Audit.CleanDivisor, 1, 1_000_000},
 		{"audit.floor_ppm", s.Audit.FloorPPM, 1, PPM},
+		{"audit.fine_prices", s.Audit.FinePrices, 0, 1000},
 		{"windows.compute", s.Windows.Compute, 1, MaxWindow},
 		{"windows.reveal", s.Windows.Reveal, 1, MaxWindow},
 		{"windows.audit_commit", s.Windows.AuditCommit, 1, MaxWindow},

@@ -116,13 +116,13 @@ func TestOnion(t *testing.T) {
 func TestFine(t *testing.T) {
 	bond, price := money.New(7), money.New(2)
 	for _, want := range []uint64{4, 3, 0} {
-		fine, left := (Fine{2}).Take(bond, price)
+		fine, left := AuditPolicy{FinePrices: 2}.Fine(bond, price)
 		if fine != money.New(want) || fine.Plus(left) != bond {
 			t.Errorf("of a bond of %s: %s, left %s", bond, fine, left)
 		}
 		bond = left
 	}
-	if fine, left := (Fine{}).Take(money.New(7), price); !fine.IsZero() || left != money.New(7) {
+	if fine, left := (AuditPolicy{}).Fine(money.New(7), price); !fine.IsZero() || left != money.New(7) {
 		t.Errorf("no fine: %s, %s", fine, left)
 	}
 }

@@ -56,7 +56,7 @@ func Terms(rounds int) work.Spec {
 // Floor are terms whose rate falls to a floor after few clean units and then stays: the long run of any policy with that floor.
 func Floor(rounds int, floorPPM uint32) work.Spec {
 	s := Terms(rounds)
-	s.Audit = work.AuditPolicy{NewcomerUnits: 0, CleanDivisor: 1, FloorPPM: floorPPM}
+	s.Audit.NewcomerUnits, s.Audit.CleanDivisor, s.Audit.FloorPPM = 0, 1, floorPPM
 	return s
 }
 

@@ -167,17 +167,23 @@ func Vesting(s Scale) (*Table, error) {
 // Verifiers measures what strategies of auditors earn in a round, and what happens to honest ones.
 func Verifiers(s Scale) (*Table, error) {
 	t := &Table{Name: "verifiers", Title: "What a verifier earns in a round, in prices of a unit, 12 providers and 9 verifiers; 2 of them as told",
-		Columns: []string{"strategy of the two", "audit rate", "they earn", "the honest earn", "audits that they are drawn for", "they would earn with a fine of 2 prices for each taken back", "honest members slashed"}}
+		Columns: []string{"strategy of the two", "audit rate", "they earn", "the honest earn", "audits that they are drawn for", "honest members slashed"}}
+	fine := work.DefaultSpec().Audit.FinePrices
 	for _, v := range []struct {
 		name string
 		kind Verifier
-	}{{"honest", Verifier{}}, {"echo: seals what it has not executed", Verifier{Echo: true}}, {"frame: finds another result", Verifier{Frame: true}}, {"absent", Verifier{Slack: true}}} {
+		fine uint32
+	}{
+		{"honest", Verifier{}, fine}, {"echo: seals what it has not executed", Verifier{Echo: true}, fine}, {"echo, without fines", Verifier{Echo: true}, 0},
+		{"frame: finds another result", Verifier{Frame: true}, fine}, {"absent", Verifier{Slack: true}, fine},
+	} {
 		for _, rate := range []struct {
 			name  string
 			terms work.Spec
 		}{{"newcomers' (100 % falling)", Terms(20)}, {"3 %", Floor(100, 30_000)}} {
 			var they, honest, drawn int64
 			framed := 0
+			rate.terms.Audit.FinePrices = v.fine
 			for seed := range s.Seeds {
 				r, err := Play(Config{Seed: uint64(seed), Terms: rate.terms, CostPPM: Cost, Providers: make([]Provider, 12), Verifiers: crowd(9, 2, v.kind)})
 				if err != nil {
@@ -193,11 +199,7 @@ func Verifiers(s Scale) (*Table, error) {
 				framed += r.Framed
 			}
 			n := int64(s.Seeds) * int64(rate.terms.Rounds)
-			fined := they
-			if v.kind.Echo || v.kind.Frame { // all their audits are
-				fined -= 2 * PPM * drawn
-			}
-			t.row(v.name, rate.name, float64(they)/float64(2*n)/PPM, float64(honest)/float64(7*n)/PPM, float64(drawn)/float64(2*n), float64(fined)/float64(2*n)/PPM, framed)
+			t.row(v.name, rate.name, float64(they)/float64(2*n)/PPM, float64(honest)/float64(7*n)/PPM, float64(drawn)/float64(2*n), framed)
 		}
 	}
 	return t, nil
