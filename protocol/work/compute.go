@@ -169,7 +169,7 @@ func (t *turn) reveal(m Reveal, from protocol.Account) error {
 }
 
 // endReveal drops the units that nobody opened; their workers are away and benched. From the salts that were opened comes
-// the randomness of audits, juries and the next round. Rule: spec/work.md §6.
+// the randomness of audits and of the next round. Rule: spec/work.md §6.
 func (t *turn) endReveal() {
 	revealed := 0
 	for i := range t.Round.Units {
