@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 kind=${1:-fp32}
 dir=${DIR:-${TMPDIR:-/tmp}/mutirao-bench-gemm}
 threads=${THREADS:-1 2}
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE # OpenBLAS chooses its kernels by the processor
 if [ ! -x "$dir/bin/pip" ]; then
 	python3 -m venv "$dir"
 fi

@@ -57,7 +57,7 @@ func (p *productInt8) run() {
 	t := currentInt8()
 	workers := runtime.GOMAXPROCS(0)
 	const perTask = 4 // as many products of int8 are done in the time of one of float32
-	rows, cols := cut(p.m, p.b.n, p.m*p.b.k*p.b.n/perTask, workers, 4*t.rows)
+	rows, cols := cut(p.m, p.b.n, p.m*p.b.k*p.b.n/perTask, workers, 4*t.rows, true)
 	if rows == p.m && cols == p.b.n {
 		p.runRows(t, 0, p.m, 0, p.b.n)
 		return

@@ -52,8 +52,9 @@ const (
 	serialMACs = 1 << 19
 	// taskMACs is the work that is worth handing to a helper: 5 µs, or 15 µs if it waits for memory.
 	taskMACs = 1 << 18
-	// largeTask is the work from which on a worker gets more than one task, to end at the same time as the others.
+	// largeTask is the work from which on a worker gets tasksEach tasks, to end at the same time as the others. More would pack more often.
 	largeTask = 1 << 22
+	tasksEach = 2
 )
 
 // matmulScratch is what one goroutine needs; kept between calls.
@@ -84,7 +85,7 @@ func (p *product) run() {
 	if p.serial {
 		workers = 1
 	}
-	rows, cols := cut(p.m, p.n, p.m*p.n*p.k, workers, 4*t.rows)
+	rows, cols := cut(p.m, p.n, p.m*p.n*p.k, workers, 4*t.rows, p.packed)
 	if rows == p.m && cols == p.n {
 		p.runBlock(t, 0, p.m, 0, p.n)
 		return
@@ -100,9 +101,10 @@ func (p *product) run() {
 }
 
 // cut says how a product of m rows and n columns is cut for some workers: the longer side first, as an element of a is
-// packed once for each block of columns, one of b for each block of rows, which have at least so many.
-func cut(m, n, macs, workers, fewRows int) (rows, cols int) {
-	tasks := min(max(macs/largeTask, min(macs/taskMACs, workers)), 4*workers)
+// packed once for each block of columns, one of b for each block of rows, which have at least so many. If b is packed already, rows
+// come first.
+func cut(m, n, macs, workers, fewRows int, packed bool) (rows, cols int) {
+	tasks := min(max(macs/largeTask, min(macs/taskMACs, workers)), tasksEach*workers)
 	if workers == 1 {
 		tasks = 1
 	}
@@ -110,7 +112,7 @@ func cut(m, n, macs, workers, fewRows int) (rows, cols int) {
 	down, across := 1, 1
 	for down*across < tasks {
 		switch {
-		case rows >= cols && rows >= fewRows:
+		case rows >= cols && rows >= fewRows, packed && rows >= 2*fewRows:
 			down *= 2
 			rows = (m + down - 1) / down
 		case cols >= 4*panelCols:
