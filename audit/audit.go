@@ -90,14 +90,14 @@ type Gas struct {
 }
 
 // Message is one message. Kind is that of the ledger's own messages, such as "work/join", whose Body is JSON; or KindSend,
-// which moves Value; or KindCall, which moves Value and whose Uses are in the receipt.
+// which moves Value; or KindCall, which moves Value and whose Acts are in the receipt.
 type Message struct {
 	From  Account
 	Kind  string
 	Body  []byte
 	To    Account
 	Value *big.Int
-	Uses  []ContractUse
+	Acts  []ContractAct
 }
 
 // Kinds of messages that are not our own.
@@ -106,13 +106,22 @@ const (
 	KindCall = "evm/call"
 )
 
-// ContractUse is a use of a model by a contract, as the receipt's log says. Fee is the one amount that is taken from the
-// log: it moves value within a contract's execution.
-type ContractUse struct {
-	Model Hash
-	Payer Account
-	Fee   *big.Int
+// ContractAct is what a contract did to a model, in the order of the receipt's logs: it paid for a use, moved parts from one account to
+// another, or had a holder paid. Fee is the one amount that is taken from the log: it moves value within a contract's execution.
+type ContractAct struct {
+	Kind     string // ActUse, ActMove or ActClaim
+	Model    Hash
+	From, To Account  // the payer; giver and taker; the holder in To
+	Fee      *big.Int // of a use
+	Parts    int64    // of a move
 }
+
+// Kinds of what a contract does to a model.
+const (
+	ActUse   = "use"
+	ActMove  = "move"
+	ActClaim = "claim"
+)
 
 // Event is a verdict.
 type Event struct {
@@ -221,8 +230,15 @@ func (b *Books) apply(m Message) {
 		b.move(m.From, m.To, m.Value, "sent")
 	case m.Kind == KindCall:
 		b.move(m.From, m.To, m.Value, "value of a call")
-		for _, u := range m.Uses {
-			b.use(u.Model, u.Payer, u.Fee)
+		for _, a := range m.Acts {
+			switch a.Kind {
+			case ActUse:
+				b.use(a.Model, a.From, a.Fee)
+			case ActMove:
+				b.transfer(a.Model, a.From, a.To, a.Parts)
+			case ActClaim:
+				b.claim(a.Model, a.To)
+			}
 		}
 	case module == "work":
 		b.work(m)

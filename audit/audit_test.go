@@ -148,3 +148,28 @@ func TestDepositedModel(t *testing.T) {
 		t.Error("two deposits for one model are no finding")
 	}
 }
+
+// What contracts do to a model counts in the order in which they did it: parts that moved earn for whoever holds them.
+func TestContractsActs(t *testing.T) {
+	b := open(map[string]int64{"desk": 4_000_000})
+	b.models[id("m")] = newModel()
+	b.models[id("m")].holdings[named("ana")] = &holding{ppm: whole, seen: new(big.Int), due: new(big.Int)}
+	use := ContractAct{Kind: ActUse, Model: id("m"), From: named("desk"), Fee: big.NewInt(1_000_000)}
+	claim := func(who string) ContractAct { return ContractAct{Kind: ActClaim, Model: id("m"), To: named(who)} }
+	b.Read(Block{Height: 1, Txs: []Tx{{OK: true, Messages: []Message{{From: named("ana"), To: named("desk"), Kind: KindCall, Value: new(big.Int), Acts: []ContractAct{
+		use, {Kind: ActMove, Model: id("m"), From: named("ana"), To: named("bia"), Parts: 250_000}, use, claim("ana"), claim("bia"), use, claim("bia"),
+	}}}}}})
+	for who, want := range map[string]int64{"ana": 1_750_000, "bia": 500_000, "desk": 1_000_000} {
+		if got := b.balances[named(who)].Int64(); got != want {
+			t.Errorf("%s has %d, not %d", who, got, want)
+		}
+	}
+	if len(b.Findings()) > 0 {
+		t.Error(b.Findings())
+	}
+	b.Read(Block{Height: 2, Txs: []Tx{{OK: true, Messages: []Message{{Kind: KindCall, Value: new(big.Int), Acts: []ContractAct{
+		{Kind: ActMove, Model: id("m"), From: named("bia"), To: named("ana"), Parts: 250_001}}}}}}})
+	if len(b.Findings()) != 1 {
+		t.Error("more parts than somebody has were moved without a finding")
+	}
+}

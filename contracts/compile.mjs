@@ -9,6 +9,7 @@ import solc from "solc";
 const root = dirname(fileURLToPath(import.meta.url));
 const solidity = (dir) => readdirSync(join(root, dir)).filter((f) => f.endsWith(".sol")).sort().map((f) => join(dir, f));
 const paths = [...solidity("src"), ...solidity("test")];
+const planted = new Set(["ShareToken"]); // the ledger puts their code at an address without running a constructor
 const names = paths.map((p) => basename(p));
 const sources = Object.fromEntries(paths.map((p) => [basename(p), { content: readFileSync(join(root, p), "utf8") }]));
 
@@ -21,9 +22,10 @@ const output = JSON.parse(
         evmVersion: "shanghai",
         optimizer: { enabled: true, runs: 200 },
         metadata: { bytecodeHash: "none" }, // the bytecode depends on the sources and the compiler alone
-        outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
+        outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
       },
     }),
+    { import: (path) => ({ contents: readFileSync(join(root, "node_modules", path), "utf8") }) }, // OpenZeppelin, pinned in package-lock.json
   ),
 );
 for (const e of output.errors ?? []) console.error(e.formattedMessage);
@@ -32,8 +34,9 @@ if ((output.errors ?? []).some((e) => e.severity === "error")) process.exit(1);
 mkdirSync(join(root, "build"), { recursive: true });
 for (const file of names) {
   for (const [name, c] of Object.entries(output.contracts[file] ?? {})) {
-    if (c.abi.length === 0) continue; // internal libraries are part of their users' bytecode
+    if (c.abi.length === 0 || name === "OfModel") continue; // internal libraries are part of their users' bytecode
     const out = { contract: name, solc: solc.version(), abi: c.abi, bytecode: "0x" + c.evm.bytecode.object };
+    if (planted.has(name)) out.deployed = "0x" + c.evm.deployedBytecode.object;
     writeFileSync(join(root, "build", name + ".json"), JSON.stringify(out, null, 1) + "\n");
   }
 }

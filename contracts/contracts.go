@@ -17,6 +17,7 @@ type Artifact struct {
 	Solc     string          // version of the compiler
 	ABI      json.RawMessage // as in the contract ABI specification
 	Bytecode string          // creation code, 0x-prefixed hexadecimal; "0x" for an interface
+	Deployed string          // code as it lies on the ledger, of a contract that the ledger itself creates; otherwise empty
 }
 
 // Load returns the artifact of the contract with the given Solidity name. It panics for a name that is not in

@@ -60,6 +60,7 @@ import (
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
+	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/chain/x/registry"
@@ -188,7 +189,8 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	a.Registry, err = registry.NewKeeper(store(registry.ModuleName), a.Bank,
 		func(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*workrules.State, error) {
 			return a.Work.Run(ctx, id, charge)
-		})
+		},
+		func(ctx sdk.Context, model protocol.Hash) error { return registryprecompile.Plant(ctx, a.EVM, model) })
 	if err != nil {
 		return err
 	}
@@ -206,7 +208,7 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
 		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
-		WithStaticPrecompiles(precompiles(infer.New(a.Registry, a.Bank)))
+		WithStaticPrecompiles(precompiles(infer.New(a.Registry, a.Bank), registryprecompile.New(a.Registry, a.Bank)))
 	setGlobals()
 	return nil
 }
@@ -220,13 +222,15 @@ func moduleAccount(name string) protocol.Account {
 }
 
 // precompiles are Ethereum's own, which the EVM module leaves to the app, and ours.
-func precompiles(own *infer.Precompile) map[common.Address]corevm.PrecompiledContract {
+func precompiles(own ...corevm.PrecompiledContract) map[common.Address]corevm.PrecompiledContract {
 	list := maps.Clone(corevm.PrecompiledContractsPrague)
-	list[infer.Address] = own
+	for _, p := range own {
+		list[p.Address()] = p
+	}
 	return list
 }
 
-// blocked lists the module accounts but those that are open, and the precompile: nobody may send coins there directly.
+// blocked lists the module accounts but those that are open, and the precompiles: nobody may send coins there directly.
 func blocked() map[string]bool {
 	out := make(map[string]bool, len(permissions))
 	for name := range permissions {
@@ -236,6 +240,7 @@ func blocked() map[string]bool {
 		out[authtypes.NewModuleAddress(name).String()] = true
 	}
 	out[sdk.AccAddress(infer.Address[:]).String()] = true
+	out[sdk.AccAddress(registryprecompile.Address[:]).String()] = true
 	return out
 }
 

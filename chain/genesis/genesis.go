@@ -25,6 +25,7 @@ import (
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
+	"github.com/mutirao/mutirao/chain/precompile/registry"
 	markethost "github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
@@ -192,7 +193,7 @@ func evm() *evmtypes.GenesisState {
 	state := evmtypes.DefaultGenesisState()
 	state.Params.EvmDenom = network.Denom
 	state.Params.ExtendedDenomOptions = &evmtypes.ExtendedDenomOptions{ExtendedDenom: network.Denom}
-	state.Params.ActiveStaticPrecompiles = []string{infer.Address.Hex()}
+	state.Params.ActiveStaticPrecompiles = []string{infer.Address.Hex(), registry.Address.Hex()}
 	// Contracts that Ethereum's tools expect at fixed addresses (CREATE2 deployer, Multicall3).
 	state.Preinstalls = evmtypes.DefaultPreinstalls
 	return state

@@ -1,6 +1,7 @@
 package ledgeraudit
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	antetypes "github.com/cosmos/evm/ante/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
+	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
@@ -24,6 +26,7 @@ import (
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
+	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	markethost "github.com/mutirao/mutirao/chain/x/market"
@@ -32,14 +35,24 @@ import (
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
+	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
 )
 
 // decoder turns blocks of CometBFT into the audit's log.
-type decoder struct{ decode sdk.TxDecoder }
+type decoder struct {
+	decode      sdk.TxDecoder
+	moved, paid common.Hash // events of the registry's precompile
+}
 
-func newDecoder() decoder { return decoder{encoding.New().TxConfig.TxDecoder()} }
+func newDecoder() decoder {
+	parsed, err := abi.JSON(bytes.NewReader(contracts.Load("IRegistry").ABI))
+	if err != nil {
+		panic("the embedded ABI of the registry is damaged: " + err.Error())
+	}
+	return decoder{encoding.New().TxConfig.TxDecoder(), parsed.Events["SharesMoved"].ID, parsed.Events["DividendPaid"].ID}
+}
 
 // genesisOf reads the balances with which the network began.
 func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
@@ -166,7 +179,7 @@ func (d decoder) tx(raw cmttypes.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
 	if err != nil {
 		return nil, nil
 	}
-	if calls, err := ethereum(t, r); err != nil || len(calls) > 0 {
+	if calls, err := d.ethereum(t, r); err != nil || len(calls) > 0 {
 		return calls, err
 	}
 	out := audit.Tx{ID: "0x" + strings.ToLower(hex.EncodeToString(raw.Hash())), OK: r.Code == 0}
@@ -253,7 +266,7 @@ func sender(s string) (audit.Account, error) {
 }
 
 // ethereum translates the Ethereum transactions of t; there are none in a native one.
-func ethereum(t sdk.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
+func (d decoder) ethereum(t sdk.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
 	var out []audit.Tx
 	responses, err := evmtypes.DecodeTxResponses(r.Data)
 	if err != nil {
@@ -277,23 +290,31 @@ func ethereum(t sdk.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
 			if tx.To() != nil {
 				to = *tx.To()
 			}
-			one.Messages = []audit.Message{{From: from, To: audit.Account(to), Kind: audit.KindCall, Value: tx.Value(), Uses: uses(responses[i].Logs)}}
+			one.Messages = []audit.Message{{From: from, To: audit.Account(to), Kind: audit.KindCall, Value: tx.Value(), Acts: d.acts(responses[i].Logs)}}
 		}
 		out = append(out, one)
 	}
 	return out, nil
 }
 
-// uses reads the precompile's logs: topics are the event, the model and the payer, the data is the fee.
-func uses(logs []*evmtypes.Log) []audit.ContractUse {
-	var list []audit.ContractUse
+// acts reads the logs of the precompiles, in their order. Topics are the event, the model and accounts, the data is one number.
+func (d decoder) acts(logs []*evmtypes.Log) []audit.ContractAct {
+	var list []audit.ContractAct
 	for _, l := range logs {
-		if common.HexToAddress(l.Address) != infer.Address || len(l.Topics) != 3 || len(l.Data) != 32 {
+		if len(l.Topics) < 3 || len(l.Data) != 32 {
 			continue
 		}
-		list = append(list, audit.ContractUse{
-			Model: audit.Hash(common.HexToHash(l.Topics[1])), Payer: audit.Account(common.HexToAddress(l.Topics[2])), Fee: new(big.Int).SetBytes(l.Data),
-		})
+		account := func(i int) audit.Account { return audit.Account(common.HexToAddress(l.Topics[i])) }
+		model, number := audit.Hash(common.HexToHash(l.Topics[1])), new(big.Int).SetBytes(l.Data)
+		switch {
+		case common.HexToAddress(l.Address) == infer.Address:
+			list = append(list, audit.ContractAct{Kind: audit.ActUse, Model: model, From: account(2), Fee: number})
+		case common.HexToAddress(l.Address) != registryprecompile.Address:
+		case common.HexToHash(l.Topics[0]) == d.moved && len(l.Topics) == 4:
+			list = append(list, audit.ContractAct{Kind: audit.ActMove, Model: model, From: account(2), To: account(3), Parts: number.Int64()})
+		case common.HexToHash(l.Topics[0]) == d.paid:
+			list = append(list, audit.ContractAct{Kind: audit.ActClaim, Model: model, To: account(2)})
+		}
 	}
 	return list
 }

@@ -70,6 +70,12 @@ func (h *Holding) accrue(m *Model) {
 	h.Seen = m.Holders
 }
 
+// Owed is what a claim would pay the holder of a model whose income has been divided by Flow.
+func (h Holding) Owed(m Model) money.Amount {
+	h.accrue(&m)
+	return h.Due
+}
+
 // Claim applies ClaimDividend to a model whose income has been divided by Flow. Errors: ErrNotFound if nothing is due.
 // Rule: spec/registry.md §6.
 func Claim(m Model, h Holding, env protocol.Env) (Model, Holding, []protocol.Effect, error) {

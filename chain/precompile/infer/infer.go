@@ -25,6 +25,7 @@ import (
 	precompile "github.com/cosmos/evm/precompiles/common"
 
 	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/precompile/refusal"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -105,7 +106,7 @@ func (p *Precompile) Run(evm *vm.EVM, contract *vm.Contract, readOnly bool) ([]b
 		why = err
 		return out, err
 	})
-	if data := p.reason(why); errors.Is(err, vm.ErrExecutionReverted) && data != nil {
+	if data := refusal.Data(p.abi, why); errors.Is(err, vm.ErrExecutionReverted) && data != nil {
 		evm.SetReturnData(data)
 		return data, err
 	}
@@ -116,9 +117,9 @@ func (p *Precompile) call(ctx sdk.Context, evm *vm.EVM, contract *vm.Contract, r
 	method, args, err := precompile.SetupABI(p.abi, contract, readOnly, isTransaction)
 	switch {
 	case errors.Is(err, vm.ErrWriteProtection):
-		return nil, refuse("WriteProtected")
+		return nil, refusal.New("WriteProtected")
 	case err != nil:
-		return nil, refuse("MalformedCall")
+		return nil, refusal.New("MalformedCall")
 	case !contract.Value().IsZero():
 		return nil, errValue
 	}
@@ -132,7 +133,7 @@ func (p *Precompile) call(ctx sdk.Context, evm *vm.EVM, contract *vm.Contract, r
 	case "preview":
 		// Otherwise a contract could take the answer and leave the holders unpaid.
 		if ctx.ExecMode() == sdk.ExecModeFinalize {
-			return nil, refuse("PreviewInTransaction")
+			return nil, refusal.New("PreviewInTransaction")
 		}
 		return p.answer(ctx, m, method, args)
 	case "macs":
@@ -152,9 +153,9 @@ func (p *Precompile) callable(ctx sdk.Context, args []any) (registry.Model, erro
 	m, err := p.models.Model(ctx, protocol.Hash(id), escrow.ChargeState(ctx))
 	switch {
 	case errors.Is(err, protocol.ErrNotFound):
-		return m, refuse("ModelNotFound", id)
+		return m, refusal.New("ModelNotFound", id)
 	case err == nil && m.Callable == nil:
-		return m, refuse("ModelNotCallable", id)
+		return m, refusal.New("ModelNotCallable", id)
 	}
 	return m, err
 }
@@ -172,7 +173,7 @@ func (p *Precompile) programs(ctx sdk.Context) *programs {
 func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Method, args []any) ([]byte, error) {
 	input := args[1].([]uint32)
 	if len(input) != m.Callable.Inputs {
-		return nil, refuse("WrongInputLength", big.NewInt(int64(len(input))), big.NewInt(int64(m.Callable.Inputs)))
+		return nil, refusal.New("WrongInputLength", big.NewInt(int64(len(input))), big.NewInt(int64(m.Callable.Inputs)))
 	}
 	size, err := p.models.ArtifactSize(ctx, m.ID)
 	if err != nil {
@@ -203,7 +204,7 @@ func (p *Precompile) infer(ctx sdk.Context, evm *vm.EVM, m registry.Model, calle
 	amount := use.Fee.Bytes()
 	switch err := p.models.Use(ctx, use, m, protocol.Account(caller)); {
 	case errors.Is(err, protocol.ErrInsufficient):
-		return nil, refuse("FeeNotCovered", new(big.Int).SetBytes(amount[:]))
+		return nil, refusal.New("FeeNotCovered", new(big.Int).SetBytes(amount[:]))
 	case err != nil:
 		return nil, err
 	}

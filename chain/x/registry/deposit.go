@@ -28,10 +28,8 @@ func (k *Keeper) Deposit(ctx sdk.Context, m registry.DepositModel, from protocol
 	if err != nil {
 		return registry.Model{}, err
 	}
-	for _, h := range held {
-		if err := k.putHolding(ctx, h); err != nil {
-			return registry.Model{}, err
-		}
+	if err := k.give(ctx, model.ID, held); err != nil {
+		return registry.Model{}, err
 	}
 	if err := k.putArtifact(ctx, model.ID, m.Artifact); err != nil {
 		return registry.Model{}, err

@@ -26,6 +26,7 @@ const ModuleName = "registry"
 type Keeper struct {
 	escrow escrow.Escrow
 	runs   Runs
+	plant  Plant
 	schema collections.Schema
 
 	datasets  collections.Map[[]byte, []byte] // id -> registry.Dataset in JSON
@@ -45,11 +46,12 @@ type (
 )
 
 // NewKeeper returns a keeper over the module's store.
-func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs) (*Keeper, error) {
+func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs, plant Plant) (*Keeper, error) {
 	b := collections.NewSchemaBuilder(service)
 	k := &Keeper{
 		escrow:    escrow.New(bank, ModuleName),
 		runs:      runs,
+		plant:     plant,
 		datasets:  collections.NewMap(b, collections.NewPrefix(0), "datasets", collections.BytesKey, collections.BytesValue),
 		models:    collections.NewMap(b, collections.NewPrefix(1), "models", collections.BytesKey, collections.BytesValue),
 		artifacts: collections.NewMap(b, collections.NewPrefix(2), "artifacts", collections.BytesKey, collections.BytesValue),

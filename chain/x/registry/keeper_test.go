@@ -44,7 +44,7 @@ func (*counter) BurnCoins(context.Context, string, sdk.Coins) error { return nil
 func newServer(t *testing.T, runs Runs) (msgServer, *counter, sdk.Context) {
 	t.Helper()
 	key, bank := storetypes.NewKVStoreKey(ModuleName), &counter{}
-	k, err := NewKeeper(runtime.NewKVStoreService(key), bank, runs)
+	k, err := NewKeeper(runtime.NewKVStoreService(key), bank, runs, func(sdk.Context, protocol.Hash) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,9 +64,10 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 		_, err := s.flow(ctx, m.Model, charge)
 		return err
 	case registry.ClaimDividend:
-		return s.claim(ctx, m, charge)
+		_, err := s.Claim(ctx, m, charge)
+		return err
 	case registry.TransferShares:
-		return s.transfer(ctx, m, from, charge)
+		return s.Transfer(ctx, m, from, charge)
 	case registry.DepositModel:
 		escrow.ChargeShares(metered, 1)
 		_, err := s.Deposit(ctx, m, from, charge)
@@ -132,10 +133,8 @@ func (s msgServer) publish(metered sdk.Context, m registry.PublishModel, from pr
 		return err
 	}
 	escrow.ChargeShares(metered, len(held))
-	for _, h := range held {
-		if err := s.putHolding(ctx, h); err != nil {
-			return err
-		}
+	if err := s.give(ctx, model.ID, held); err != nil {
+		return err
 	}
 	if len(m.Artifact) > 0 {
 		if err := s.putArtifact(ctx, model.ID, m.Artifact); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -47,6 +48,19 @@ func (k *Keeper) putHolding(ctx context.Context, h registry.Holding) error {
 	return k.holdings.Set(ctx, key, raw)
 }
 
+// give stores the holdings of a new model's first holders and makes its token. A model that is known has none to give.
+func (k *Keeper) give(ctx sdk.Context, model protocol.Hash, held []registry.Holding) error {
+	if len(held) == 0 {
+		return nil
+	}
+	for _, h := range held {
+		if err := k.putHolding(ctx, h); err != nil {
+			return err
+		}
+	}
+	return k.plant(ctx, model)
+}
+
 // parents loads the models that a run names.
 func (k *Keeper) parents(ctx context.Context, named []work.Parent, charge escrow.Charge) ([]registry.Model, error) {
 	var list []registry.Model
@@ -62,19 +76,7 @@ func (k *Keeper) parents(ctx context.Context, named []work.Parent, charge escrow
 
 // flow hosts registry.Flow and returns the model as it is then.
 func (k *Keeper) flow(ctx context.Context, id protocol.Hash, charge escrow.Charge) (registry.Model, error) {
-	m, err := k.Model(ctx, id, charge)
-	if err != nil {
-		return m, err
-	}
-	var parents []registry.Model
-	for _, edge := range m.Parents {
-		p, err := k.Model(ctx, edge.Model, charge)
-		if err != nil {
-			return m, err
-		}
-		parents = append(parents, p)
-	}
-	m, parents, err = registry.Flow(m, parents)
+	m, parents, err := k.flowed(ctx, id, charge)
 	if err != nil {
 		return m, err
 	}
@@ -86,38 +88,69 @@ func (k *Keeper) flow(ctx context.Context, id protocol.Hash, charge escrow.Charg
 	return m, nil
 }
 
-// claim hosts registry.Claim.
-func (s msgServer) claim(ctx sdk.Context, m registry.ClaimDividend, charge escrow.Charge) error {
-	model, err := s.flow(ctx, m.Model, charge)
+// flowed is what flow would store: the model and its parents.
+func (k *Keeper) flowed(ctx context.Context, id protocol.Hash, charge escrow.Charge) (registry.Model, []registry.Model, error) {
+	m, err := k.Model(ctx, id, charge)
 	if err != nil {
-		return err
+		return m, nil, err
 	}
-	h, err := s.Holding(ctx, m.Model, m.Holder)
-	if err != nil {
-		return err
+	var parents []registry.Model
+	for _, edge := range m.Parents {
+		p, err := k.Model(ctx, edge.Model, charge)
+		if err != nil {
+			return m, nil, err
+		}
+		parents = append(parents, p)
 	}
-	model, h, effects, err := registry.Claim(model, h, escrow.Env(ctx))
-	if err != nil {
-		return err
-	}
-	if err := s.putHolding(ctx, h); err != nil {
-		return err
-	}
-	return s.putModel(ctx, model, effects)
+	return registry.Flow(m, parents)
 }
 
-// transfer hosts registry.Transfer.
-func (s msgServer) transfer(ctx sdk.Context, m registry.TransferShares, from protocol.Account, charge escrow.Charge) error {
-	model, err := s.flow(ctx, m.Model, charge)
+// Due is what a claim would pay a holder now; it changes nothing. It returns protocol.ErrNotFound for an unknown model.
+func (k *Keeper) Due(ctx context.Context, model protocol.Hash, holder protocol.Account, charge escrow.Charge) (money.Amount, error) {
+	m, _, err := k.flowed(ctx, model, charge)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	h, err := k.Holding(ctx, model, holder)
+	if errors.Is(err, protocol.ErrNotFound) {
+		return money.Amount{}, nil
+	}
+	return h.Owed(m), err
+}
+
+// Claim hosts registry.Claim and returns what was paid. After an error the caller must drop all changes of ctx.
+func (k *Keeper) Claim(ctx sdk.Context, m registry.ClaimDividend, charge escrow.Charge) (money.Amount, error) {
+	model, err := k.flow(ctx, m.Model, charge)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	h, err := k.Holding(ctx, m.Model, m.Holder)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	due := h.Owed(model)
+	model, h, effects, err := registry.Claim(model, h, escrow.Env(ctx))
+	if err != nil {
+		return money.Amount{}, err
+	}
+	if err := k.putHolding(ctx, h); err != nil {
+		return money.Amount{}, err
+	}
+	return due, k.putModel(ctx, model, effects)
+}
+
+// Transfer hosts registry.Transfer. After an error the caller must drop all changes of ctx.
+func (k *Keeper) Transfer(ctx sdk.Context, m registry.TransferShares, from protocol.Account, charge escrow.Charge) error {
+	model, err := k.flow(ctx, m.Model, charge)
 	if err != nil {
 		return err
 	}
-	sender, err := s.Holding(ctx, m.Model, from)
+	sender, err := k.Holding(ctx, m.Model, from)
 	if err != nil {
 		return err
 	}
 	var known *registry.Holding
-	switch h, err := s.Holding(ctx, m.Model, m.To); {
+	switch h, err := k.Holding(ctx, m.Model, m.To); {
 	case err == nil:
 		known = &h
 	case !errors.Is(err, protocol.ErrNotFound):
@@ -128,9 +161,9 @@ func (s msgServer) transfer(ctx sdk.Context, m registry.TransferShares, from pro
 		return err
 	}
 	for _, h := range []registry.Holding{sender, receiver} {
-		if err := s.putHolding(ctx, h); err != nil {
+		if err := k.putHolding(ctx, h); err != nil {
 			return err
 		}
 	}
-	return s.putModel(ctx, model, effects)
+	return k.putModel(ctx, model, effects)
 }
