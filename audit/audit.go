@@ -152,6 +152,7 @@ type Move struct {
 	From, To Account
 	Amount   *big.Int
 	Why      string
+	Notes    []Note // how the amount came about, after Explain
 }
 
 // Books are the recomputed books after some block. The zero value is not usable: see New.
@@ -173,6 +174,8 @@ type Books struct {
 	findings []Finding
 	tx       string  // the one that is being read; "" at the end of a block
 	pending  []Event // of that transaction, not yet used
+	explain  bool
+	notes    []Note // of the next movement
 }
 
 // New opens the books at genesis.
@@ -206,6 +209,7 @@ func (b *Books) Read(block Block) {
 	b.height, b.moves = block.Height, nil
 	for _, tx := range block.Txs {
 		b.tx, b.pending = tx.ID, slices.Clone(tx.Events)
+		b.told(tx)
 		b.charge(tx, block.BaseFee)
 		if !tx.OK {
 			continue

@@ -28,11 +28,11 @@ func open(list map[string]int64) *Books {
 func TestRoyalties(t *testing.T) {
 	b := open(map[string]int64{"payer": 1_000_000})
 	for child, parents := range map[string][]parent{"c": {{id("a"), 600_000}, {id("b"), 400_000}}, "a": {{id("d"), 1_000_000}}, "b": nil, "d": nil} {
-		b.models[id(child)] = &model{
-			parents: parents, earned: new(big.Int), flowed: new(big.Int), own: new(big.Int), paid: new(big.Int),
-			holdings: map[Account]*holding{named("owner of " + child): {ppm: whole, seen: new(big.Int), due: new(big.Int)}},
-		}
+		m := newModel()
+		m.parents, m.holdings[named("owner of "+child)] = parents, &holding{ppm: whole, seen: new(big.Int), due: new(big.Int)}
+		b.models[id(child)] = m
 	}
+	b.Explain()
 	b.use(id("c"), named("payer"), big.NewInt(1_000_000))
 	for _, m := range []string{"c", "a", "b", "d"} {
 		b.claim(id(m), named("owner of "+m))
@@ -45,6 +45,18 @@ func TestRoyalties(t *testing.T) {
 	}
 	if len(b.Findings()) > 0 {
 		t.Error(b.Findings())
+	}
+	// What D's owner got is told down to the uses of C.
+	last := b.Moves()[len(b.Moves())-1]
+	var words []string
+	for _, n := range last.Notes {
+		words = append(words, n.Say(func(a *big.Int) string { return a.String() }))
+	}
+	told := strings.Join(words, "\n")
+	for _, part := range []string{"all, of which 1000000 for 1 uses", "1000000 · 30 % · 600000 / 1,000,000", "180000 · 30 % · 1000000 / 1,000,000", "54000 · 1000000 / 1,000,000, rounded down at each touch, is 54000"} {
+		if !strings.Contains(told, part) {
+			t.Errorf("%q is not in\n%s", part, told)
+		}
 	}
 }
 

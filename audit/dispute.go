@@ -77,6 +77,7 @@ func (b *Books) openDispute(from Account) {
 	bond.Lsh(bond, uint(min(n, maxRise)))
 	d.stakes = []stake{{from, bond}}
 	b.disputes[id] = d
+	b.because("bond of dispute %.8s about unit %s of run %.8s, doubled for each of the %d disputes that the opener has lost or has open", id, d.unit, d.run, n)
 	b.move(from, b.genesis.Disputes, bond, "bond of a dispute")
 }
 
@@ -96,11 +97,13 @@ func (b *Books) disputeEnded(e Event) {
 			all.Add(all, s.bond)
 		}
 		half := part(all, 1, 2)
+		b.because("the claim stood in dispute %.8s: half of the %s that were staked against it", id, all)
 		b.move(b.genesis.Disputes, d.defender, half, "half of lost bonds")
 		b.move(b.genesis.Disputes, Account{}, minus(all, half), "burned")
 		return
 	}
 	for _, s := range d.stakes {
+		b.because("dispute %.8s has ended: %s", id, e.Attributes["verdict"])
 		b.move(b.genesis.Disputes, s.who, s.bond, "bond of a dispute")
 	}
 	if e.Attributes["verdict"] == "refuted" {

@@ -93,6 +93,7 @@ func (b *Books) market(m Message) {
 			t.asks[id] = a
 		}
 		a.units, a.notice, a.unitBond, a.closing = body.Units, body.Notice, body.UnitBond.Int, false
+		b.because("ask %.8s of %d units, with a bond of %s each", id, a.units, a.unitBond)
 		b.rebond(a, new(big.Int).Mul(a.unitBond, big.NewInt(a.units)))
 	case "market/withdraw-ask":
 		if a := t.asks[body.Ask]; a != nil && a.owner == m.From {
@@ -104,6 +105,7 @@ func (b *Books) market(m Message) {
 		if id, ok := b.announced("market.bid-sealed", "bid", m.From); ok && body.Deposit.Int != nil {
 			t.bids[id] = &bid{owner: m.From, deposit: new(big.Int).Set(body.Deposit.Int)}
 			t.order = append(t.order, id)
+			b.because("deposit of the sealed bid %.8s; what its leases do not cost comes back when the batch is cleared", id)
 			b.move(m.From, g.Escrow, body.Deposit.Int, "deposit of a bid")
 		}
 	case "market/open-bid":
@@ -115,6 +117,7 @@ func (b *Books) market(m Message) {
 	case "market/take-now":
 		for e, ok := b.take("market.lease-offered", "buyer", m.From.String()); ok; e, ok = b.take("market.lease-offered", "buyer", m.From.String()) {
 			if l := b.offered(e, body.marketTerms); l != nil {
+				b.costNote(l)
 				b.move(m.From, g.Escrow, l.cost, "cost of a lease")
 			}
 		}
@@ -128,7 +131,7 @@ func (b *Books) market(m Message) {
 		}
 	case "market/settle-lease":
 		if l := t.leases[body.Lease]; l != nil {
-			b.settle(l)
+			b.settle(body.Lease, l)
 		}
 	case "market/accept-lease": // announced
 	default:
@@ -192,18 +195,20 @@ func (b *Books) traded(e Event) {
 		b.bind(l, e)
 	case e.Kind == "market.lease-refused":
 		b.silent(l)
+		b.because("lease %.8s was accepted by nobody", id)
 		b.move(b.genesis.Market.Escrow, l.buyer, l.cost, "lease that nobody took")
 		l.closed = true
 	case e.Kind == "market.lease-accepted":
 		l.start = b.height
 		l.end = l.start + uint64(l.length)
 	case e.Kind == "market.lease-over":
+		b.because("lease %.8s ended after %d of its %d blocks: of %s the work was worth %s", id, l.end-l.start, l.length, l.cost, l.gross(l.end))
 		b.move(b.genesis.Market.Escrow, l.buyer, minus(l.cost, l.gross(l.end)), "rest of a lease")
 		if a := t.asks[l.ask]; a != nil {
 			a.leased, a.watched = a.leased-l.units, a.watched+l.units
 		}
 	case e.Kind == "market.lease-closed":
-		b.settle(l)
+		b.settle(id, l)
 		l.closed = true
 		if a := t.asks[l.ask]; a != nil {
 			a.watched -= l.units
@@ -237,6 +242,12 @@ func (b *Books) offered(e Event, terms marketTerms) *lease {
 	b.trade.leases[id] = l
 	b.bind(l, e)
 	return l
+}
+
+// costNote says what a lease costs.
+func (b *Books) costNote(l *lease) {
+	unit := new(big.Int).Mul(big.NewInt(l.price[0]), big.NewInt(nano))
+	b.because("lease of %d units for %d blocks at %s for a unit and tenor", l.units, l.length, unit)
 }
 
 // bind gives a lease to the ask that an event names.
@@ -296,6 +307,7 @@ func (b *Books) cleared(returned bool) {
 		if !o.open && !returned {
 			fee := part(o.deposit, b.genesis.Market.SealFee, 10_000)
 			b.move(b.genesis.Market.Escrow, Account{}, fee, "burned of a sealed bid")
+			b.because("bid %.8s was never opened: %s of its deposit are burned", id, fee)
 			o.deposit = minus(o.deposit, fee)
 		}
 		b.move(b.genesis.Market.Escrow, o.owner, o.deposit, "deposit of a bid")
@@ -312,7 +324,7 @@ func (l *lease) gross(h uint64) *big.Int {
 }
 
 // settle pays for work whose window has closed. Rule: spec/market.md §9.
-func (b *Books) settle(l *lease) {
+func (b *Books) settle(id Hash, l *lease) {
 	g := b.genesis.Market
 	to := l.gross(b.height - min(b.height, uint64(g.Holdback)))
 	if l.closed || l.start == 0 || to.Cmp(l.earned) <= 0 {
@@ -322,6 +334,8 @@ func (b *Books) settle(l *lease) {
 	share := func(total *big.Int, n int64) *big.Int { return part(part(total, l.price[1], l.price[0]), n, 10_000) }
 	for i, who := range []Account{l.provider, g.Pool, g.Treasury} {
 		amount := minus(share(to, g.Split[i]), share(l.earned, g.Split[i]))
+		b.because("lease %.8s: work worth %s of %s is past its window of %d blocks, of which %s were settled before", id, to, l.cost, g.Holdback, l.earned)
+		b.because("of what is new the seller's part is %d / %d, and of that %d of 10,000: %s", l.price[1], l.price[0], g.Split[i], amount)
 		b.move(g.Escrow, who, amount, "work of a lease")
 		rest = minus(rest, amount)
 	}

@@ -22,19 +22,28 @@ const (
 type model struct {
 	parents  []parent
 	uses     uint64
-	earned   *big.Int // of its own uses, and what came up
-	flowed   *big.Int // of earned: divided between its holders and its parents
-	own      *big.Int // of flowed: its holders'
-	paid     *big.Int // of own: paid to them
+	earned   *big.Int          // of its own uses, and what came up
+	direct   *big.Int          // of earned: of its own uses
+	from     map[Hash]*big.Int // of earned: what came up, by the model that it came from
+	flowed   *big.Int          // of earned: divided between its holders and its parents
+	own      *big.Int          // of flowed: its holders'
+	paid     *big.Int          // of own: paid to them
 	holdings map[Account]*holding
 	author   Account  // of a deposited model
 	deposit  *big.Int // of the author, while the bytes lie on the ledger; nil otherwise
 }
 
 type holding struct {
-	ppm  int64
-	seen *big.Int // own, when it was touched last
-	due  *big.Int // accrued and not paid
+	ppm   int64
+	seen  *big.Int // own, when it was touched last
+	due   *big.Int // accrued and not paid
+	steps []step   // of due; kept only to explain it
+}
+
+// step is income that was divided while a holding had the same parts.
+type step struct {
+	ppm            int64
+	income, amount *big.Int
 }
 
 // registry reads a message about a dataset or a model.
@@ -123,7 +132,7 @@ func (b *Books) publish(id Hash) {
 }
 
 func newModel() *model {
-	return &model{earned: new(big.Int), flowed: new(big.Int), own: new(big.Int), paid: new(big.Int), holdings: map[Account]*holding{}}
+	return &model{earned: new(big.Int), direct: new(big.Int), from: map[Hash]*big.Int{}, flowed: new(big.Int), own: new(big.Int), paid: new(big.Int), holdings: map[Account]*holding{}}
 }
 
 // deposit locks what the bytes of a model cost; a model that is new is all its author's. Rule: spec/registry.md §7.
@@ -145,6 +154,7 @@ func (b *Books) deposit(author Account, bytes int) {
 		return
 	}
 	m.deposit = new(big.Int).Mul(big.NewInt(depositPerByte), big.NewInt(int64(bytes)))
+	b.because("model %.8s has %d bytes, at %s each", id, bytes, big.NewInt(depositPerByte))
 	b.move(author, b.genesis.Registry, m.deposit, "deposit of a model")
 }
 
@@ -201,9 +211,11 @@ func (b *Books) use(id Hash, payer Account, fee *big.Int) {
 		fee = new(big.Int)
 	}
 	if m := b.known(id); m != nil {
+		b.because("use %d of model %.8s; its holders and parents share the fee", m.uses+1, id)
 		b.move(payer, b.genesis.Registry, fee, "use of a model")
 		m.uses++
 		m.earned.Add(m.earned, fee)
+		m.direct.Add(m.direct, fee)
 		b.expect(Receipt{Owner: id, Kind: "use", To: payer, Amount: fee.String()})
 	}
 }
@@ -230,6 +242,10 @@ func (b *Books) flow(id Hash) *model {
 		}
 		up := minus(part(m.earned, upward*p.PPM, whole*whole), part(m.flowed, upward*p.PPM, whole*whole))
 		above.earned.Add(above.earned, up)
+		if above.from[id] == nil {
+			above.from[id] = new(big.Int)
+		}
+		above.from[id].Add(above.from[id], up)
 		kept.Sub(kept, up)
 	}
 	m.flowed.Set(m.earned)
@@ -238,7 +254,15 @@ func (b *Books) flow(id Hash) *model {
 }
 
 func (h *holding) accrue(m *model) {
-	h.due.Add(h.due, part(minus(m.own, h.seen), h.ppm, whole))
+	income := minus(m.own, h.seen)
+	amount := part(income, h.ppm, whole)
+	h.due.Add(h.due, amount)
+	if n := len(h.steps); n > 0 && h.steps[n-1].ppm == h.ppm {
+		last := &h.steps[n-1]
+		last.income, last.amount = new(big.Int).Add(last.income, income), new(big.Int).Add(last.amount, amount)
+	} else if h.ppm > 0 && income.Sign() > 0 && n < maxSteps {
+		h.steps = append(h.steps, step{h.ppm, income, amount})
+	}
 	h.seen.Set(m.own)
 }
 
@@ -253,11 +277,43 @@ func (b *Books) claim(id Hash, holder Account) {
 		return
 	}
 	h.accrue(m)
+	b.royalties(id, m, 0)
+	for _, s := range h.steps {
+		b.because("the holder has %d of 1,000,000 parts: %s · %d / 1,000,000, rounded down at each touch, is %s", s.ppm, s.income, s.ppm, s.amount)
+	}
+	h.steps = nil
 	b.move(b.genesis.Registry, holder, h.due, "dividend")
 	b.expect(Receipt{Owner: id, Kind: "dividend", To: holder, Amount: h.due.String()})
 	m.paid.Add(m.paid, h.due)
 	h.due = new(big.Int)
 	m.drop(holder)
+}
+
+// maxSteps bounds what is kept of a holding to explain it, maxChain and maxTold how far a chain of models is told.
+const (
+	maxSteps = 64
+	maxChain = 8
+	maxTold  = 100
+)
+
+// royalties tells where the income of a model comes from, down the chain of the models that were made from it.
+func (b *Books) royalties(id Hash, m *model, depth int) {
+	if !b.explain || depth == maxChain || len(b.notes) > maxTold {
+		return
+	}
+	b.because("model %.8s has earned %s in all, of which %s for %d uses of its own", id, m.earned, m.direct, m.uses)
+	for _, child := range both(m.from, map[Hash]struct{}{}) {
+		c := b.models[child]
+		for _, p := range c.parents {
+			if p.Model == id {
+				b.because("%s came up from model %.8s, which was made from it: %s · 30 %% · %d / 1,000,000, rounded down, of all that it has earned", m.from[child], child, c.flowed, p.PPM)
+			}
+		}
+		b.royalties(child, c, depth+1)
+	}
+	if up := minus(m.flowed, m.own); up.Sign() > 0 {
+		b.because("model %.8s passes 30 %% on to the models that it was made from, which is %s; %s are its holders'", id, up, m.own)
+	}
 }
 
 func (b *Books) transfer(id Hash, from, to Account, ppm int64) {

@@ -89,6 +89,7 @@ func (b *Books) redeem(sender Account, list []byte) {
 		m, fresh := b.models[c.model], minus(amount, c.amount)
 		m.uses += uses - c.uses
 		m.earned.Add(m.earned, fresh)
+		m.direct.Add(m.direct, fresh)
 		if earned[c.model] == nil {
 			earned[c.model] = new(big.Int)
 		}
@@ -109,6 +110,7 @@ func (b *Books) channelEnded(e Event) {
 	}
 	c := b.channels[id]
 	left := minus(c.deposit, c.amount)
+	b.because("channel %.8s has ended: of a deposit of %s vouchers have taken %s", id, c.deposit, c.amount)
 	b.move(b.genesis.Registry, c.payer, left, "rest of a channel")
 	b.expect(Receipt{Owner: c.model, Kind: "channel", To: c.payer, Amount: left.String()})
 	delete(b.channels, id)

@@ -31,6 +31,7 @@ type run struct {
 type member struct {
 	bond     *big.Int
 	price    *big.Int // of its units
+	lease    *lease   // by which it was hired; nil otherwise
 	units    int64
 	duties   int64
 	expelled bool
@@ -109,8 +110,9 @@ func (b *Books) work(m Message) {
 			b.find("member "+m.From.String(), "hired if and only if the run hires", "not so")
 		}
 		if body.Hire != nil {
-			who.price = b.hired(m, r, body.Hire.Lease, body.Hire.Price)
+			who.price, who.lease = b.hired(m, r, body.Hire.Lease, body.Hire.Price), b.trade.leases[body.Hire.Lease]
 		}
+		b.because("bond of a %s in run %.8s", body.Role, body.Run)
 		b.move(m.From, b.genesis.Work, who.bond, "bond")
 	case "work/reveal":
 		r.opened[fmt.Sprintf("%d/%d/%s", body.Round, body.Unit, m.From)] = true
@@ -142,6 +144,7 @@ func (b *Books) createRun(m Message) {
 	}
 	r.budget = new(big.Int).Mul(r.price, new(big.Int).Mul(big.NewInt(s.Rounds), big.NewInt(s.MaxUnits)))
 	b.runs[id] = r
+	b.because("budget of run %.8s: %d rounds of at most %d units at %s or less", id, s.Rounds, s.MaxUnits, r.price)
 	b.move(m.From, b.genesis.Work, r.budget, "budget")
 }
 
@@ -179,7 +182,10 @@ func (b *Books) verdict(e Event) {
 	}
 	switch e.Kind {
 	case "work.unit-reassigned":
-		b.expect(Receipt{Owner: id, Kind: "unit", To: account("from"), Amount: "0"})
+		from := account("from")
+		b.because("a unit of run %.8s that it did not begin in time went to another member", id)
+		b.nothing(from, "unit")
+		b.expect(Receipt{Owner: id, Kind: "unit", To: from, Amount: "0"})
 	case "work.unit-closed":
 		b.unitClosed(id, r, number("round"), number("unit"), account("worker"), e.Attributes["verdict"])
 	case "work.duties-done":
@@ -194,6 +200,7 @@ func (b *Books) verdict(e Event) {
 		b.left(id, r, account("account"))
 	case "work.run-ended":
 		if r.budget.Sign() > 0 {
+			b.because("budget of run %.8s that was not spent", id)
 			b.pay(id, "refund", r.author, r.budget)
 			r.budget = new(big.Int)
 		}
@@ -204,6 +211,8 @@ func (b *Books) verdict(e Event) {
 // duties, the rest is burned.
 func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, verdict string) {
 	if verdict != "revealed" && verdict != "verified" {
+		b.because("unit %d of round %d of run %.8s: %s; its price stays in the run's budget", unit, round, id, verdict)
+		b.nothing(worker, "unit")
 		b.expect(Receipt{Owner: id, Kind: "unit", To: worker, Amount: "0"})
 		return
 	}
@@ -217,7 +226,19 @@ func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, v
 	r.pool.Add(r.pool, pool)
 	r.burn.Add(r.burn, minus(minus(who.price, provider), pool))
 	who.units++
+	b.because("unit %d of round %d of run %.8s: %s", unit, round, id, verdict)
+	b.hireNote(r, who)
+	b.because("of the price the worker has %d of 10,000, which is %s; the verifiers' part is %s, and %s are burned", r.split[0], provider, pool, minus(minus(who.price, provider), pool))
 	b.pay(id, "unit", worker, provider)
+}
+
+// hireNote says where the price of a member's units comes from.
+func (b *Books) hireNote(r *run, who *member) {
+	if l := who.lease; l != nil {
+		b.because("its price is %s, at which the member was hired through the market; the run would have paid %s", who.price, r.price)
+		return
+	}
+	b.because("its price is %s, that of every unit of the run", who.price)
 }
 
 // roundClosed divides the verifiers' part by duties and burns what is left.
@@ -236,6 +257,8 @@ func (b *Books) roundClosed(id Hash, r *run, round int64) {
 		amount := part(r.pool, d.n, all)
 		left.Sub(left, amount)
 		who.duties += d.n
+		b.because("round %d of run %.8s: %d of the %d duties that verifiers did; they share %s, the verifiers' part of the units that counted", round, id, d.n, all, r.pool)
+		b.because("%s · %d / %d, rounded down, is %s", r.pool, d.n, all, amount)
 		b.pay(id, "duties", d.who, amount)
 	}
 	b.move(b.genesis.Work, Account{}, left.Add(left, r.burn), "burned")
@@ -259,6 +282,10 @@ func (b *Books) slashed(id Hash, r *run, who, to Account, unit string) {
 			delete(r.refuted, who.String()+"/"+unit)
 		}
 		for _, p := range payees {
+			b.because("%s was proven wrong over unit %s of run %.8s and lost its bond of %s; half of it is for who proved it", who, unit, id, m.bond)
+			if len(payees) > 1 {
+				b.because("the opener of the dispute and its backers share %s by what they staked, which is %s here", bounty, p.bond)
+			}
 			b.pay(id, "bounty", p.who, p.bond)
 		}
 	}
@@ -288,6 +315,7 @@ func (b *Books) left(id Hash, r *run, who Account) {
 		b.find("bond of "+who.String(), "in escrow", "none")
 		return
 	}
+	b.because("bond in run %.8s, which it has left or which has ended", id)
 	b.pay(id, "bond", who, m.bond)
 	m.bond = new(big.Int)
 }

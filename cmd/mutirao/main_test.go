@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -149,6 +150,7 @@ func TestDemoGoesOnAfterKill(t *testing.T) {
 	first, _, stderr := demo(t, "--dir", dir)
 	waitForRound(t, dir, 2, stderr)
 	disputes(t, dir)
+	credits(t, dir)
 	if n := providers(t, dir); n < 5 {
 		t.Errorf("%d providers are running, expected at least 5\n%s", n, stderr)
 	}
@@ -235,6 +237,78 @@ func disputes(t *testing.T, dir string) {
 	if err != nil || bytes.Count(out, []byte("\n  ")) < d.Moves || !bytes.Contains(out, []byte("says that all states are right and the payload is wrong")) {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// credits asks the running network what a provider has, how that came about, and why one unit was paid as it was.
+func credits(t *testing.T, dir string) {
+	t.Helper()
+	ask := func(into any, args ...string) []byte {
+		t.Helper()
+		out, err := exec.Command(binary, append(append([]string{"credits"}, args...), "--network", dir, "--dir", filepath.Join(dir, "p1"))...).Output()
+		if err == nil && into != nil {
+			err = json.Unmarshal(out, into)
+		}
+		if err != nil {
+			t.Fatalf("credits %v: %v\n%s", args, err, out)
+		}
+		return out
+	}
+	type item struct{ Kind, Amount string }
+	var now struct {
+		Schema, Spendable, Together string
+		Locked                      []item
+	}
+	ask(&now, "--json")
+	together, bonds := integer(t, now.Spendable), 0
+	for _, i := range now.Locked {
+		together.Add(together, integer(t, i.Amount))
+		if i.Kind == "bond" && i.Amount == "50000000000000000000" {
+			bonds++
+		}
+	}
+	if now.Schema != "mutirao.credits/v1" || bonds != 1 || together.String() != now.Together {
+		t.Errorf("p1 has %+v", now)
+	}
+	var all, page struct {
+		Schema, Began, Next string
+		List                []struct {
+			ID, Amount, Why, Balance string
+			In                       bool
+		}
+	}
+	ask(&all, "history", "--json", "--limit", "0")
+	balance, paid := integer(t, all.Began), ""
+	for _, m := range all.List {
+		if m.In {
+			balance.Add(balance, integer(t, m.Amount))
+		} else {
+			balance.Sub(balance, integer(t, m.Amount))
+		}
+		if m.Why == "unit" && m.In {
+			paid = m.ID
+		}
+	}
+	if n := len(all.List); n < 6 || all.Next != "" || balance.String() != all.List[n-1].Balance {
+		t.Fatalf("the history ends at %s: %+v", balance, all)
+	}
+	if ask(&page, "history", "--json", "--limit", "2", "--after", all.List[1].ID); len(page.List) != 2 || page.List[0].ID != all.List[2].ID || page.Next != all.List[3].ID {
+		t.Errorf("a page of the history: %+v", page)
+	}
+	words := ask(nil, "explain", paid)
+	for _, part := range []string{"received 0.765 MUT", "Its price is 0.9 MUT, at which the member was hired through the market", "8500 of 10,000", "0.045 MUT are burned"} {
+		if !bytes.Contains(words, []byte(part)) {
+			t.Errorf("%s is explained without %q: %s", paid, part, words)
+		}
+	}
+}
+
+func integer(t *testing.T, digits string) *big.Int {
+	t.Helper()
+	n, ok := new(big.Int).SetString(digits, 10)
+	if !ok {
+		t.Fatalf("%q is no number", digits)
+	}
+	return n
 }
 
 // waitForRound waits until the demo's notes mention a closed round.

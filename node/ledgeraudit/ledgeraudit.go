@@ -36,13 +36,7 @@ type Report struct {
 
 // Audit recomputes the books of a network up to its last block and compares them with its state.
 func Audit(ctx context.Context, o Options) (r *Report, err error) {
-	network.Configure()
-	var s source
-	if o.RPC != "" {
-		s, err = dial(o.RPC)
-	} else {
-		s, err = openDisk(o.Dir)
-	}
+	s, err := open(o)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +53,7 @@ func Audit(ctx context.Context, o Options) (r *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	books, err := replay(ctx, s, doc, last, o.Progress)
+	books, err := replay(ctx, s, doc, last, reader{progress: o.Progress})
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +78,23 @@ func Audit(ctx context.Context, o Options) (r *Report, err error) {
 	return r, nil
 }
 
+// open finds the log.
+func open(o Options) (source, error) {
+	network.Configure()
+	if o.RPC != "" {
+		return dial(o.RPC)
+	}
+	return openDisk(o.Dir)
+}
+
+// reader is told how a replay goes on. Both may be nil.
+type reader struct {
+	progress func(height, last int64)
+	block    func(*audit.Books) // has just been read; keep notes of movements for it
+}
+
 // replay reads the log up to a block.
-func replay(ctx context.Context, s source, doc *cmttypes.GenesisDoc, until int64, progress func(height, last int64)) (*audit.Books, error) {
+func replay(ctx context.Context, s source, doc *cmttypes.GenesisDoc, until int64, told reader) (*audit.Books, error) {
 	genesis, err := genesisOf(doc)
 	if err != nil {
 		return nil, err
@@ -94,6 +103,9 @@ func replay(ctx context.Context, s source, doc *cmttypes.GenesisDoc, until int64
 		return nil, err
 	}
 	books, d := audit.New(genesis), newDecoder()
+	if told.block != nil {
+		books.Explain()
+	}
 	for h := max(doc.InitialHeight, 1); h <= until; h++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -107,8 +119,11 @@ func replay(ctx context.Context, s source, doc *cmttypes.GenesisDoc, until int64
 			return nil, err
 		}
 		books.Read(translated)
-		if progress != nil {
-			progress(h, until)
+		if told.block != nil {
+			told.block(books)
+		}
+		if told.progress != nil {
+			told.progress(h, until)
 		}
 	}
 	return books, nil
@@ -118,7 +133,7 @@ func replay(ctx context.Context, s source, doc *cmttypes.GenesisDoc, until int64
 // until the end. It returns the differences of that block, or those of the last if the validator keeps no history.
 func first(ctx context.Context, s source, doc *cmttypes.GenesisDoc, last int64, found []audit.Finding) ([]audit.Finding, int64) {
 	at := func(h int64) ([]audit.Finding, error) {
-		books, err := replay(ctx, s, doc, h, nil)
+		books, err := replay(ctx, s, doc, h, reader{})
 		if err != nil {
 			return nil, err
 		}

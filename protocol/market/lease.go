@@ -144,21 +144,37 @@ func Settle(l Lease, p Params, env protocol.Env) (Lease, []protocol.Effect) {
 	return l, effects
 }
 
+// Kept is what the provider has earned by the end of a block and not been paid yet, because it can still be challenged or because nobody
+// has settled it. Rule: spec/market.md §9.
+func (l Lease) Kept(p Params, env protocol.Env) money.Amount {
+	if l.Status != Running && l.Status != Over {
+		return money.Amount{}
+	}
+	return l.share(l.gross(env.Height+1), p.Split.Provider).Minus(l.share(l.Earned, p.Split.Provider))
+}
+
+// Unworked is what of the cost the end of a block has not been worked for: it is still the buyer's. Rule: spec/market.md §9.
+func (l Lease) Unworked(env protocol.Env) money.Amount {
+	return l.Cost.Minus(l.Back).Minus(l.gross(env.Height + 1))
+}
+
+// share is somebody's part, of 10,000, of a cumulative sum of Cost. Only the seller's price is divided.
+func (l *Lease) share(total money.Amount, n uint64) money.Amount {
+	if l.Quote.Buyer == 0 {
+		return money.Amount{}
+	}
+	return total.Part(uint64(l.Quote.Seller), uint64(l.Quote.Buyer)).Part(n, parts)
+}
+
 // pay divides the money between two cumulative sums of Cost.
 func (l *Lease) pay(from, to money.Amount, p Params) []protocol.Effect {
-	share := func(total money.Amount, n uint64) money.Amount {
-		if l.Quote.Buyer == 0 {
-			return money.Amount{}
-		}
-		return total.Part(uint64(l.Quote.Seller), uint64(l.Quote.Buyer)).Part(n, parts)
-	}
 	rest := to.Minus(from)
 	var effects []protocol.Effect
 	for _, part := range []struct {
 		to protocol.Account
 		n  uint64
 	}{{l.Provider, p.Split.Provider}, {p.Pool, p.Split.Pool}, {p.Treasury, p.Split.Treasury}} {
-		amount := share(to, part.n).Minus(share(from, part.n))
+		amount := l.share(to, part.n).Minus(l.share(from, part.n))
 		if !amount.IsZero() {
 			effects = append(effects, protocol.Pay{To: part.to, Amount: amount})
 			rest = rest.Minus(amount)
