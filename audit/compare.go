@@ -21,6 +21,7 @@ type State struct {
 type RunState struct {
 	Budget *big.Int
 	Bonds  map[Account]*big.Int
+	Kept   map[Account]*big.Int // pay that is kept back; members without any may be missing
 }
 
 // ModelState is the money and the holders of a model.
@@ -112,12 +113,15 @@ func (c *comparison) run(id Hash, r *run, s RunState) {
 		r = &run{}
 	}
 	c.amount("budget of run "+id.String(), r.budget, s.Budget)
-	bonds := map[Account]*big.Int{}
+	bonds, kept := map[Account]*big.Int{}, map[Account]*big.Int{}
 	for who, m := range r.members {
-		bonds[who] = m.bond
+		bonds[who], kept[who] = m.bond, m.keptPay()
 	}
 	for _, who := range both(bonds, s.Bonds) {
 		c.amount(fmt.Sprintf("bond of %s in run %s", who, id), bonds[who], s.Bonds[who])
+	}
+	for _, who := range both(kept, s.Kept) {
+		c.amount(fmt.Sprintf("kept pay of %s in run %s", who, id), kept[who], s.Kept[who])
 	}
 }
 

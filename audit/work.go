@@ -18,6 +18,8 @@ type run struct {
 	price   *big.Int
 	split   [2]int64 // parts of 10,000: provider, verifiers; the rest is burned
 	fine    int64    // prices of a unit that an audit costs which is taken back
+	vesting int      // rounds for which workers' pay is kept back
+	done    int64    // rounds that admitted something
 	bonds   map[string]*big.Int
 	members map[Account]*member
 	order   []Account          // of joining
@@ -30,8 +32,10 @@ type run struct {
 
 type member struct {
 	bond     *big.Int
-	price    *big.Int // of its units
-	lease    *lease   // by which it was hired; nil otherwise
+	price    *big.Int   // of its units
+	lease    *lease     // by which it was hired; nil otherwise
+	earned   *big.Int   // in the round that is closing, if pay is kept back
+	kept     []*big.Int // earned in the last rounds and not paid, the oldest first
 	units    int64
 	duties   int64
 	expelled bool
@@ -62,6 +66,9 @@ type createRun struct {
 		Audit struct {
 			Fine int64 `json:"fine_prices"`
 		} `json:"audit"`
+		Vesting struct {
+			Rounds int `json:"rounds"`
+		} `json:"vesting"`
 	} `json:"spec"`
 }
 
@@ -98,7 +105,7 @@ func (b *Books) work(m Message) {
 	case "work/join":
 		who := r.members[m.From]
 		if who == nil {
-			who = &member{bond: new(big.Int)}
+			who = &member{bond: new(big.Int), earned: new(big.Int)}
 			r.members[m.From] = who
 		}
 		if r.bonds[body.Role] == nil {
@@ -138,7 +145,7 @@ func (b *Books) createRun(m Message) {
 		return
 	}
 	r := &run{
-		market: s.Market != nil, author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers}, fine: s.Audit.Fine,
+		market: s.Market != nil, author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers}, fine: s.Audit.Fine, vesting: s.Vesting.Rounds,
 		bonds:   map[string]*big.Int{"provider": s.Providers.Int, "verifier": s.Verifiers.Int},
 		members: map[Account]*member{}, opened: map[string]bool{}, refuted: map[string][]stake{}, pool: new(big.Int), burn: new(big.Int),
 	}
@@ -191,7 +198,7 @@ func (b *Books) verdict(e Event) {
 	case "work.duties-done":
 		r.due = append(r.due, duties{account("account"), number("duties")})
 	case "work.round-closed":
-		b.roundClosed(id, r, number("round"))
+		b.roundClosed(id, r, number("round"), number("done"))
 	case "work.slashed":
 		b.slashed(id, r, account("account"), account("to"), e.Attributes["unit"])
 	case "work.fined":
@@ -199,6 +206,7 @@ func (b *Books) verdict(e Event) {
 	case "work.member-left":
 		b.left(id, r, account("account"))
 	case "work.run-ended":
+		b.payAllKept(id, r)
 		if r.budget.Sign() > 0 {
 			b.because("budget of run %.8s that was not spent", id)
 			b.pay(id, "refund", r.author, r.budget)
@@ -207,8 +215,8 @@ func (b *Books) verdict(e Event) {
 	}
 }
 
-// unitClosed pays an admitted unit: its price leaves the budget, the worker has its part, the verifiers' part waits for the
-// duties, the rest is burned.
+// unitClosed pays an admitted unit: its price leaves the budget, the worker has its part, at once or when it is not kept back any more, the
+// verifiers' part waits for the duties, the rest is burned.
 func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, verdict string) {
 	if verdict != "revealed" && verdict != "verified" {
 		b.because("unit %d of round %d of run %.8s: %s; its price stays in the run's budget", unit, round, id, verdict)
@@ -229,6 +237,13 @@ func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, v
 	b.because("unit %d of round %d of run %.8s: %s", unit, round, id, verdict)
 	b.hireNote(r, who)
 	b.because("of the price the worker has %d of 10,000, which is %s; the verifiers' part is %s, and %s are burned", r.split[0], provider, pool, minus(minus(who.price, provider), pool))
+	if r.vesting > 0 {
+		b.because("the worker's part is kept back for %d rounds", r.vesting)
+		who.earned.Add(who.earned, provider)
+		b.nothing(worker, "unit")
+		b.expect(Receipt{Owner: id, Kind: "unit", To: worker, Amount: "0"})
+		return
+	}
 	b.pay(id, "unit", worker, provider)
 }
 
@@ -241,8 +256,13 @@ func (b *Books) hireNote(r *run, who *member) {
 	b.because("its price is %s, that of every unit of the run", who.price)
 }
 
-// roundClosed divides the verifiers' part by duties and burns what is left.
-func (b *Books) roundClosed(id Hash, r *run, round int64) {
+// roundClosed divides the verifiers' part by duties and burns what is left. In a round that admitted something, pay that was kept back comes
+// one round nearer.
+func (b *Books) roundClosed(id Hash, r *run, round, done int64) {
+	if done > r.done && r.vesting > 0 {
+		b.vest(id, r)
+	}
+	r.done = done
 	all := int64(0)
 	for _, d := range r.due {
 		all += d.n
@@ -290,7 +310,8 @@ func (b *Books) slashed(id Hash, r *run, who, to Account, unit string) {
 		}
 	}
 	b.move(b.genesis.Work, Account{}, minus(m.bond, bounty), "burned")
-	m.bond, m.expelled = new(big.Int), true
+	b.move(b.genesis.Work, Account{}, m.keptPay(), "burned")
+	m.bond, m.kept, m.expelled = new(big.Int), nil, true
 }
 
 // fined burns the fine for an audit that is taken back, at most the bond. Who has nothing left is expelled.

@@ -32,7 +32,7 @@ func TestPlayersRestartInTheMiddle(t *testing.T) {
 			if err := n.Block(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if n.State().Phase == work.PhasePlay {
+			if r := n.State().Round; r != nil && r.Games() > 0 {
 				played++
 				if i == 1 {
 					n.Restart()

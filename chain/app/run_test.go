@@ -94,7 +94,7 @@ func finishRun(t testing.TB) *story {
 	spec.Name, spec.Dataset = "risk", registry.DatasetID(s.author.Account(), dataset)
 	spec.Program, spec.InferenceProgram, spec.Params = hashOf(4), trace.ProgramHash(program), params
 	spec.Initial = rules.StateRef{Model: hashOf(5), Outer: hashOf(6), Blob: hashOf(7)}
-	spec.Rounds, spec.Steps, spec.MaxUnits = 1, 4, 1
+	spec.Rounds, spec.Steps, spec.MaxUnits, spec.Windows.Challenge = 1, 4, 1, 8
 	spec.Price.PerUnit, spec.ProviderBond, spec.VerifierBond = money.MUT(10), money.MUT(5), money.MUT(5)
 	create := rules.CreateRun{Spec: spec}
 	s.run = rules.RunID(s.author.Account(), create)
@@ -133,6 +133,11 @@ func finishRun(t testing.TB) *story {
 	s.must(s.verifier, rules.AuditCommit{Run: s.run, Round: round.Number, Pass: round.Pass,
 		Seal: rules.ReportSeal(s.run, round.Number, round.Pass, s.verifier.Account(), report, salt)})
 	s.must(s.verifier, rules.AuditReveal{Run: s.run, Round: round.Number, Pass: round.Pass, Report: report, Salt: salt})
+	for until := s.in(rules.PhaseChallenge).Round.Until; s.state().Phase == rules.PhaseChallenge; s.block() {
+		if h := s.app.LastBlockHeight(); h >= int64(until) {
+			t.Fatalf("block %d: claims are open to dispute, to block %d", h, until)
+		}
+	}
 	s.in(rules.PhaseAggregate)
 	s.must(s.verifier, rules.Aggregate{Run: s.run, Round: round.Number,
 		Next: rules.StateRef{Model: trace.StateRoot(weights), Outer: hashOf(14), Blob: hashOf(15)}})

@@ -142,6 +142,7 @@ func (r *reader) runs(ctx context.Context) error {
 		}
 		if m, ok := s.Member(r.who); ok {
 			r.lock("bond", id, m.Bond, "as %s in run %s", m.Role, s.Spec.Name)
+			r.owe("kept-pay", id, m.Kept.Sum(), "units of run %s, paid %d rounds after theirs unless a claim is refuted", s.Spec.Name, s.Spec.Vesting.Rounds)
 		}
 		if !s.Phase.Ended() {
 			if err := r.disputes(ctx, s); err != nil {

@@ -60,7 +60,7 @@ type payments struct {
 	Budget    money.Amount `json:"budget"`
 	Providers []earning    `json:"providers"`
 	Verifiers []earning    `json:"verifiers"`
-	Burned    money.Amount `json:"burned"` // of prices and slashed bonds
+	Burned    money.Amount `json:"burned"` // of prices, slashed bonds and the pay that was kept back with them
 	Refunded  money.Amount `json:"refunded"`
 	Slashed   money.Amount `json:"slashed"`
 	Receipts  int          `json:"receipts"`
@@ -189,7 +189,7 @@ func (s *show) sum(receipts []work.Receipt) payments {
 		}
 		e := earned[name]
 		switch r.Kind {
-		case work.ForUnit, work.ForDuties:
+		case work.ForUnit, work.ForDuties, work.ForKept:
 			e.Earned, paid = e.Earned.Plus(r.Amount), paid.Plus(r.Amount)
 			if r.Kind == work.ForUnit && r.Verdict.Pays() {
 				e.Units++
@@ -205,7 +205,7 @@ func (s *show) sum(receipts []work.Receipt) payments {
 	for _, summary := range s.summaries {
 		p.Burned = p.Burned.Plus(summary.Burned)
 		for _, x := range summary.Slashes {
-			p.Slashed, p.Burned = p.Slashed.Plus(x.Amount), p.Burned.Plus(x.Burned)
+			p.Slashed, p.Burned = p.Slashed.Plus(x.Amount), p.Burned.Plus(x.Burned).Plus(x.Kept)
 			name := s.cast.name(x.Account)
 			if earned[name] == nil {
 				earned[name] = &earning{Name: name}

@@ -153,6 +153,10 @@ func (s *show) unpack() (string, error) {
 	return filepath.Join(folder, s.Run), nil
 }
 
+// challenge is for how many blocks claims are open to dispute at least: here, where blocks are short and everybody is at hand, about as long
+// as audits take anyway.
+const challenge = 4
+
 // windows gives a unit time in proportion to its work, at a fifth of the pace of two busy cores, so that the
 // draws of a seed do not depend on the speed of the machine.
 func windows(step *graph.Graph, steps int) (work.Windows, error) {
@@ -162,7 +166,7 @@ func windows(step *graph.Graph, steps int) (work.Windows, error) {
 	}
 	const macsPerBlock = 400_000_000
 	compute := 20 + uint32(macs*uint64(steps)/macsPerBlock)
-	return work.Windows{Compute: compute, Reveal: 16, AuditCommit: 2 * compute, AuditReveal: 30, Dispute: 30, Aggregate: 60, Wait: 1200}, nil
+	return work.Windows{Compute: compute, Reveal: 16, AuditCommit: 2 * compute, AuditReveal: 30, Dispute: 30, Aggregate: 60, Wait: 1200, Challenge: challenge}, nil
 }
 
 // close ends everything that the show started.

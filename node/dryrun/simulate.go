@@ -22,7 +22,7 @@ const (
 	onlyVerifier   = "verifier-1"
 )
 
-// blocksPerRound is more than an honest network in calm weather can need: five phases and a block to join.
+// blocksPerRound is more than an honest network in calm weather can need besides the window for challenges: five phases and a block to join.
 const blocksPerRound = 20
 
 // simulate lets two honest providers and a verifier train for some rounds, and writes what they show into the report.
@@ -54,7 +54,7 @@ func simulate(ctx context.Context, o Options, r *recipe.Recipe, set *data.Set, t
 		return err
 	}
 	began := time.Now()
-	for range blocksPerRound * (o.Rounds + 1) {
+	for range (blocksPerRound + int(terms.Windows.Challenge)) * (o.Rounds + 1) {
 		err := n.Block(ctx)
 		if cause := context.Cause(ctx); cause != nil {
 			return cause

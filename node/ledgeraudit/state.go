@@ -82,16 +82,22 @@ func run(ctx context.Context, s source, height int64, raw []byte, st *audit.Stat
 		Members []struct {
 			Account audit.Account
 			Bond    audit.Coins
+			Kept    []audit.Coins
 		}
 	}
 	if err := json.Unmarshal(answer.Json, &state); err != nil {
 		return fmt.Errorf("run %s: %w", id, err)
 	}
-	bonds := map[audit.Account]*big.Int{}
+	bonds, kept := map[audit.Account]*big.Int{}, map[audit.Account]*big.Int{}
 	for _, m := range state.Members {
-		bonds[m.Account] = m.Bond.Int
+		bonds[m.Account], kept[m.Account] = m.Bond.Int, new(big.Int)
+		for _, a := range m.Kept {
+			if a.Int != nil {
+				kept[m.Account].Add(kept[m.Account], a.Int)
+			}
+		}
 	}
-	st.Runs[id] = audit.RunState{Budget: state.Budget.Int, Bonds: bonds}
+	st.Runs[id] = audit.RunState{Budget: state.Budget.Int, Bonds: bonds, Kept: kept}
 	for after := ""; ; {
 		var page workpb.RecordsResponse
 		request := &workpb.RecordsRequest{Run: raw, Kind: "receipt", After: after}

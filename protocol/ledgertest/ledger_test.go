@@ -35,7 +35,7 @@ func newRun(t *testing.T, l *Ledger, author protocol.Account) work.CreateRun {
 	s.Name, s.Dataset, s.Program, s.InferenceProgram = "r", registry.DatasetID(author, data), hash("p"), hash("i")
 	s.Params, s.Initial, s.Rounds, s.Steps, s.MaxUnits = []string{"w"}, ref, 2, 1, 4
 	s.Price.PerUnit, s.ProviderBond, s.VerifierBond = money.MUT(1), money.MUT(3), money.MUT(3)
-	s.Windows.Wait = 4
+	s.Windows.Wait, s.Windows.Challenge = 4, 0
 	return work.CreateRun{Spec: s}
 }
 

@@ -182,6 +182,9 @@ func (t *turn) endReveal() {
 			revealed++
 		}
 	}
+	if t.Spec.Windows.Challenge > 0 {
+		t.Round.Until = t.in(t.Spec.Windows.Challenge)
+	}
 	t.Round.Draw = DrawSeed(t.Round.Beacon, t.Round.Number, t.Round.Units)
 	t.Beacon = NextBeacon(t.Round.Draw)
 	if revealed == 0 {

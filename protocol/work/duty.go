@@ -142,6 +142,7 @@ const (
 	WaitAudit       Reason = "waiting-for-audits"      // verifiers recompute
 	WaitAuditReveal Reason = "waiting-for-reports"     // verifiers open their reports
 	WaitDispute     Reason = "waiting-for-disputes"    // auditors dispute what they found wrong
+	WaitChallenge   Reason = "waiting-for-challenges"  // claims are open to dispute by anybody
 	WaitPlay        Reason = "waiting-for-verdicts"    // disputes over units of the round are played
 	WaitAggregate   Reason = "waiting-for-aggregate"   // verifiers compute the next model
 	WaitBlock       Reason = "waiting-for-next-block"  // everybody has acted; the next block goes on
@@ -172,6 +173,8 @@ func Waiting(s *State, h protocol.Height) (reason Reason, deadline protocol.Heig
 		reason = WaitAuditReveal
 	case PhaseDispute:
 		reason = WaitDispute
+	case PhaseChallenge:
+		reason = WaitChallenge
 	case PhasePlay:
 		reason = WaitPlay
 	case PhaseAggregate:

@@ -8,14 +8,19 @@ import (
 )
 
 // Disputable returns the unit of the open round whose claim somebody wants to dispute. A claim can be disputed from the end of the
-// reveals until the disputes are played. Errors: ErrRound, ErrPhase. Rule: spec/work.md §8.
+// reveals until the disputes are played, and at least for the Spec's window. Errors: ErrRound, ErrPhase. Rule: spec/work.md §8.
 func (s *State) Disputable(round, unit uint32) (Unit, error) {
 	if s.Round == nil || s.Round.Number != round || int(unit) >= len(s.Round.Units) {
 		return Unit{}, fmt.Errorf("%w: unit %d of round %d", protocol.ErrRound, unit, round)
 	}
 	u := s.Round.Units[unit]
 	switch s.Phase {
-	case PhaseAuditCommit, PhaseAuditReveal, PhaseDispute:
+	case PhaseAuditCommit, PhaseAuditReveal, PhaseDispute, PhaseChallenge:
+	case PhasePaused:
+		if s.Round.Resume == PhaseAuditCommit { // the window goes on
+			break
+		}
+		fallthrough
 	default:
 		return Unit{}, fmt.Errorf("%w: claims cannot be disputed in phase %s", protocol.ErrPhase, s.Phase)
 	}
@@ -117,7 +122,7 @@ func (t *turn) convict(u *Unit, c *Conviction) {
 	payees := c.Bounty(bounty)
 	m.Bond, m.Status, m.Leaving, m.Clean = money.Amount{}, Expelled, false, 0
 	t.Round.Slashes = append(t.Round.Slashes, Slash{
-		Account: u.Worker, Role: m.Role, Unit: u.Index, Amount: bond, To: payees[0].To, Bounty: bounty, Burned: bond.Minus(bounty), Detail: c.Detail,
+		Account: u.Worker, Role: m.Role, Unit: u.Index, Amount: bond, To: payees[0].To, Bounty: bounty, Burned: bond.Minus(bounty), Kept: t.forfeit(m), Detail: c.Detail,
 	})
 	for i, p := range payees {
 		id := fmt.Sprintf("r%d-u%d-refuted", t.Round.Number, u.Index)
@@ -182,14 +187,19 @@ func (t *turn) void(u *Unit) {
 	}
 }
 
-// disputes lets auditors that found another result dispute it and has all disputes over units of the round played, or goes on to the
-// aggregate if there are none. Rule: spec/work.md §8.
+// disputes lets auditors that found another result dispute it, leaves claims open to dispute until their window is over, has all disputes
+// over units of the round played, and goes on to the aggregate. Rule: spec/work.md §8.
 func (t *turn) disputes() {
-	if t.Round.Games() == 0 && !t.anyUnproven() {
+	switch {
+	case t.anyUnproven():
+		t.enter(PhaseDispute, t.Spec.Windows.Dispute)
+	case t.env.Height < t.Round.Until:
+		t.enter(PhaseChallenge, uint32(t.Round.Until-t.env.Height))
+	case t.Round.Games() > 0:
+		t.enter(PhasePlay, t.Spec.Windows.Dispute)
+	default:
 		t.aggregate()
-		return
 	}
-	t.enter(PhaseDispute, t.Spec.Windows.Dispute)
 }
 
 func (s *State) anyUnproven() bool {
@@ -208,11 +218,20 @@ func (t *turn) endDispute() {
 			t.refute(u)
 		}
 	}
+	if t.Round.Games() == 0 { // what was taken back need not wait for the window
+		t.audit()
+		return
+	}
+	t.disputes()
+}
+
+// endChallenge goes on when the window is over: nobody else can dispute a claim of the round.
+func (t *turn) endChallenge() {
 	if t.Round.Games() == 0 {
 		t.audit()
 		return
 	}
-	t.enter(PhasePlay, t.Spec.Windows.Dispute)
+	t.disputes()
 }
 
 // endPlay goes on when no dispute is open any more: to another audit pass if audits are missing. Each dispute ends by its clocks, so at

@@ -80,7 +80,7 @@ func (s *State) benched(m *Member) bool {
 	return s.Phase != PhaseGather && s.Phase != PhasePaused && m.Benched > s.Opened
 }
 
-// leave ends a membership, at once or when the open round closes. Effect: the bond is paid back then. Errors: ErrNotMember,
+// leave ends a membership: at once, or when the open round closes and no pay is kept back any more. Effect: the bond is paid back then. Errors: ErrNotMember,
 // ErrExpelled, ErrDuplicate. Rule: spec/work.md §3.
 func (t *turn) leave(from protocol.Account) error {
 	who, err := t.current(from)
@@ -90,7 +90,7 @@ func (t *turn) leave(from protocol.Account) error {
 	if who.Leaving {
 		return fmt.Errorf("%w: %s leaves when the round closes", protocol.ErrDuplicate, from)
 	}
-	if t.engaged(from) {
+	if t.engaged(from) || len(who.Kept) > 0 {
 		who.Leaving = true
 		t.event("member-leaving", "account", from.String())
 		return nil

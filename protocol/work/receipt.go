@@ -16,6 +16,7 @@ const (
 	ForUnit   ReceiptKind = "unit"   // a worker's unit; of amount 0 when the verdict pays nothing
 	ForDuties ReceiptKind = "duties" // a verifier's duties in one round
 	ForBounty ReceiptKind = "bounty" // half of somebody's slashed bond
+	ForKept   ReceiptKind = "kept"   // pay of units that was kept back and is due
 	ForBond   ReceiptKind = "bond"   // a bond that goes back
 	ForRefund ReceiptKind = "refund" // budget that was not spent
 )
@@ -42,7 +43,8 @@ type Receipt struct {
 	Provider  money.Amount       `json:"provider_part"`
 	Pool      money.Amount       `json:"verifiers_part"`
 	Burned    money.Amount       `json:"burned_part"`
-	Amount    money.Amount       `json:"amount"` // paid to To
+	Vests     uint32             `json:"vests,omitzero"` // rounds for which the worker's part of a unit is kept back; another receipt pays it
+	Amount    money.Amount       `json:"amount"`         // paid to To
 	Height    protocol.Height    `json:"height"`
 	Time      int64              `json:"time"`
 }
@@ -70,6 +72,9 @@ func (r Receipt) Explain() string {
 		if r.Verdict.Pays() {
 			fmt.Fprintf(&b, "Of the price of %s the worker gets %d parts of %d (%s), the verifiers %d (%s), and %s are burned. ",
 				r.Gross.Coins(), r.Split.Provider, parts, r.Provider.Coins(), r.Split.Verifiers, r.Pool.Coins(), r.Burned.Coins())
+			if r.Vests > 0 {
+				fmt.Fprintf(&b, "The worker's part is kept back for %d rounds and paid then, or lost with the bond. ", r.Vests)
+			}
 		} else {
 			fmt.Fprintf(&b, "Its price of %s stays in the run's budget. ", r.Gross.Coins())
 		}
@@ -77,6 +82,8 @@ func (r Receipt) Explain() string {
 		fmt.Fprintf(&b, "%d of the %d duties that verifiers did in round %d, which share %s. ", r.Duties, r.AllDuties, r.Round, r.Gross.Coins())
 	case ForBounty:
 		fmt.Fprintf(&b, "Half of a bond of %s that was slashed in round %d over unit %d; the other half is burned. ", r.Gross.Coins(), r.Round, r.Unit)
+	case ForKept:
+		b.WriteString("Pay of units that was kept back; no claim of their worker was refuted meanwhile. ")
 	case ForBond:
 		b.WriteString("The bond of a member that left or whose run has ended. ")
 	case ForRefund:
@@ -123,7 +130,7 @@ type RoundSummary struct {
 	Beacon     protocol.Hash    `json:"beacon"`
 	Next       StateRef         `json:"next"` // the public state after the round; unchanged if nothing was admitted
 	Tokens     uint64           `json:"tokens"`
-	Paid       money.Amount     `json:"paid"`   // to workers and verifiers for work, bounties apart
+	Paid       money.Amount     `json:"paid"`   // to workers and verifiers for work of this round, what is kept back included, bounties apart
 	Burned     money.Amount     `json:"burned"` // of the price of units, slashes apart
 	Audited    uint32           `json:"audited"`
 	Admitted   uint32           `json:"admitted"`

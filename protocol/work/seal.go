@@ -27,7 +27,8 @@ func RunID(author protocol.Account, m CreateRun) protocol.Hash {
 }
 
 // preimage appends every field of a Spec in the order of its declaration; parents, after
-// their number, only if there are any, and the class only of a run that hires through the market.
+// their number, only if there are any, the class only of a run that hires through the market, and what came later, each after its
+// name, only if it is not zero.
 func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 	p.Text(s.Name).Hash(s.Dataset).Hash(s.Program).Hash(s.InferenceProgram).Uint32(uint32(len(s.Params)))
 	for _, name := range s.Params {
@@ -49,6 +50,14 @@ func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 	}
 	if s.Market != nil {
 		p.Hash(s.Market.Class.ID())
+	}
+	for _, n := range []struct {
+		name  string
+		value uint32
+	}{{"challenge", w.Challenge}, {"vesting", s.Vesting.Rounds}} {
+		if n.value > 0 {
+			p.Text(n.name).Uint32(n.value)
+		}
 	}
 	return p
 }

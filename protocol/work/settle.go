@@ -63,13 +63,17 @@ func (t *turn) unitReceipt(u *Unit) Receipt {
 		r.Provider = r.Gross.Part(uint64(r.Split.Provider), parts)
 		r.Pool = r.Gross.Part(uint64(r.Split.Verifiers), parts)
 		r.Burned = r.Gross.Minus(r.Provider).Minus(r.Pool)
-		r.Amount = r.Provider
+		if r.Vests = t.Spec.Vesting.Rounds; r.Vests == 0 {
+			r.Amount = r.Provider
+		}
 	}
 	return r
 }
 
-// payUnits takes the price of every admitted unit from the budget and pays the worker's part. The unit forgives one miss.
+// payUnits takes the price of every admitted unit from the budget and pays the worker's part, or keeps it back for some rounds. The unit
+// forgives one miss.
 func (t *turn) payUnits(sum *totals) {
+	earned := make([]money.Amount, len(t.Members))
 	for i := range t.Round.Units {
 		u := &t.Round.Units[i]
 		r := t.unitReceipt(u)
@@ -78,16 +82,21 @@ func (t *turn) payUnits(sum *totals) {
 			continue
 		}
 		t.Budget = t.Budget.Minus(r.Gross)
-		t.pay(u.Worker, r.Provider)
+		t.pay(u.Worker, r.Amount)
 		sum.paid = sum.paid.Plus(r.Provider)
 		sum.pool = sum.pool.Plus(r.Pool)
 		sum.burned = sum.burned.Plus(r.Burned)
 		sum.tokens += t.Spec.UnitTokens
-		if m := t.member(u.Worker); m != nil {
+		if j := slices.IndexFunc(t.Members, func(m Member) bool { return m.Account == u.Worker }); j >= 0 {
+			m := &t.Members[j]
 			m.Clean++
 			m.Units++
 			m.Misses -= min(m.Misses, 1)
+			earned[j] = earned[j].Plus(r.Provider)
 		}
+	}
+	if t.Spec.Vesting.Rounds > 0 {
+		t.vest(earned)
 	}
 }
 
@@ -196,7 +205,7 @@ func (t *turn) summarize(sum totals) {
 func (t *turn) leaveRound() {
 	t.Round = nil
 	for i := range t.Members {
-		if m := &t.Members[i]; m.Leaving {
+		if m := &t.Members[i]; m.Leaving && len(m.Kept) == 0 {
 			t.release(m)
 		}
 	}

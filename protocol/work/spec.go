@@ -31,6 +31,7 @@ type Spec struct {
 	VerifierBond     money.Amount  `json:"verifier_bond"`
 	Audit            AuditPolicy   `json:"audit"`
 	Windows          Windows       `json:"windows"`
+	Vesting          Vesting       `json:"vesting,omitzero"`  // how long a worker's pay is at stake with its bond
 	Parents          []Parent      `json:"parents,omitempty"` // models that this one is made from
 	Market           *Market       `json:"market,omitempty"`  // where it hires providers; nil pays all the same
 }
@@ -84,7 +85,7 @@ func (p AuditPolicy) Fine(bond, price money.Amount) (fine, left money.Amount) {
 // Quorum is the number of equal votes among n present verifiers that decides.
 func Quorum(n int) int { return 2*n/3 + 1 }
 
-// Windows are the longest waits, in blocks.
+// Windows are the longest waits, in blocks, and one shortest.
 type Windows struct {
 	Compute     uint32 `json:"compute"`      // also of a reassigned unit, from its reassignment
 	Reveal      uint32 `json:"reveal"`       //
@@ -93,6 +94,10 @@ type Windows struct {
 	Dispute     uint32 `json:"dispute"`      // for an auditor that found another result to open its dispute
 	Aggregate   uint32 `json:"aggregate"`    //
 	Wait        uint32 `json:"wait"`         // for members, before the run is stopped
+
+	// Challenge is the least wait: for so many blocks after the reveals every claim is open to dispute, so that a stranger
+	// has time to look before anything is paid or enters the model. 0: for as long as audits take.
+	Challenge uint32 `json:"challenge,omitzero"`
 }
 
 // StateRef names the public state of a training run: what the next unit starts from. The zero value is no state.
@@ -108,7 +113,8 @@ func DefaultSpec() Spec {
 		UnitTokens: 1, MaxUnits: 64, MinProviders: 1, MinVerifiers: 1, LeastVerifiers: 1,
 		Split:   Split{Provider: 8500, Verifiers: 1000, Burn: 500},
 		Audit:   AuditPolicy{NewcomerUnits: 3, CleanDivisor: 20, FloorPPM: 30_000, FinePrices: 2},
-		Windows: Windows{Compute: 60, Reveal: 20, AuditCommit: 60, AuditReveal: 20, Dispute: 20, Aggregate: 40, Wait: 1200},
+		Windows: Windows{Compute: 60, Reveal: 20, AuditCommit: 60, AuditReveal: 20, Dispute: 20, Aggregate: 40, Wait: 1200, Challenge: 60},
+		Vesting: Vesting{Rounds: 4},
 	}
 }
 
@@ -171,6 +177,8 @@ func (s Spec) Check() error {
 		{"windows.dispute", s.Windows.Dispute, 1, MaxWindow},
 		{"windows.aggregate", s.Windows.Aggregate, 1, MaxWindow},
 		{"windows.wait", s.Windows.Wait, 1, MaxWindow},
+		{"windows.challenge", s.Windows.Challenge, 0, MaxWindow},
+		{"vesting.rounds", s.Vesting.Rounds, 0, MaxVesting},
 	} {
 		if n.value < n.lo || n.value > n.hi {
 			return fmt.Errorf("%w: %s is %d, allowed are %d to %d", protocol.ErrInvalid, n.name, n.value, n.lo, n.hi)

@@ -58,22 +58,24 @@ type Member struct {
 	Status  Status           `json:"status"`
 	Leaving bool             `json:"leaving"` // gets its bond back when the open round closes
 	Joined  protocol.Height  `json:"joined"`
-	Misses  uint32           `json:"misses"`  // duties missed and not yet forgiven
-	Benched uint32           `json:"benched"` // number of the last round that it must sit out
-	Clean   uint32           `json:"clean"`   // admitted units since the last doubt
-	Units   uint32           `json:"units"`   // admitted units in all: the measure of its share
-	Duties  uint32           `json:"duties"`  // verifier's duties that were paid
+	Misses  uint32           `json:"misses"`         // duties missed and not yet forgiven
+	Benched uint32           `json:"benched"`        // number of the last round that it must sit out
+	Clean   uint32           `json:"clean"`          // admitted units since the last doubt
+	Units   uint32           `json:"units"`          // admitted units in all: the measure of its share
+	Duties  uint32           `json:"duties"`         // verifier's duties that were paid
+	Kept    Kept             `json:"kept,omitempty"` // worker's pay of the last rounds, in escrow
 }
 
 // Round is the round that is open. Numbers count every round that opened, also those that admitted nothing.
 type Round struct {
 	Number     uint32          `json:"number"`
 	Opened     protocol.Height `json:"opened"`
-	Beacon     protocol.Hash   `json:"beacon"` // of the assignment
-	Draw       protocol.Hash   `json:"draw"`   // of audits: known once the reveals are in
-	Pass       uint32          `json:"pass"`   // audit pass, from 1; 0 before
-	Votes      uint32          `json:"votes"`  // how often the verifiers were asked for the aggregate
-	Resume     Phase           `json:"resume"` // what a pause interrupted; empty otherwise
+	Beacon     protocol.Hash   `json:"beacon"`         // of the assignment
+	Draw       protocol.Hash   `json:"draw"`           // of audits: known once the reveals are in
+	Until      protocol.Height `json:"until,omitzero"` // the last block in which claims are open to dispute whatever else is done
+	Pass       uint32          `json:"pass"`           // audit pass, from 1; 0 before
+	Votes      uint32          `json:"votes"`          // how often the verifiers were asked for the aggregate
+	Resume     Phase           `json:"resume"`         // what a pause interrupted; empty otherwise
 	Units      []Unit          `json:"units"`
 	Seats      []Seat          `json:"seats"` // the verifiers of this round
 	Reassigned []Reassignment  `json:"reassigned"`
@@ -169,14 +171,15 @@ type Slash struct {
 	To      protocol.Account `json:"to"` // receives Bounty; zero if all is burned
 	Bounty  money.Amount     `json:"bounty"`
 	Burned  money.Amount     `json:"burned"`
-	Detail  string           `json:"detail"` // where the wrong result differs, in the words of who found it
+	Kept    money.Amount     `json:"kept,omitzero"` // pay that was kept back, burned as well
+	Detail  string           `json:"detail"`        // where the wrong result differs, in the words of who found it
 }
 
-// Claims is the money that the state owes to somebody: the unspent budget and all bonds. It equals the run's escrow.
+// Claims is the money that the state owes to somebody: the unspent budget, all bonds and the pay that is kept back. It equals the run's escrow.
 func (s *State) Claims() money.Amount {
 	sum := s.Budget
 	for i := range s.Members {
-		sum = sum.Plus(s.Members[i].Bond)
+		sum = sum.Plus(s.Members[i].Bond).Plus(s.Members[i].Kept.Sum())
 	}
 	return sum
 }

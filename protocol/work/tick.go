@@ -32,6 +32,8 @@ func (s *State) complete() bool {
 		return s.Round.present()+len(s.returned()) >= int(s.Spec.LeastVerifiers)
 	case PhaseDispute:
 		return !s.anyUnproven()
+	case PhaseChallenge:
+		return false // its deadline is its end
 	case PhasePlay:
 		return s.Round.Games() == 0
 	case PhaseAggregate:
@@ -60,6 +62,8 @@ func (t *turn) step() bool {
 		t.endAuditReveal()
 	case PhaseDispute:
 		t.endDispute()
+	case PhaseChallenge:
+		t.endChallenge()
 	case PhasePlay:
 		t.endPlay()
 	case PhaseAggregate:
@@ -161,10 +165,13 @@ func (t *turn) endPause() {
 	t.audit()
 }
 
-// end finishes or stops the run; its last round is closed. Effects: the unspent budget goes back to the author, every bond to its member.
+// end finishes or stops the run; its last round is closed. Effects: pay that was kept back is paid, the unspent budget goes back to the author, every bond to its member.
 // Rule: spec/work.md §10.
 func (t *turn) end(p Phase) {
 	t.Phase, t.Deadline = p, 0
+	for i := range t.Members {
+		t.payKept(fmt.Sprintf("kept-%d", i), &t.Members[i], nil, t.Members[i].Kept.Sum())
+	}
 	if !t.Budget.IsZero() {
 		t.record(Receipt{ID: "refund", Kind: ForRefund, To: t.Author, Gross: t.Budget, Amount: t.Budget})
 		t.pay(t.Author, t.Budget)

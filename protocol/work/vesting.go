@@ -3,7 +3,6 @@ package work
 import (
 	"fmt"
 
-	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
@@ -11,17 +10,9 @@ import (
 const MaxVesting = 64
 
 // Vesting keeps a worker's pay back for some rounds. Until it is due it is at stake like the bond: who is convicted loses it, so a false unit
-// that passed its audit is not paid if one of the same worker's next units is found out. It costs no computing. Rule: spec/work.md §13.
+// that passed its audit is not paid if one of the same worker's next units is found out. It costs no computing. Rule: spec/work.md §10.
 type Vesting struct {
 	Rounds uint32 `json:"rounds"` // 0: pay is due when the round closes
-}
-
-// Check validates the form. The error is protocol.ErrInvalid.
-func (v Vesting) Check() error {
-	if v.Rounds > MaxVesting {
-		return fmt.Errorf("%w: vesting of %d rounds, allowed are 0 to %d", protocol.ErrInvalid, v.Rounds, MaxVesting)
-	}
-	return nil
 }
 
 // Kept is what a member has earned in its last rounds and not been paid: one amount for each round, the oldest first. It is part of what the
@@ -45,6 +36,46 @@ func (k Kept) Sum() money.Amount {
 		sum = sum.Plus(a)
 	}
 	return sum
+}
+
+// vest closes the round for all that is kept back: what members have earned joins it, what is due is paid.
+func (t *turn) vest(earned []money.Amount) {
+	for i := range t.Members {
+		m := &t.Members[i]
+		if len(m.Kept) == 0 && earned[i].IsZero() {
+			continue
+		}
+		next, due := t.Spec.Vesting.Close(m.Kept, earned[i])
+		t.payKept(fmt.Sprintf("r%d-kept-%d", t.Round.Number, i), m, next, due)
+	}
+}
+
+// payKept pays what is due of a member's kept pay; next stays kept.
+func (t *turn) payKept(id string, m *Member, next Kept, due money.Amount) {
+	if m.Kept = next; next.Sum().IsZero() {
+		m.Kept = nil
+	}
+	if due.IsZero() {
+		return
+	}
+	r := Receipt{ID: id, Kind: ForKept, To: m.Account, Gross: due, Amount: due}
+	if t.Round != nil {
+		r.Round = t.Round.Number
+	}
+	t.record(r)
+	t.pay(m.Account, due)
+}
+
+// forfeit burns what is kept of a convicted member's pay. Nobody gains by it: not the author, who could else save pay by silencing a worker that
+// it owes, nor who convicts, so that a liar who disputes itself gets no more than half of its bond back.
+func (t *turn) forfeit(m *Member) money.Amount {
+	lost := m.Kept.Sum()
+	m.Kept = nil
+	t.burn(lost)
+	if !lost.IsZero() {
+		t.event("forfeited", "account", m.Account.String(), "amount", lost.String())
+	}
+	return lost
 }
 
 // EarnIn divides pay between a bond that has not reached its size and its owner: the first units of a member without coins are its bond.

@@ -51,6 +51,7 @@ const (
 	PhaseAuditCommit Phase = "audit-commit" // verifiers recompute the drawn units and seal their reports
 	PhaseAuditReveal Phase = "audit-reveal" // verifiers open their reports
 	PhaseDispute     Phase = "dispute"      // auditors that found another result open their disputes
+	PhaseChallenge   Phase = "challenge"    // claims stay open to dispute by anybody until their window is over
 	PhasePlay        Phase = "play"         // disputes over units of the round are played
 	PhaseAggregate   Phase = "aggregate"    // verifiers name the next model
 	PhasePaused      Phase = "paused"       // a round is open, but too few verifiers are left to decide

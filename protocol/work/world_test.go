@@ -55,7 +55,7 @@ func testSpec() work.Spec {
 	s.Rounds, s.Steps, s.MaxUnits, s.MinProviders, s.MinVerifiers = 2, 10, 8, 3, 4
 	s.Price.PerUnit = money.MUT(10)
 	s.ProviderBond, s.VerifierBond = money.MUT(50), money.MUT(50)
-	s.Audit.NewcomerUnits = 1000
+	s.Audit.NewcomerUnits, s.Vesting = 1000, work.Vesting{} // terms that tests of their own are about
 	s.Windows = work.Windows{Compute: 3, Reveal: 2, AuditCommit: 3, AuditReveal: 2, Dispute: 2, Aggregate: 2, Wait: 20}
 	return s
 }

@@ -130,9 +130,9 @@ func (s *Simulation) state(receipts bool) audit.State {
 	})
 	for _, id := range s.Ledger.Runs() {
 		run, _ := s.Ledger.Run(id)
-		r := audit.RunState{Budget: integer(run.Budget), Bonds: map[audit.Account]*big.Int{}}
+		r := audit.RunState{Budget: integer(run.Budget), Bonds: map[audit.Account]*big.Int{}, Kept: map[audit.Account]*big.Int{}}
 		for _, m := range run.Members {
-			r.Bonds[audit.Account(m.Account)] = integer(m.Bond)
+			r.Bonds[audit.Account(m.Account)], r.Kept[audit.Account(m.Account)] = integer(m.Bond), integer(m.Kept.Sum())
 		}
 		st.Runs[audit.Hash(id)] = r
 	}

@@ -37,6 +37,11 @@ func TestAuditAgrees(t *testing.T) {
 		t.Error(err)
 	}
 	won, slashed, kinds := 0, 0, map[string]int{}
+	for _, e := range s.Ledger.EventsFrom(0) {
+		if e.Type == "work.forfeited" {
+			kinds["forfeited"]++
+		}
+	}
 	for _, r := range s.Ledger.Records() {
 		kinds[r.RecordKind()]++
 		if r, ok := r.(work.Receipt); ok && r.Kind == work.ForBounty {
@@ -46,7 +51,7 @@ func TestAuditAgrees(t *testing.T) {
 			won++
 		}
 	}
-	if slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || kinds["redemption"] == 0 || kinds["channel"] == 0 || len(s.Ledger.Models()) < 3 {
+	if kinds["forfeited"] == 0 || slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || kinds["redemption"] == 0 || kinds["channel"] == 0 || len(s.Ledger.Models()) < 3 {
 		t.Errorf("the traffic lacks something: %d bounties, %d disputes won with backers, %v, %d models", slashed, won, kinds, len(s.Ledger.Models()))
 	}
 	t.Logf("%d messages, %d carried out, %d blocks, %d runs, %d models, records %v", s.Sent, s.Books.Messages(), s.Ledger.Height(), len(s.Ledger.Runs()), len(s.Ledger.Models()), kinds)
@@ -130,6 +135,12 @@ var faults = []injected{
 			}
 			return []protocol.Effect{protocol.Pay{To: other, Amount: p.Amount}}
 		})
+	}},
+	{"kept pay paid twice", "balance", func(_ *Simulation, made func()) ledgertest.Faults {
+		return receiptFor(work.ForKept, made, func(p protocol.Pay) []protocol.Effect { return []protocol.Effect{p, p} })
+	}},
+	{"kept pay not paid", "balance", func(_ *Simulation, made func()) ledgertest.Faults {
+		return receiptFor(work.ForKept, made, func(protocol.Pay) []protocol.Effect { return nil })
 	}},
 	{"a fee credited twice", "income", func(_ *Simulation, made func()) ledgertest.Faults {
 		return ledgertest.Faults{Use: func(m registry.Model) registry.Model {

@@ -52,14 +52,15 @@ func (s *Simulation) startRun() error {
 	ref := work.StateRef{Model: hash("m", s.nonce), Outer: hash("o", s.nonce), Blob: hash("b", s.nonce)}
 	spec.Name, spec.Dataset, spec.Program, spec.InferenceProgram = "run", s.data[s.random.IntN(len(s.data))], hash("p"), hash("i")
 	spec.Params, spec.Initial, spec.Seed = []string{"w"}, ref, hash("seed", s.nonce)
-	spec.Rounds, spec.Steps, spec.MaxUnits, spec.MinProviders, spec.MinVerifiers = 1+s.random.Uint32N(3), 1, 2+s.random.Uint32N(5), 2, 4
+	spec.Rounds, spec.Steps, spec.MaxUnits, spec.MinProviders, spec.MinVerifiers = 1+s.random.Uint32N(6), 1, 2+s.random.Uint32N(5), 2, 4
 	spec.LeastVerifiers = 2
 	spec.Price.PerUnit = money.New(1 + s.random.Uint64N(1<<60))
 	spec.ProviderBond, spec.VerifierBond = money.New(1+s.random.Uint64N(1<<61)), money.New(1+s.random.Uint64N(1<<61))
 	spec.Split.Provider = 8000 + s.random.Uint32N(1000)
 	spec.Split.Verifiers = 700 + s.random.Uint32N(200)
 	spec.Split.Burn = 10_000 - spec.Split.Provider - spec.Split.Verifiers
-	spec.Windows = work.Windows{Compute: 2, Reveal: 2, AuditCommit: 2, AuditReveal: 2, Dispute: 2, Aggregate: 2, Wait: 6}
+	spec.Windows = work.Windows{Compute: 2, Reveal: 2, AuditCommit: 2, AuditReveal: 2, Dispute: 2, Aggregate: 2, Wait: 6, Challenge: s.random.Uint32N(6)}
+	spec.Vesting.Rounds = s.random.Uint32N(4)
 	spec.Parents = s.ancestors()
 	author := s.person()
 	create := work.CreateRun{Spec: spec, Nonce: s.nonce}

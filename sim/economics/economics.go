@@ -45,9 +45,11 @@ type Config struct {
 	CostPPM   uint64 // what executing a unit costs, of its price
 }
 
-// Terms are the defaults of package work with bonds of 50 unit prices.
+// Terms are the defaults of package work with bonds of 50 unit prices, and a window for strangers in which those of this package, who need no
+// time, can look.
 func Terms(rounds int) work.Spec {
 	s := work.DefaultSpec()
+	s.Windows.Challenge = 4
 	s.Rounds, s.MinProviders, s.MinVerifiers = uint32(rounds), 1, 1
 	s.ProviderBond, s.VerifierBond = price(50), price(50)
 	return s
