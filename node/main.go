@@ -16,6 +16,7 @@ import (
 	"github.com/mutirao/mutirao/engine/kernel"
 	"github.com/mutirao/mutirao/node/creditscmd"
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/modelscmd"
 	"github.com/mutirao/mutirao/node/vouchercmd"
 )
 
@@ -52,7 +53,7 @@ share of the model and is paid when it is used.`,
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
 		}
 	}
-	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), newMarket(), creditscmd.New(defaultDir()), newLedger(), vouchercmd.New(defaultDir()), newVersion())
+	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), modelscmd.New(defaultDir()), newMarket(), creditscmd.New(defaultDir()), newLedger(), vouchercmd.New(defaultDir()), newVersion())
 	return root
 }
 

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
@@ -100,6 +102,24 @@ func (c *Client) Uses(ctx context.Context, model protocol.Hash) ([]registry.UseR
 		err := c.query(ctx, "/mutirao.registry.v1.Query/Records", &registrypb.RecordsRequest{Model: model[:], Kind: kind, After: after}, &page)
 		return recordedOf(page.Records), err
 	})
+}
+
+// LastDividend is the last payment of a model to one of its holders, or protocol.ErrNotFound.
+func (c *Client) LastDividend(ctx context.Context, model protocol.Hash, holder protocol.Account) (money.Amount, error) {
+	list, err := pages[registry.Dividend](func(kind, after string) ([]recorded, error) {
+		var page registrypb.RecordsResponse
+		err := c.query(ctx, "/mutirao.registry.v1.Query/Records", &registrypb.RecordsRequest{Model: model[:], Kind: kind, After: after}, &page)
+		return recordedOf(page.Records), err
+	})
+	if err != nil {
+		return money.Amount{}, err
+	}
+	for _, d := range slices.Backward(list) {
+		if d.Holder == holder {
+			return d.Amount, nil
+		}
+	}
+	return money.Amount{}, fmt.Errorf("%w: no dividend of %s", protocol.ErrNotFound, holder)
 }
 
 // Channel returns an open channel, or protocol.ErrNotFound.

@@ -2,6 +2,8 @@ package onnx
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mutirao/mutirao/engine/graph"
 )
@@ -11,7 +13,10 @@ const irVersion = 11
 
 // Save writes a valid graph as an ONNX file in operator set 23, or 24 where it has what came with that. Our own derivatives stay in domain "mutirao", which other programs
 // do not have; everything else any ONNX runtime can run. It returns graph.Infer's error.
-func Save(g *graph.Graph) ([]byte, error) {
+func Save(g *graph.Graph) ([]byte, error) { return SaveWith(g, nil) }
+
+// SaveWith is Save with metadata that programs show and do not interpret, in the order of its names.
+func SaveWith(g *graph.Graph, metadata map[string]string) ([]byte, error) {
 	if _, err := graph.Infer(g); err != nil {
 		return nil, err
 	}
@@ -43,6 +48,12 @@ func Save(g *graph.Graph) ([]byte, error) {
 			w.bytes(8, saveOpset(n.Domain, 1))
 			break
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(metadata)) {
+		var entry writer
+		entry.text(1, name)
+		entry.text(2, metadata[name])
+		w.bytes(14, entry)
 	}
 	if len(w) > MaxFile {
 		return nil, fmt.Errorf("%w: %d bytes in one file", ErrUnsupported, len(w))

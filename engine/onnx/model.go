@@ -181,6 +181,15 @@ func (g *graphProto) each(f func(*graphProto)) {
 // Opset is the version of ONNX's operator set that the file asks for, 0 if it does not say.
 func (m *Model) Opset() int { return standardOpset(m.proto.opsets) }
 
+// Metadata is what the file says about itself beside the graph; of a name that comes twice the last.
+func (m *Model) Metadata() map[string]string {
+	out := make(map[string]string, len(m.proto.metadata))
+	for _, e := range m.proto.metadata {
+		out[e.key] = e.value
+	}
+	return out
+}
+
 // Float64 reports whether the file has values of float64, which are computed in float32.
 func (m *Model) Float64() bool {
 	found := false

@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -80,6 +82,26 @@ func TestRoundTrip(t *testing.T) {
 		if h := got[name]; h == nil || !slices.Equal(h.Shape(), w.Shape()) || string(h.Bytes()) != string(w.Bytes()) {
 			t.Errorf("output %q is %v, want %v", name, h, w)
 		}
+	}
+}
+
+// Metadata is kept and changes nothing else of the file.
+func TestMetadata(t *testing.T) {
+	want := map[string]string{"mutirao.model": "00ff", "empty": "", "z": "é"}
+	file, err := SaveWith(example(t), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := Save(example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Load(file)
+	if err != nil || !maps.Equal(m.Metadata(), want) {
+		t.Errorf("%v: %v", m.Metadata(), err)
+	}
+	if !bytes.HasPrefix(file, plain) || len(file) == len(plain) {
+		t.Error("the graph is written otherwise")
 	}
 }
 

@@ -15,6 +15,7 @@ type modelProto struct {
 	producer  string          // 2
 	graph     graphProto      // 7
 	opsets    []opsetProto    // 8
+	metadata  []entryProto    // 14
 	functions []functionProto // 25
 }
 
@@ -129,6 +130,9 @@ func count(to *[]struct{}) func(field) error {
 	}
 }
 
+// maxMetadata bounds the entries of a file's metadata.
+const maxMetadata = 1 << 16
+
 // maxDepth bounds how deep graphs and types lie in one another.
 const maxDepth = 32
 
@@ -137,6 +141,7 @@ func readModel(b []byte, m *modelProto) error {
 		1: number(&m.irVersion), 2: text(&m.producer),
 		7: message(func(b []byte) error { return readGraph(b, &m.graph, maxDepth) }),
 		8: each(&m.opsets, "opset import", 64, readOpset), 25: each(&m.functions, "function", graph.MaxNodes, readFunction),
+		14: each(&m.metadata, "metadata", maxMetadata, readEntry),
 	}.read(b)
 }
 
@@ -192,11 +197,13 @@ func readTensor(b []byte, t *tensorProto) error {
 		1: numbers(&t.dims, graph.MaxRank), 2: number(&t.dtype), 4: floats(&t.floats), 5: numbers(&t.int32s, graph.MaxElements),
 		6: texts(&t.texts, "string", 1<<24), 7: numbers(&t.int64s, graph.MaxElements), 8: text(&t.name), 9: raw(&t.raw),
 		10: doubles(&t.doubles), 11: numbers(&t.uint64s, graph.MaxElements),
-		13: each(&t.external, "external data entry", 16, func(b []byte, e *entryProto) error {
-			return schema{1: text(&e.key), 2: text(&e.value)}.read(b)
-		}),
+		13: each(&t.external, "external data entry", 16, readEntry),
 		14: number(&t.location),
 	}.read(b)
+}
+
+func readEntry(b []byte, e *entryProto) error {
+	return schema{1: text(&e.key), 2: text(&e.value)}.read(b)
 }
 
 func readValue(b []byte, v *valueProto) error {
