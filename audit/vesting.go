@@ -8,11 +8,19 @@ import (
 	"slices"
 )
 
+// wages are what a member has earned in a round, with notes on how.
+type wages struct {
+	amount *big.Int
+	notes  []Note
+}
+
+func newWages() wages { return wages{amount: new(big.Int)} }
+
 // keptPay is all that a member has earned and that is not paid yet. Rule: spec/work.md §10.
 func (m *member) keptPay() *big.Int {
 	sum := new(big.Int)
-	for _, a := range m.kept {
-		sum.Add(sum, a)
+	for _, w := range m.kept {
+		sum.Add(sum, w.amount)
 	}
 	return sum
 }
@@ -22,9 +30,9 @@ func (b *Books) vest(id Hash, r *run) {
 	for _, who := range r.everybody() {
 		m := r.members[who]
 		m.kept = append(m.kept, m.earned)
-		m.earned = new(big.Int)
+		m.earned = newWages()
 		for len(m.kept) > r.vesting {
-			b.payKept(id, who, m.kept[0], fmt.Sprintf("what it earned %d counted rounds ago", r.vesting))
+			b.payKept(id, who, m.kept[:1], fmt.Sprintf("what it earned %d counted rounds ago", r.vesting))
 			m.kept = m.kept[1:]
 		}
 	}
@@ -34,16 +42,21 @@ func (b *Books) vest(id Hash, r *run) {
 func (b *Books) payAllKept(id Hash, r *run) {
 	for _, who := range r.everybody() {
 		m := r.members[who]
-		b.payKept(id, who, m.keptPay(), "the run has ended")
+		b.payKept(id, who, m.kept, "the run has ended")
 		m.kept = nil
 	}
 }
 
-func (b *Books) payKept(id Hash, who Account, amount *big.Int, why string) {
-	if amount.Sign() > 0 {
-		b.because("pay of units of run %.8s that was kept back: %s", id, why)
-		b.pay(id, "kept", who, amount)
+func (b *Books) payKept(id Hash, who Account, list []wages, why string) {
+	amount := (&member{kept: list}).keptPay()
+	if amount.Sign() == 0 {
+		return
 	}
+	b.because("pay of units of run %.8s that was kept back: %s", id, why)
+	for _, w := range list {
+		b.notes = append(b.notes, w.notes...)
+	}
+	b.pay(id, "kept", who, amount)
 }
 
 // everybody lists the members in a fixed order, so that findings come in one.

@@ -32,10 +32,10 @@ type run struct {
 
 type member struct {
 	bond     *big.Int
-	price    *big.Int   // of its units
-	lease    *lease     // by which it was hired; nil otherwise
-	earned   *big.Int   // in the round that is closing, if pay is kept back
-	kept     []*big.Int // earned in the last rounds and not paid, the oldest first
+	price    *big.Int // of its units
+	lease    *lease   // by which it was hired; nil otherwise
+	earned   wages    // in the round that is closing, if pay is kept back
+	kept     []wages  // of the last rounds and not paid, the oldest first
 	units    int64
 	duties   int64
 	expelled bool
@@ -105,7 +105,7 @@ func (b *Books) work(m Message) {
 	case "work/join":
 		who := r.members[m.From]
 		if who == nil {
-			who = &member{bond: new(big.Int), earned: new(big.Int)}
+			who = &member{bond: new(big.Int), earned: newWages()}
 			r.members[m.From] = who
 		}
 		if r.bonds[body.Role] == nil {
@@ -239,7 +239,8 @@ func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, v
 	b.because("of the price the worker has %d of 10,000, which is %s; the verifiers' part is %s, and %s are burned", r.split[0], provider, pool, minus(minus(who.price, provider), pool))
 	if r.vesting > 0 {
 		b.because("the worker's part is kept back for %d rounds", r.vesting)
-		who.earned.Add(who.earned, provider)
+		who.earned.amount.Add(who.earned.amount, provider)
+		who.earned.notes = append(who.earned.notes, b.notes...)
 		b.nothing(worker, "unit")
 		b.expect(Receipt{Owner: id, Kind: "unit", To: worker, Amount: "0"})
 		return

@@ -295,7 +295,7 @@ func credits(t *testing.T, dir string) {
 		t.Errorf("a page of the history: %+v", page)
 	}
 	words := ask(nil, "explain", paid)
-	for _, part := range []string{"received 0.765 MUT", "Its price is 0.9 MUT, at which the member was hired through the market", "8500 of 10,000", "0.045 MUT are burned"} {
+	for _, part := range []string{"received nothing", "which is 0.765 MUT", "kept back for 4 rounds", "Its price is 0.9 MUT, at which the member was hired through the market", "8500 of 10,000", "0.045 MUT are burned"} {
 		if !bytes.Contains(words, []byte(part)) {
 			t.Errorf("%s is explained without %q: %s", paid, part, words)
 		}

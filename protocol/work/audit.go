@@ -37,7 +37,7 @@ func (t *turn) audit() {
 		if drawn%len(present) == 0 { // everybody has got one: shuffle again, so that audits spread evenly
 			shuffle(present, domainAuditor, t.Round.Draw, t.Round.Pass<<16|u.Index)
 		}
-		u.Auditor = present[drawn%len(present)]
+		u.Auditor, u.Drawn = present[drawn%len(present)], t.Round.Pass
 		drawn++
 	}
 	for i := range t.Round.Seats {
@@ -74,11 +74,12 @@ func (t *turn) presentSeats() []protocol.Account {
 	return list
 }
 
-// Audits lists the units that a verifier must audit in this pass, ascending.
+// Audits lists the units that a verifier must audit in this pass, ascending. The list stays as it was drawn, whatever becomes of a unit: else a
+// report that is sealed could not be opened any more once somebody has refuted a claim that it speaks about.
 func (r *Round) Audits(who protocol.Account) []uint32 {
 	var list []uint32
 	for i := range r.Units {
-		if u := &r.Units[i]; u.auditDue() && u.Auditor == who {
+		if u := &r.Units[i]; u.Drawn == r.Pass && u.Auditor == who {
 			list = append(list, u.Index)
 		}
 	}
@@ -151,7 +152,7 @@ func (t *turn) endAuditCommit() {
 }
 
 // auditReveal opens a report. It must speak about every unit and contain exactly the audits that the sender was drawn for.
-// An opening that differs from the worker's claim makes the unit disputed. Errors: ErrRound, ErrPhase, ErrNotAssigned,
+// An opening that differs from the worker's claim makes the unit disputed; one about a unit that is wrong or void by now says nothing. Errors: ErrRound, ErrPhase, ErrNotAssigned,
 // ErrDuplicate, ErrSealMismatch, ErrInvalid. Rule: spec/work.md §7.
 func (t *turn) auditReveal(m AuditReveal, from protocol.Account) error {
 	s, err := t.auditor(m.Round, m.Pass, PhaseAuditReveal, from)
@@ -175,6 +176,9 @@ func (t *turn) auditReveal(m AuditReveal, from protocol.Account) error {
 	for i := range m.Report.Audits {
 		o := &m.Report.Audits[i]
 		u := &t.Round.Units[o.Unit]
+		if !u.auditDue() {
+			continue
+		}
 		u.Finding = o.finding(u.Result)
 		u.Status = Verified
 		if !u.Finding.Agrees {

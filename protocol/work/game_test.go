@@ -1,6 +1,7 @@
 package work_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/mutirao/mutirao/protocol"
@@ -112,5 +113,45 @@ func TestStrangersDoNotEndAnAudit(t *testing.T) {
 	m, _ := s.Member(auditor)
 	if u := s.Round.Units[unit]; u.Status != work.Revealed || u.Finding != nil || !u.Audited || m.Status != work.Away || m.Bond.IsZero() {
 		t.Errorf("after the auditor has lost: %+v, the auditor is %s", u, m.Status)
+	}
+}
+
+// TestSealOpensWhateverHappens: a claim that is refuted between an auditor's seal and its opening leaves the auditor a report that opens. It
+// misses nothing, and is paid for its report.
+func TestSealOpensWhateverHappens(t *testing.T) {
+	w, all := start(t, testSpec(), four, verifiers)
+	for w.state().Phase != work.PhaseAuditReveal {
+		for _, m := range all {
+			if err := w.act(m, league(m)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.ledger.Advance()
+	}
+	unit := w.unitOf(t, "p2")
+	s, err := work.OpenGame(w.state(), 1, unit.Index, account("friend"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := protocol.Env{Height: w.ledger.Height() + 1}
+	s, _ = work.CloseGame(s, 1, unit.Index, account("friend"), convicted(true), env)
+	auditor := s.Round.Units[unit.Index].Auditor
+	for _, v := range verifiers { // with the report that it has sealed
+		for _, task := range work.Duty(s, account(v)) {
+			for _, m := range w.message(account(v), accomplice, task) {
+				if s, _, err = work.Apply(s, m, account(v), env); err != nil {
+					t.Fatalf("%s: %v", v, err)
+				}
+			}
+		}
+	}
+	s, _ = work.Tick(s, env)
+	m, _ := s.Member(auditor)
+	seat := s.Round.Seats[slices.IndexFunc(s.Round.Seats, func(x work.Seat) bool { return x.Account == auditor })]
+	if m.Status != work.Active || m.Misses != 0 || !seat.Present || seat.Duties == 0 || s.Round.Units[unit.Index].Status != work.Wrong || s.Round.Units[unit.Index].Finding != nil {
+		t.Errorf("the auditor is %s with %d duties, the unit %s", m.Status, seat.Duties, s.Round.Units[unit.Index].Status)
+	}
+	if s.Phase != work.PhaseAggregate {
+		t.Errorf("the run is in phase %s", s.Phase)
 	}
 }

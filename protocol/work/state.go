@@ -111,6 +111,7 @@ type Unit struct {
 	Salt    protocol.Hash    `json:"salt"`
 	Audited bool             `json:"audited"` // drawn for an audit
 	Auditor protocol.Account `json:"auditor"`
+	Drawn   uint32           `json:"drawn,omitzero"`    // the audit pass in which Auditor was drawn
 	Finding *Finding         `json:"finding,omitempty"` // the auditor's
 	Games   uint32           `json:"games"`             // disputes that are open over it
 	Backed  bool             `json:"backed"`            // its auditor has opened one of them
