@@ -256,17 +256,20 @@ func credits(t *testing.T, dir string) {
 	type item struct{ Kind, Amount string }
 	var now struct {
 		Schema, Spendable, Together string
-		Locked                      []item
+		Locked, Owed                []item
 	}
 	ask(&now, "--json")
-	together, bonds := integer(t, now.Spendable), 0
-	for _, i := range now.Locked {
+	together, bonds, kept := integer(t, now.Spendable), 0, 0
+	for _, i := range append(now.Locked, now.Owed...) {
 		together.Add(together, integer(t, i.Amount))
+		if i.Kind == "kept-pay" {
+			kept++
+		}
 		if i.Kind == "bond" && i.Amount == "50000000000000000000" {
 			bonds++
 		}
 	}
-	if now.Schema != "mutirao.credits/v1" || bonds != 1 || together.String() != now.Together {
+	if now.Schema != "mutirao.credits/v1" || bonds != 1 || kept != 1 || together.String() != now.Together {
 		t.Errorf("p1 has %+v", now)
 	}
 	var all, page struct {
