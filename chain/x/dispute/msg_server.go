@@ -12,12 +12,13 @@ import (
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/verify/bisect"
 )
 
 // Gas beyond that of a message and of the state that it reads, charged before the work.
 const (
 	GasPerMove           = 300_000   // signatures, proofs
-	GasPerEffort         = 30_000    // making the unit's source anew, up to 0.3 ms: nobody can count on another dispute having made it
+	GasPerEffort         = 30_000    // making the unit's source anew, up to 0.3 ms, when a move asks it: nobody can count on another dispute having made it
 	GasPerMicroOperation = 1_000_000 // what the referee computes at the end of a game: up to 10 ms
 )
 
@@ -122,18 +123,24 @@ func (s msgServer) apply(metered sdk.Context, msg dispute.Msg, from protocol.Acc
 	if state.Game.Stage.Judged() {
 		metered.GasMeter().ConsumeGas(GasPerMicroOperation, "micro-operation")
 	}
-	var t terms
-	if _, err := load(ctx, s.runs, state.Claim.Run[:], &t, charge); err != nil {
-		return err
-	}
-	s.chargeSource(metered, t)
-	source, err := s.source(t, state.Claim)
-	if err != nil {
-		return err
-	}
-	next, effects, err := dispute.Apply(state, msg, from, referee{source}, escrow.Env(ctx))
+	next, effects, err := s.judge(metered, state, msg, from)
 	if err != nil {
 		return err
 	}
 	return s.keep(ctx, next, effects, charge)
+}
+
+// judge is dispute.Apply with a referee that reads the terms of the run and makes the unit's source only if it is asked.
+func (s msgServer) judge(metered sdk.Context, state *dispute.State, msg dispute.Msg, from protocol.Account) (next *dispute.State, effects []protocol.Effect, err error) {
+	defer catch(&err)
+	ctx := escrow.Unmetered(metered)
+	source := &lazy{make: func() (bisect.Source, error) {
+		var t terms
+		if _, err := load(ctx, s.runs, state.Claim.Run[:], &t, escrow.ChargeState(metered)); err != nil {
+			return nil, err
+		}
+		s.chargeSource(metered, t)
+		return s.source(t, state.Claim)
+	}}
+	return dispute.Apply(state, msg, from, referee{source}, escrow.Env(ctx))
 }
