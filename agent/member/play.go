@@ -57,16 +57,38 @@ func (m *Member) move(ctx context.Context, s *work.State, d *dispute.State) (pro
 	if err != nil {
 		return nil, err
 	}
-	play := dispute.Play{Move: dispute.Move{Dispute: d.ID, Turn: d.Turn, Side: d.ToMove()}}
-	if play.Move.Side == dispute.Challenger {
-		part, _, err := bisect.Challenge(d.Game, machine)
+	if d.ToMove() == dispute.Challenger {
+		c, _, err := bisect.Challenge(d.Game, machine)
 		if err != nil {
 			return nil, err
 		}
-		play.Move.Choice = uint32(part)
-	} else if play.Move.Answer, err = answer(d.Game, machine); err != nil {
+		return m.choice(d, c)
+	}
+	play := dispute.Play{Move: dispute.Move{Dispute: d.ID, Turn: d.Turn, Side: dispute.Defender}}
+	if play.Move.Answer, err = answer(d.Game, machine); err != nil {
 		return nil, err
 	}
+	play.Signature, err = m.Court.Sign(play.Move.Digest())
+	return play, err
+}
+
+// Choose makes a choice of the challenger by hand: the part is the caller's, what is shown of it this machine's execution.
+func (m *Member) Choose(ctx context.Context, s *work.State, d *dispute.State, part int) (protocol.Msg, error) {
+	machine, err := m.machine(ctx, s, d)
+	if err != nil {
+		return nil, err
+	}
+	c, err := bisect.Show(d.Game, machine, part)
+	if err != nil {
+		return nil, err
+	}
+	return m.choice(d, c)
+}
+
+// choice signs a choice.
+func (m *Member) choice(d *dispute.State, c bisect.Choice) (protocol.Msg, error) {
+	play := dispute.Play{Move: dispute.Move{Dispute: d.ID, Turn: d.Turn, Side: dispute.Challenger, Choice: uint32(c.Part), Answer: c.Shown}}
+	var err error
 	play.Signature, err = m.Court.Sign(play.Move.Digest())
 	return play, err
 }

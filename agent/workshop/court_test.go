@@ -106,8 +106,8 @@ func (c *court) answer(a []byte) dispute.Move {
 	return dispute.Move{Dispute: c.id, Turn: c.state().Turn, Side: dispute.Defender, Answer: a}
 }
 
-func (c *court) choice(part int) dispute.Move {
-	return dispute.Move{Dispute: c.id, Turn: c.state().Turn, Side: dispute.Challenger, Choice: uint32(part)}
+func (c *court) choice(choice bisect.Choice) dispute.Move {
+	return dispute.Move{Dispute: c.id, Turn: c.state().Turn, Side: dispute.Challenger, Choice: uint32(choice.Part), Answer: choice.Shown}
 }
 
 // play sends a move in a block of its own and reports whether the rules took it.

@@ -150,7 +150,7 @@ func (f folding) lie(t *testing.T, change func(in map[string]*tensor.Tensor), va
 }
 
 // trial plays a dispute about an aggregate by the rules of package dispute.
-func (f folding) trial(t *testing.T, defender bisect.Machine, choose func(*bisect.Game) int) verdictOf {
+func (f folding) trial(t *testing.T, defender bisect.Machine, choose func(*bisect.Game) bisect.Choice) verdictOf {
 	t.Helper()
 	claim := f.claim(t, defender)
 	params := dispute.Params{Bond: money.MUT(8), Clock: 10}
@@ -166,7 +166,8 @@ func (f folding) trial(t *testing.T, defender bisect.Machine, choose func(*bisec
 		who := claim.Defender
 		v.place = where(d.Game, f.honest.program)
 		if m.Side == dispute.Challenger {
-			m.Choice, who = uint32(choose(d.Game)), accuser
+			c := choose(d.Game)
+			m.Choice, m.Answer, who = uint32(c.Part), c.Shown, accuser
 		} else if m.Answer, err = bisect.Defend(d.Game, defender); err != nil {
 			m.Answer = nil
 		}
@@ -181,20 +182,23 @@ func (f folding) trial(t *testing.T, defender bisect.Machine, choose func(*bisec
 			v.verdict = d.Game.Verdict
 			return v
 		}
-		d, v.moves, v.bytes = next, v.moves+1, v.bytes+len(m.Answer)
+		if m.Side == dispute.Defender {
+			v.bytes += len(m.Answer)
+		}
+		d, v.moves = next, v.moves+1
 	}
 	v.place, v.end, v.verdict = where(d.Game, f.honest.program), string(d.Game.Verdict), d.Game.Verdict
 	return v
 }
 
-func (f folding) challenger(t *testing.T, what string) func(*bisect.Game) int {
-	return func(g *bisect.Game) int {
+func (f folding) challenger(t *testing.T, what string) func(*bisect.Game) bisect.Choice {
+	return func(g *bisect.Game) bisect.Choice {
 		t.Helper()
-		part, found, err := bisect.Challenge(g, f.honest)
+		c, found, err := bisect.Challenge(g, f.honest)
 		if err != nil || !found {
 			t.Fatalf("%s: the challenger finds nothing at %s: %v", what, g.Stage, err)
 		}
-		return part
+		return c
 	}
 }
 
@@ -310,11 +314,16 @@ func TestFold(t *testing.T) {
 	rng := rand.New(rand.NewPCG(31, 32))
 	places := map[string]int{}
 	for range 60 {
-		v := f.trial(t, f.honest, func(g *bisect.Game) int {
+		v := f.trial(t, f.honest, func(g *bisect.Game) bisect.Choice {
+			part := rng.IntN(g.Choices())
 			if g.Stage == bisect.PickSegment {
-				return []int{0, trace.Points - 1, trace.Points}[rng.IntN(3)]
+				part = []int{0, trace.Points - 1, trace.Points}[rng.IntN(3)]
 			}
-			return rng.IntN(g.Choices())
+			c, err := bisect.Show(g, f.honest, part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
 		})
 		if v.verdict != bisect.Upheld {
 			t.Errorf("an honest aggregate: %s at %s", v.end, v.place)
@@ -340,7 +349,11 @@ func FuzzFold(f *testing.F) {
 					if g.Stage == bisect.PickSegment {
 						part = first
 					}
-					if err := g.Choose(part, fold.honest); err != nil {
+					c, err := bisect.Show(g, fold.honest, part)
+					if err != nil {
+						f.Fatal(err)
+					}
+					if err := g.Choose(c, fold.honest); err != nil {
 						f.Fatal(err)
 					}
 					continue

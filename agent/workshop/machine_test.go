@@ -57,6 +57,7 @@ type match struct {
 	game               *bisect.Game
 	answers, choices   int
 	sent, text         int // bytes of the defender, and the same as JSON
+	shown              int // bytes of the challenger
 	referee            time.Duration
 	slowest            time.Duration
 	defending, picking time.Duration
@@ -77,12 +78,13 @@ func playOut(t testing.TB, terms bisect.Terms, source bisect.Source, defender, c
 	for r.game.Stage != bisect.Over {
 		began := time.Now()
 		if r.game.Stage.Picks() {
-			part, found, err := bisect.Challenge(r.game, challenger)
+			choice, found, err := bisect.Challenge(r.game, challenger)
 			if err != nil || !found {
 				t.Fatalf("%s: %v", r.game.Stage, err)
 			}
 			r.picking += time.Since(began)
-			judge(func() error { return r.game.Choose(part, source) })
+			judge(func() error { return r.game.Choose(choice, source) })
+			r.shown += 4 + len(choice.Shown)
 			r.choices++
 			continue
 		}
@@ -138,7 +140,11 @@ func TestTrainingUnit(t *testing.T) {
 				if g.Stage == bisect.PickSegment {
 					part = trace.Points - 1
 				}
-				if err := g.Choose(part, m.Source); err != nil {
+				c, err := bisect.Show(g, m, part)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := g.Choose(c, m.Source); err != nil {
 					t.Fatal(err)
 				}
 				continue
@@ -207,7 +213,7 @@ func BenchmarkDispute(b *testing.B) {
 		b.ReportMetric(float64(r.answers), "answers")
 		b.ReportMetric(float64(r.choices), "choices")
 		b.ReportMetric(float64(r.sent), "defender-bytes")
-		b.ReportMetric(float64(4*r.choices), "challenger-bytes")
+		b.ReportMetric(float64(r.shown), "challenger-bytes")
 		b.ReportMetric(1e3*r.slowest.Seconds(), "referee-ms-most")
 		b.ReportMetric(1e3*r.referee.Seconds(), "referee-ms-all")
 		b.ReportMetric(r.defending.Seconds(), "defender-s")

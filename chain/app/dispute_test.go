@@ -171,11 +171,11 @@ func (c *court) move(d *rulesof.State) (rulesof.Play, person) {
 	c.t.Helper()
 	m := rulesof.Move{Dispute: d.ID, Turn: d.Turn, Side: d.ToMove()}
 	if m.Side == rulesof.Challenger {
-		part, _, err := bisect.Challenge(d.Game, c.truth)
+		choice, _, err := bisect.Challenge(d.Game, c.truth)
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		m.Choice = uint32(part)
+		m.Choice, m.Answer = uint32(choice.Part), choice.Shown
 	} else {
 		var err error
 		if m.Answer, err = bisect.Defend(d.Game, c.claimed); err != nil {

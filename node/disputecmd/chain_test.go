@@ -249,7 +249,8 @@ func (l *ledger) claim(m bisect.Machine, u work.Unit) {
 // match is what a game on the ledger cost.
 type match struct {
 	moves, answers   int
-	sent, carried    int // bytes of answers, and of the messages that carried moves
+	sent, shown      int // bytes of answers, and of what the challenger shows
+	carried          int // bytes of the messages that carried moves
 	gas              uint64
 	defends, chooses time.Duration
 	place            string
@@ -282,11 +283,12 @@ func (l *ledger) fight(defender, challenger bisect.Machine) (r match) {
 		m, who := dispute.Move{Dispute: id, Turn: d.Turn, Side: d.ToMove()}, l.worker
 		began := time.Now()
 		if m.Side == dispute.Challenger {
-			part, _, err := bisect.Challenge(d.Game, challenger)
+			c, _, err := bisect.Challenge(d.Game, challenger)
 			if err != nil {
 				l.t.Fatal(err)
 			}
-			m.Choice, who = uint32(part), l.foe
+			m.Choice, m.Answer, who = uint32(c.Part), c.Shown, l.foe
+			r.shown += 4 + len(c.Shown)
 			r.chooses += time.Since(began)
 		} else {
 			if m.Answer, err = bisect.Defend(d.Game, defender); err != nil {
@@ -382,6 +384,7 @@ func BenchmarkDisputeOnTheChain(b *testing.B) {
 		b.ReportMetric(float64(m.moves), "moves")
 		b.ReportMetric(float64(m.answers), "answers")
 		b.ReportMetric(float64(m.sent), "answer-bytes")
+		b.ReportMetric(float64(m.shown), "choice-bytes")
 		b.ReportMetric(float64(m.carried), "message-bytes")
 		b.ReportMetric(float64(m.gas), "gas")
 		b.ReportMetric(1e3*l.slowest.Seconds(), "slowest-block-ms")

@@ -128,12 +128,34 @@ func (p *Player) mine(ctx context.Context, id string) (*dispute.State, error) {
 	return c.State, nil
 }
 
-// By hand: Choose makes a choice of the challenger, Answer one of the defender, once.
+// Choose makes one choice of the challenger by hand. What it shows of the part that it points at follows from a re-execution of the unit.
 func (p *Player) Choose(ctx context.Context, id string, choice uint32) error {
-	return p.hand(ctx, id, func(m *dispute.Move) { m.Choice = choice })
+	d, err := p.mine(ctx, id)
+	if err != nil {
+		return err
+	}
+	if d.Player() != p.Account() || d.ToMove() != dispute.Challenger {
+		return failure.New(failure.NotFound, "there is no choice to make", fmt.Errorf("the %s is to move", d.ToMove()), "mutirao dispute show "+short(d.ID.String(), 12))
+	}
+	s, err := p.Run(ctx, d.Claim.Run)
+	if err != nil {
+		return err
+	}
+	m := p.member(s)
+	if m.Shop, err = workshop.Open(ctx, p.Client, p.machine.Blobs(), s); err != nil {
+		return err
+	}
+	msg, err := m.Choose(ctx, s, d, int(choice))
+	if errors.Is(err, bisect.ErrChoice) {
+		return failure.New(failure.Denied, "that cannot be chosen", err, "mutirao dispute play "+short(d.ID.String(), 12)+" --dry-run")
+	}
+	if err != nil {
+		return err
+	}
+	return p.made(ctx, d, msg)
 }
 
-// Answer sends an answer of the defender, read from a file.
+// Answer makes one answer of the defender by hand, read from a file.
 func (p *Player) Answer(ctx context.Context, id, file string) error {
 	f, err := os.Open(file)
 	if err != nil {
@@ -144,25 +166,30 @@ func (p *Player) Answer(ctx context.Context, id, file string) error {
 	if err != nil {
 		return err
 	}
-	return p.hand(ctx, id, func(m *dispute.Move) { m.Answer = answer })
-}
-
-func (p *Player) hand(ctx context.Context, id string, fill func(*dispute.Move)) error {
 	d, err := p.mine(ctx, id)
 	if err != nil {
 		return err
 	}
-	move := dispute.Move{Dispute: d.ID, Turn: d.Turn, Side: d.ToMove()}
-	fill(&move)
+	move := dispute.Move{Dispute: d.ID, Turn: d.Turn, Side: d.ToMove(), Answer: answer}
 	signature, err := p.Sign(move.Digest())
 	if err != nil {
 		return err
 	}
-	if err := p.submit(ctx, dispute.Play{Move: move, Signature: signature}); err != nil {
+	return p.made(ctx, d, dispute.Play{Move: move, Signature: signature})
+}
+
+// made sends a move that was made by hand.
+func (p *Player) made(ctx context.Context, d *dispute.State, move protocol.Msg) error {
+	if err := p.submit(ctx, move); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "turn %d of the %s is made\n", d.Turn+1, move.Side)
+	fmt.Fprintf(p.out, "turn %d of the %s is made\n", d.Turn+1, d.ToMove())
 	return nil
+}
+
+// member plays for the account in a run.
+func (p *Player) member(s *work.State) *member.Member {
+	return member.New(member.Config{Identity: p.machine.Identity, Run: s.ID, Ledger: p.Client, Court: p.Client, Blobs: p.machine.Blobs()}, work.Verifier)
 }
 
 // retryPause is how long the player waits after something failed, such as a model that cannot be fetched yet.
@@ -179,7 +206,7 @@ func (p *Player) Play(ctx context.Context, id string, dry bool) error {
 	if err != nil {
 		return err
 	}
-	m := member.New(member.Config{Identity: p.machine.Identity, Run: s.ID, Ledger: p.Client, Court: p.Client, Blobs: p.machine.Blobs()}, work.Verifier)
+	m := p.member(s)
 	var height protocol.Height
 	for {
 		if m.Shop == nil {

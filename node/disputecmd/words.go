@@ -21,22 +21,18 @@ func shows(asked bisect.Stage) string {
 	switch asked {
 	case bisect.AskPoints:
 		return "shows the 17 states on the way that lead to its trace"
-	case bisect.AskSteps:
-		return "shows the states at 15 borders inside the range of steps"
 	case bisect.AskTranscript:
-		return "shows the tree over all values of the step, and that over the state after it"
+		return "says after which step it first has another state, and shows the tree over all values of that step and over the state after it"
 	case bisect.AskStates:
 		return "shows the tree over the state before the first step"
 	case bisect.AskBranches:
-		return "opens the branch"
+		return "opens the branch, down to what it first has otherwise"
 	case bisect.AskOrigin:
 		return "shows where the value comes from"
 	case bisect.AskTile:
 		return "shows the elements of the tile"
-	case bisect.AskAccumulators:
-		return "shows the accumulators inside the range of micro-operations"
 	case bisect.AskFinal:
-		return "opens what one micro-operation reads; every validator computes it"
+		return "points at the first micro-operation that it has otherwise and opens what it reads; every validator computes it"
 	case bisect.AskDatum:
 		return "opens the record of the data; every validator reads it"
 	case bisect.AskNext:
@@ -61,13 +57,13 @@ func points(asked bisect.Stage, choice uint32) string {
 	case asked == bisect.PickSegment:
 		return fmt.Sprintf("says that point %d is right and point %d is wrong", choice-1, choice)
 	case asked == bisect.PickStep:
-		return fmt.Sprintf("points at part %d of the steps: it begins right and ends wrong", choice+1)
+		return "shows the states inside the range of steps"
 	case asked == bisect.PickBranch:
-		return fmt.Sprintf("points at branch %d, the first wrong one", choice+1)
+		return fmt.Sprintf("points at branch %d, the first wrong one, and shows what it should hold", choice+1)
 	case asked == bisect.PickElement:
-		return fmt.Sprintf("points at element %d of the tile, the first wrong one", choice)
+		return fmt.Sprintf("points at element %d of the tile, the first wrong one, and shows how the right one is computed", choice)
 	case asked == bisect.PickOperation:
-		return fmt.Sprintf("points at part %d of the micro-operations: it begins right and ends wrong", choice+1)
+		return "shows the accumulators inside the range of micro-operations"
 	case asked == bisect.PickByte:
 		return fmt.Sprintf("points at byte %d of the piece, the first wrong one", choice)
 	}
@@ -76,7 +72,12 @@ func points(asked bisect.Stage, choice uint32) string {
 
 // asks says what the side that is to move is asked for.
 func asks(stage bisect.Stage) string {
-	if stage.Picks() {
+	switch {
+	case stage == bisect.PickStep:
+		return "it must show the states inside the range of steps"
+	case stage == bisect.PickOperation:
+		return "it must show the accumulators inside the range of micro-operations"
+	case stage.Picks():
 		return fmt.Sprintf("it must choose a %s", stage)
 	}
 	what := string(stage)

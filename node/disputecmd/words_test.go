@@ -9,8 +9,8 @@ import (
 )
 
 var stages = []bisect.Stage{
-	bisect.AskPoints, bisect.PickSegment, bisect.AskSteps, bisect.PickStep, bisect.AskTranscript, bisect.AskStates, bisect.AskBranches, bisect.PickBranch,
-	bisect.AskOrigin, bisect.AskTile, bisect.PickElement, bisect.AskAccumulators, bisect.PickOperation, bisect.AskFinal, bisect.AskDatum, bisect.AskNext,
+	bisect.AskPoints, bisect.PickSegment, bisect.PickStep, bisect.AskTranscript, bisect.AskStates, bisect.AskBranches, bisect.PickBranch,
+	bisect.AskOrigin, bisect.AskTile, bisect.PickElement, bisect.PickOperation, bisect.AskFinal, bisect.AskDatum, bisect.AskNext,
 	bisect.AskStart, bisect.AskPiece, bisect.PickByte, bisect.AskBlock,
 }
 

@@ -149,7 +149,7 @@ func (t *turn) play(m Play, r Referee) error {
 	asked := t.Game.Stage
 	var err error
 	if side == Challenger {
-		err = t.Game.Choose(int(m.Move.Choice), r)
+		err = t.Game.Choose(bisect.Choice{Part: int(m.Move.Choice), Shown: m.Move.Answer}, r)
 	} else {
 		err = t.Game.Answer(m.Move.Answer, r)
 	}
@@ -259,7 +259,7 @@ type Moved struct {
 	Side    Side            `json:"side"`
 	Asked   bisect.Stage    `json:"asked"`
 	Choice  uint32          `json:"choice"` // of the challenger
-	Bytes   uint32          `json:"bytes"`  // of the defender's answer
+	Bytes   uint32          `json:"bytes"`  // of the defender's answer, of what the challenger shows
 	Words   string          `json:"words"`  // how far the game had come after it
 	Height  protocol.Height `json:"height"`
 	Time    int64           `json:"time"`

@@ -16,7 +16,7 @@ import (
 )
 
 // Version numbers the rules in this package. It is in every record; changed rules get a new number.
-const Version = 1
+const Version = 2
 
 // Bounds. They keep a state, and the work of one transition, small. Rule: spec/dispute.md §1.
 const (

@@ -135,11 +135,12 @@ func (b *table) block() {
 }
 
 // move is the signed move of the side that is to move, or nil if it has none.
-func (b *table) move(defender *bisecttest.Toy, choose func(*bisect.Game) int) Play {
+func (b *table) move(defender *bisecttest.Toy, choose func(*bisect.Game) bisect.Choice) Play {
 	b.t.Helper()
 	m := Move{Dispute: b.s.ID, Turn: b.s.Turn, Side: b.s.ToMove()}
 	if m.Side == Challenger {
-		m.Choice = uint32(choose(b.s.Game))
+		c := choose(b.s.Game)
+		m.Choice, m.Answer = uint32(c.Part), c.Shown
 		return Play{m, sign(accuser, m.Digest())}
 	}
 	a, err := bisect.Defend(b.s.Game, defender)
@@ -150,30 +151,46 @@ func (b *table) move(defender *bisecttest.Toy, choose func(*bisect.Game) int) Pl
 	return Play{m, sign(worker, m.Digest())}
 }
 
-func honestly(t testing.TB, m *bisecttest.Toy) func(*bisect.Game) int {
-	return func(g *bisect.Game) int {
-		part, _, err := bisect.Challenge(g, m)
+func honestly(t testing.TB, m *bisecttest.Toy) func(*bisect.Game) bisect.Choice {
+	return func(g *bisect.Game) bisect.Choice {
+		c, _, err := bisect.Challenge(g, m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return part
+		return c
 	}
 }
 
-// anywhere chooses a part at random among those that can be chosen.
-func anywhere(rng *rand.Rand, m *bisecttest.Toy) func(*bisect.Game) int {
-	return func(g *bisect.Game) int {
+// anywhere chooses a part at random among those that can be chosen, and shows what is true inside, or noise.
+func anywhere(rng *rand.Rand, m *bisecttest.Toy) func(*bisect.Game) bisect.Choice {
+	return func(g *bisect.Game) bisect.Choice {
 		for {
-			part := rng.IntN(g.Choices())
-			if g.Clone().Choose(part, m) == nil {
-				return part
+			c, err := bisect.Show(g, m, rng.IntN(g.Choices()))
+			for i := range c.Shown {
+				if rng.IntN(2) == 0 {
+					c.Shown[i] = byte(rng.Uint32())
+				}
+			}
+			if err == nil && g.Clone().Choose(c, m) == nil {
+				return c
 			}
 		}
 	}
 }
 
+// at chooses a part.
+func at(m *bisecttest.Toy, part int) func(*bisect.Game) bisect.Choice {
+	return func(g *bisect.Game) bisect.Choice {
+		c, err := bisect.Show(g, m, part)
+		if err != nil {
+			panic(err)
+		}
+		return c
+	}
+}
+
 // play plays to the end; a side whose move is refused stays silent.
-func (b *table) play(defender *bisecttest.Toy, choose func(*bisect.Game) int) {
+func (b *table) play(defender *bisecttest.Toy, choose func(*bisect.Game) bisect.Choice) {
 	b.t.Helper()
 	for !b.s.Ended {
 		if err := b.send(b.move(defender, choose), friend); err != nil {
@@ -350,14 +367,14 @@ func TestClocks(t *testing.T) {
 		for range 10 {
 			b.block()
 		}
-		if err := b.send(b.move(truth, func(*bisect.Game) int { return 1 }), friend); err != nil {
+		if err := b.send(b.move(truth, at(truth, 1)), friend); err != nil {
 			t.Fatal(err)
 		}
 		if got := *b.s.clock(side); got != left-10 {
 			t.Errorf("move %d: the %s has %d blocks left, want %d", i, side, got, left-10)
 		}
 	}
-	p := b.move(truth, func(*bisect.Game) int { return 0 })
+	p := b.move(truth, at(truth, 0))
 	b.height = b.s.Deadline()
 	if err := b.send(p, friend); !errors.Is(err, protocol.ErrPhase) {
 		t.Errorf("a move after the clock has run out: %v", err)
@@ -371,7 +388,7 @@ func TestEquivocation(t *testing.T) {
 		b := open(t, truth, truth, History{})
 		var first Play
 		for b.s.Turn < 2 {
-			p := b.move(truth, func(*bisect.Game) int { return 1 })
+			p := b.move(truth, at(truth, 1))
 			if p.Move.Side == side {
 				first = p
 			}

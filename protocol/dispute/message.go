@@ -56,7 +56,7 @@ type Move struct {
 	Dispute protocol.Hash `json:"dispute"`
 	Turn    uint32        `json:"turn"`
 	Side    Side          `json:"side"`
-	Answer  []byte        `json:"answer"` // of the defender
+	Answer  []byte        `json:"answer"` // of the defender; what the challenger shows beside its choice
 	Choice  uint32        `json:"choice"` // of the challenger
 }
 
@@ -94,8 +94,8 @@ func (m Move) check() error {
 		return fmt.Errorf("%w: side %.20q", protocol.ErrInvalid, m.Side)
 	case len(m.Answer) > bisect.MaxAnswer:
 		return fmt.Errorf("%w: an answer of %d bytes, allowed are %d", protocol.ErrTooLarge, len(m.Answer), bisect.MaxAnswer)
-	case m.Side == Challenger && len(m.Answer) > 0, m.Side == Defender && m.Choice != 0:
-		return fmt.Errorf("%w: an answer is the defender's, a choice the challenger's", protocol.ErrInvalid)
+	case m.Side == Defender && m.Choice != 0:
+		return fmt.Errorf("%w: a choice is the challenger's", protocol.ErrInvalid)
 	}
 	return nil
 }

@@ -72,11 +72,11 @@ func play(t *testing.T, l *Ledger, id protocol.Hash, defender, challenger *bisec
 	m := dispute.Move{Dispute: id, Turn: d.Turn, Side: d.ToMove()}
 	who := d.Claim.Defender
 	if m.Side == dispute.Challenger {
-		part, _, err := bisect.Challenge(d.Game, challenger)
+		c, _, err := bisect.Challenge(d.Game, challenger)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.Choice, who = uint32(part), d.Challenger
+		m.Choice, m.Answer, who = uint32(c.Part), c.Shown, d.Challenger
 	} else if m.Answer, err = bisect.Defend(d.Game, defender); err != nil {
 		t.Fatal(err)
 	}

@@ -67,10 +67,20 @@ func (r *reader) opening() Opening {
 	return o
 }
 
-// answers of the defender, by what was asked.
+// parts of the defender's answers, by what is asked.
 
 // points are the 17 state roots.
 type points [trace.Points]merkle.Hash
+
+// border points at the first of the challenger's states inside a range of steps that the defender has otherwise, by the part that it ends,
+// and says what state the defender has there; the last part ends with the claimed one.
+type border struct {
+	part  int
+	after merkle.Hash
+}
+
+// part points at the first of the challenger's accumulators that is wrong, by the part that it ends; the last part ends with the element.
+type part int
 
 // transcript is the root over the values of a step, with the header of the program that says how many there are, and the
 // branches of the tree over the values and of that over the state after the step.
@@ -181,6 +191,23 @@ func (a *hashes) encode() []byte {
 }
 
 func (a *hashes) decode(r *reader) { *a = r.hashes() }
+
+func (a *border) encode() []byte {
+	var w writer
+	w.u32(a.part)
+	w.hash(a.after)
+	return w
+}
+
+func (a *border) decode(r *reader) { *a = border{r.u32(), r.hash()} }
+
+func (a *part) encode() []byte {
+	var w writer
+	w.u32(int(*a))
+	return w
+}
+
+func (a *part) decode(r *reader) { *a = part(r.u32()) }
 
 func (a *transcript) encode() []byte {
 	var w writer
@@ -321,14 +348,4 @@ func (a *block) decode(r *reader) { *a = block{r.weights(), r.weights()} }
 type answer interface {
 	encode() []byte
 	decode(*reader)
-}
-
-// parse reads an answer, of which there is one encoding.
-func parse(b []byte, a answer) error {
-	if len(b) > MaxAnswer {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrAnswer, len(b), MaxAnswer)
-	}
-	r := &reader{rest: b}
-	a.decode(r)
-	return r.end()
 }

@@ -28,6 +28,9 @@ func length(t testing.TB, m *bisecttest.Toy, value int) int {
 // plain is a case that costs little.
 var plain = splittest.One("MatMul", nil, splittest.F(3, 70), splittest.F(70, 2))
 
+// long is a case with more micro-operations in an element than are shown at one time.
+var long = splittest.One("MatMul", nil, splittest.F(1, 2900), splittest.F(2900, 1))
+
 // result is how a game went.
 type result struct {
 	verdict   bisect.Verdict
@@ -42,7 +45,7 @@ type result struct {
 
 // play plays a game to its end. The referee knows the unit's source and nothing else of either machine. After each move the game
 // goes through JSON, as a ledger would keep it.
-func play(t testing.TB, defender, source *bisecttest.Toy, choose func(g *bisect.Game) int) result {
+func play(t testing.TB, defender, source *bisecttest.Toy, choose func(g *bisect.Game) bisect.Choice) result {
 	t.Helper()
 	g := bisect.New(defender.Terms(t))
 	r := result{stages: map[bisect.Stage]bool{}}
@@ -93,18 +96,18 @@ func play(t testing.TB, defender, source *bisecttest.Toy, choose func(g *bisect.
 }
 
 // honestly chooses as an honest challenger does.
-func honestly(t testing.TB, m *bisecttest.Toy) func(*bisect.Game) int {
+func honestly(t testing.TB, m *bisecttest.Toy) func(*bisect.Game) bisect.Choice {
 	t.Helper()
-	return func(g *bisect.Game) int {
+	return func(g *bisect.Game) bisect.Choice {
 		t.Helper()
-		part, found, err := bisect.Challenge(g, m)
+		c, found, err := bisect.Challenge(g, m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !found {
 			t.Fatalf("an honest challenger finds nothing wrong at %s of %s", g.Stage, g.Tree)
 		}
-		return part
+		return c
 	}
 }
 
@@ -166,7 +169,7 @@ func TestFaults(t *testing.T) {
 		{"a moment that does not start from zero", bisecttest.Fault{Kind: "start", Name: "m", Element: 4}, -1, bisect.PickElement, false},
 		{"a bit of the payload", bisecttest.Fault{Kind: "payload", Element: 2600}, -1, bisect.AskBlock, false},
 		{"a bit of the payload's head", bisecttest.Fault{Kind: "payload", Element: 2}, -1, bisect.PickByte, false},
-		{"a payload of another length", bisecttest.Fault{Kind: "long payload"}, -1, bisect.AskPiece, false},
+		{"a payload of another length", bisecttest.Fault{Kind: "long payload"}, -1, bisect.AskBranches, false},
 		{"a batch after a skipped step", bisecttest.Fault{Kind: "batch", Step: 10, Element: 50}, 9, bisect.AskDatum, false},
 		{"a state changed in a skipped step", bisecttest.Fault{Kind: "after", Step: 9, Name: "w", Element: 31}, 9, bisect.AskNext, true},
 	} {
@@ -193,23 +196,24 @@ func TestNoHonestLoss(t *testing.T) {
 	machines := []*bisecttest.Toy{
 		bisecttest.New(t, plain, bisecttest.Fault{}, -1), bisecttest.New(t, plain, bisecttest.Fault{}, 9),
 		bisecttest.New(t, splittest.One("Softmax", nil, splittest.F(3, 70)), bisecttest.Fault{}, 0),
+		bisecttest.New(t, plain, bisecttest.Fault{}, -1).Coarse(), bisecttest.New(t, long, bisecttest.Fault{}, -1),
 		bisecttest.New(t, splittest.One("Attention", nil, splittest.F(1, 2, 4, 3), splittest.F(1, 1, 4, 3), splittest.F(1, 1, 4, 2)), bisecttest.Fault{}, -1),
 	}
 	stages := map[bisect.Stage]bool{}
 	for i := range games {
 		m := machines[i%len(machines)]
-		r := play(t, m, m, func(g *bisect.Game) int {
+		r := play(t, m, m, func(g *bisect.Game) bisect.Choice {
 			n := g.Choices()
-			switch part := rng.IntN(n); {
+			part := rng.IntN(n)
+			switch {
 			case g.Stage == bisect.PickSegment && rng.IntN(2) == 0:
-				return rng.IntN(2) * trace.Points // the start and the payload come up often enough
+				part = rng.IntN(2) * trace.Points // the start and the payload come up often enough
 			case g.Stage == bisect.PickBranch && rng.IntN(2) == 0:
-				return rng.IntN(2) * (n - 1)
+				part = rng.IntN(2) * (n - 1)
 			case g.Stage == bisect.PickSegment && part > 0 && part < trace.Points && m.PointStep(part) == m.PointStep(part-1):
-				return 0
-			default:
-				return part
+				part = 0
 			}
+			return accuse(t, rng, g, m, part)
 		})
 		for s := range r.stages {
 			stages[s] = true
@@ -218,12 +222,38 @@ func TestNoHonestLoss(t *testing.T) {
 			t.Fatalf("game %d: verdict %q (%s), silent %v at %s", i, r.verdict, r.game.Reason, r.silent, r.lastStage)
 		}
 	}
-	for _, s := range []bisect.Stage{bisect.AskPoints, bisect.PickSegment, bisect.AskTranscript, bisect.AskStates, bisect.AskBranches, bisect.PickBranch, bisect.AskOrigin, bisect.AskTile, bisect.PickElement, bisect.AskAccumulators, bisect.PickOperation,
-		bisect.AskFinal, bisect.AskDatum, bisect.AskNext, bisect.AskStart, bisect.AskPiece, bisect.PickByte, bisect.AskBlock} {
+	for _, s := range []bisect.Stage{bisect.AskPoints, bisect.PickSegment, bisect.AskTranscript, bisect.AskStates, bisect.AskBranches, bisect.PickBranch, bisect.AskOrigin, bisect.AskTile, bisect.PickElement,
+		bisect.PickOperation, bisect.AskFinal, bisect.AskDatum, bisect.AskNext, bisect.AskStart, bisect.PickByte, bisect.AskBlock} {
 		if !stages[s] {
 			t.Errorf("stage %s never came up", s)
 		}
 	}
+}
+
+// accuse points at a part of an honest claim and shows what is true inside but for some of it, or noise.
+func accuse(t testing.TB, rng *rand.Rand, g *bisect.Game, m *bisecttest.Toy, part int) bisect.Choice {
+	t.Helper()
+	c, err := bisect.Show(g, m, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Shown) == 0 {
+		return c
+	}
+	switch rng.IntN(3) {
+	case 0: // one hash that is wrong
+		if lied := (bisect.Choice{Part: part, Shown: append([]byte{}, c.Shown...)}); rng.IntN(2) == 0 {
+			lied.Shown[rng.IntN(len(lied.Shown))] ^= 1 << rng.IntN(8)
+			if g.Clone().Choose(lied, m) == nil { // the game does not take what the defender has
+				return lied
+			}
+		}
+	case 1: // everything wrong
+		for i := range c.Shown {
+			c.Shown[i] = byte(rng.Uint32())
+		}
+	}
+	return c
 }
 
 // TestSilentOrRefuted lets a liar at a random place meet an honest challenger: it never gets away.
@@ -235,6 +265,16 @@ func TestSilentOrRefuted(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	honest := bisecttest.New(t, plain, bisecttest.Fault{}, -1)
 	for i := range games {
+		honest := honest
+		if i%4 == 0 { // one segment of twenty steps: a lie about a state, which lasts
+			f := bisecttest.Fault{Kind: "after", Step: 15 + rng.IntN(bisecttest.Steps-15), Name: "m", Element: rng.IntN(5)} // before, a rounding swallows it
+			honest := honest.Coarse()
+			liar := bisecttest.New(t, plain, f, -1).Coarse()
+			if r := play(t, liar, honest, honestly(t, honest)); r.verdict == bisect.Upheld || r.game.From != f.Step {
+				t.Fatalf("game %d: %+v: %q from step %d", i, f, r.verdict, r.game.From)
+			}
+			continue
+		}
 		value := honest.Inputs() + rng.IntN(honest.Program().Values-honest.Inputs())
 		f := bisecttest.Fault{Kind: "flip", Step: rng.IntN(bisecttest.Steps), Value: value, Element: rng.IntN(length(t, honest, value))}
 		liar := bisecttest.New(t, plain, f, -1)
@@ -243,6 +283,80 @@ func TestSilentOrRefuted(t *testing.T) {
 		}
 		if r := play(t, liar, honest, honestly(t, honest)); r.verdict == bisect.Upheld {
 			t.Fatalf("game %d: %+v is upheld: %s", i, f, r.game.Reason)
+		}
+	}
+}
+
+// TestWrongObjections: a liar that calls a right accumulator wrong, or says that it has another state before its lie than the challenger,
+// wins nothing by it.
+func TestWrongObjections(t *testing.T) {
+	honest := bisecttest.New(t, long, bisecttest.Fault{}, -1)
+	liar := bisecttest.New(t, long, bisecttest.Fault{Kind: "flip", Step: 15, Value: honest.Inputs()}, -1)
+	for part := range 128 {
+		g, nested := bisect.New(liar.Terms(t)), false
+		for g.Stage != bisect.Over {
+			if g.Stage.Picks() {
+				if err := g.Choose(honestly(t, honest)(g), honest); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			a, err := bisect.Defend(g, liar)
+			if g.Stage == bisect.AskFinal {
+				at := part
+				if nested {
+					at = part % 2
+				}
+				nested = true
+				a, err = bisect.AnswerAt(g, liar, at)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := g.Answer(a, honest); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if g.Verdict != bisect.Refuted {
+			t.Fatalf("a wrong objection to part %d wins: %s", part, g.Reason)
+		}
+	}
+	truth := bisecttest.New(t, plain, bisecttest.Fault{}, -1).Coarse()
+	early := bisecttest.New(t, plain, bisecttest.Fault{Kind: "after", Step: 16, Name: "m", Element: 1}, -1).Coarse()
+	for part := range bisecttest.Steps {
+		g := bisect.New(early.Terms(t))
+		for g.Stage != bisect.AskTranscript {
+			if g.Stage.Picks() {
+				if err := g.Choose(honestly(t, truth)(g), truth); err != nil {
+					t.Fatal(err)
+				}
+			} else if a, err := bisect.Defend(g, early); err != nil || g.Answer(a, truth) != nil {
+				t.Fatal(err)
+			}
+		}
+		a, err := bisect.AnswerAt(g, early, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch err := g.Answer(a, truth); {
+		case part < 16 && !errors.Is(err, bisect.ErrAnswer):
+			t.Errorf("the state after step %d is the challenger's, and the defender says that it is another: %v", part+1, err)
+		case part > 16 && err == nil: // it begins with a state that is not the liar's: some proof is missing
+			for g.Stage != bisect.Over {
+				if g.Stage.Picks() {
+					if err := g.Choose(honestly(t, truth)(g), truth); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				a, err := bisect.Defend(g, early)
+				if err != nil || g.Answer(a, truth) != nil {
+					break
+				}
+			}
+			if g.Verdict == bisect.Upheld {
+				t.Errorf("a liar that skips its lie wins at part %d: %s", part, g.Reason)
+			}
 		}
 	}
 }
@@ -257,8 +371,10 @@ func TestAnswersAreProofs(t *testing.T) {
 		for g.Stage != bisect.Over {
 			if g.Stage.Picks() {
 				part := rng.IntN(g.Choices())
-				if err := g.Choose(part, m); err != nil {
-					continue // no step between two points
+				if c, err := bisect.Show(g, m, part); err == nil { // there is a step between the points
+					if err := g.Choose(c, m); err != nil {
+						t.Fatal(err)
+					}
 				}
 				continue
 			}
@@ -281,7 +397,7 @@ func TestAnswersAreProofs(t *testing.T) {
 					}
 				case got.Verdict == bisect.Upheld && want.Verdict != bisect.Upheld:
 					t.Fatalf("%s: a changed answer wins", g.Stage)
-				case g.Stage != bisect.AskSteps && g.Stage != bisect.AskAccumulators && g.Stage != bisect.AskTranscript && !reflect.DeepEqual(got, want):
+				case g.Stage != bisect.AskFinal && g.Stage != bisect.AskTranscript && !reflect.DeepEqual(got, want):
 					t.Fatalf("%s: a changed answer is taken: %s", g.Stage, got.Reason)
 				}
 				if err := g.Clone().Answer(append(bad, 0), m); err == nil {
@@ -308,7 +424,11 @@ func FuzzAnswer(f *testing.F) {
 				if g.Stage == bisect.PickBranch {
 					part = g.Choices() / 2
 				}
-				if err := g.Choose(part, m); err != nil {
+				c, err := bisect.Show(g, m, part)
+				if err != nil {
+					f.Fatal(err)
+				}
+				if err := g.Choose(c, m); err != nil {
 					f.Fatal(err)
 				}
 				continue
@@ -335,11 +455,64 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
+// FuzzChoice: no choice, whatever it shows, makes a game panic or keeps an honest defender from its answer.
+func FuzzChoice(f *testing.F) {
+	m := bisecttest.New(f, long, bisecttest.Fault{}, -1)
+	var games []*bisect.Game
+	for _, first := range []int{0, 3, trace.Points} {
+		g := bisect.New(m.Terms(f))
+		for g.Stage != bisect.Over {
+			if g.Stage.Picks() {
+				part := min(first, g.Choices()-1)
+				c, err := bisect.Show(g, m, part)
+				if err != nil {
+					f.Fatal(err)
+				}
+				f.Add(len(games), c.Part, c.Shown)
+				games = append(games, g.Clone())
+				if err := g.Choose(c, m); err != nil {
+					f.Fatal(err)
+				}
+				continue
+			}
+			a, err := bisect.Defend(g, m)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if err := g.Answer(a, m); err != nil {
+				f.Fatal(err)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, at, part int, shown []byte) {
+		g := games[uint(at)%uint(len(games))].Clone()
+		before := g.Clone()
+		if err := g.Choose(bisect.Choice{Part: part, Shown: shown}, m); err != nil {
+			if !errors.Is(err, bisect.ErrChoice) || !reflect.DeepEqual(g, before) {
+				t.Fatalf("a refused choice changes the game, or %v", err)
+			}
+			return
+		}
+		for !g.Stage.Picks() && g.Stage != bisect.Over {
+			a, err := bisect.Defend(g, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := g.Answer(a, m); err != nil {
+				t.Fatalf("an honest answer is refused: %v", err)
+			}
+		}
+		if g.Verdict == bisect.Refuted {
+			t.Fatalf("an honest defender loses: %s", g.Reason)
+		}
+	})
+}
+
 // TestChoices refuses choices out of range and out of turn.
 func TestChoices(t *testing.T) {
 	m := bisecttest.New(t, plain, bisecttest.Fault{}, -1)
 	g := bisect.New(m.Terms(t))
-	if err := g.Choose(0, m); !errors.Is(err, bisect.ErrChoice) {
+	if err := g.Choose(bisect.Choice{}, m); !errors.Is(err, bisect.ErrChoice) {
 		t.Errorf("a choice before the points: %v", err)
 	}
 	a, err := bisect.Defend(g, m)
@@ -353,14 +526,14 @@ func TestChoices(t *testing.T) {
 		t.Errorf("an answer out of turn: %v", err)
 	}
 	for _, i := range []int{-1, trace.Points + 1} {
-		if err := g.Choose(i, m); !errors.Is(err, bisect.ErrChoice) {
+		if err := g.Choose(bisect.Choice{Part: i}, m); !errors.Is(err, bisect.ErrChoice) {
 			t.Errorf("choice %d: %v", i, err)
 		}
 	}
 	if _, err := bisect.Defend(g, m); err == nil {
 		t.Error("the defender answers out of turn")
 	}
-	if fmt.Sprint(bisect.Cuts(3, 5), bisect.Cuts(0, 16), bisect.Cuts(0, 40)[:3]) != "[3 4 5] [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16] [0 2 5]" {
-		t.Errorf("cuts %v", bisect.Cuts(0, 40))
+	if fmt.Sprint(bisect.Cuts(3, 5), len(bisect.Cuts(0, 128)), bisect.Cuts(0, 300)[:4]) != "[3 4 5] 129 [0 2 4 7]" {
+		t.Errorf("cuts %v", bisect.Cuts(0, 300))
 	}
 }

@@ -8,26 +8,60 @@ import (
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
-// Challenge returns the first part of what the defender has revealed that differs from the challenger's own execution. Found says
-// whether there is one; if not, part is one that can be chosen, and the claim is right as far as this machine can tell. Before
-// the place in question both executions agree, so the challenger's own values are the defender's.
-func Challenge(g *Game, m Machine) (part int, found bool, err error) {
+// Challenge returns the first part of what the defender has revealed that differs from the challenger's own execution, with what that
+// execution has inside. Found says whether there is one; if not, the choice is one that the game takes, and the claim is right as far as
+// this machine can tell. Before the place in question both executions agree, so the challenger's own values are the defender's.
+func Challenge(g *Game, m Machine) (c Choice, found bool, err error) {
 	d := defender{g, m}
+	part := 0
 	switch g.Stage {
 	case PickSegment:
-		return d.segment()
-	case PickStep:
-		return d.differs(d.cuts(g.From, g.To, d.state))
-	case PickOperation:
-		return d.differs(d.accumulators())
+		part, found, err = d.segment()
+	case PickStep, PickOperation:
+		found = true
 	case PickBranch:
-		return d.branch()
+		part, found, err = d.branch()
 	case PickElement:
-		return d.element()
+		part, found, err = d.element()
 	case PickByte:
-		return d.byte()
+		part, found, err = d.byte()
+	default:
+		err = fmt.Errorf("%w: nothing is asked of the challenger at %q", ErrChoice, g.Stage)
 	}
-	return 0, false, fmt.Errorf("%w: nothing is asked of the challenger at %q", ErrChoice, g.Stage)
+	if err != nil {
+		return Choice{}, false, err
+	}
+	c, err = Show(g, m, part)
+	return c, found, err
+}
+
+// Show returns the choice of a part, with what the challenger's own execution has inside. Where that is what the defender has, something
+// else is shown, since the game takes nothing else.
+func Show(g *Game, m Machine, part int) (Choice, error) {
+	n, err := g.Shows(part, m)
+	if err != nil || n == 0 {
+		return Choice{Part: part}, err
+	}
+	next := g.Clone()
+	if _, err := next.choose(part, m); err != nil {
+		return Choice{}, err
+	}
+	d := defender{next, m}
+	var own []merkle.Hash
+	switch next.Stage {
+	case AskTranscript:
+		own, err = inside(next.From, next.To, d.state)
+	case AskFinal:
+		own, err = d.accumulators()
+	default:
+		if own, err = d.split(); err != nil || len(own) != n { // of another size than the claim: whatever is there is wrong
+			own, err = make([]merkle.Hash, n), nil
+		}
+		if next.join(own) == nil {
+			own[len(own)-1][0] ^= 1
+		}
+	}
+	return Choice{part, pack(own)}, err
 }
 
 func (d defender) segment() (int, bool, error) {
@@ -45,20 +79,6 @@ func (d defender) segment() (int, bool, error) {
 	return trace.Points, trace.PayloadRoot(b) != d.Payload, err
 }
 
-// differs is the first part that ends differently; if all inner borders agree it is the last, which ends wrong by assumption.
-func (d defender) differs(a answer, err error) (int, bool, error) {
-	if err != nil {
-		return 0, false, err
-	}
-	own := *a.(*hashes)
-	for i, h := range own {
-		if h != d.Hashes[i] {
-			return i, true, nil
-		}
-	}
-	return len(own), true, nil
-}
-
 func (d defender) branch() (int, bool, error) {
 	var own []merkle.Hash
 	if d.Tree == TreeValues && d.Count == d.Header.Values {
@@ -68,11 +88,10 @@ func (d defender) branch() (int, bool, error) {
 		}
 		own = append(a.(*transcript).values, a.(*transcript).state...)
 	} else {
-		a, err := d.branches()
-		if err != nil { // of another size than the claim: whatever is there is wrong
+		var err error
+		if own, err = d.split(); err != nil { // of another size than the claim: whatever is there is wrong
 			return 0, true, nil
 		}
-		own = *a.(*hashes)
 	}
 	for i := range d.Hashes {
 		if i >= len(own) || own[i] != d.Hashes[i] {

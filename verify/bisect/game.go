@@ -31,30 +31,29 @@ type Terms struct {
 // Stage is what is asked for now: an answer of the defender or a choice of the challenger.
 type Stage string
 
-// The stages. After each answer that reveals more than one part stands the choice of a part.
+// The stages. An answer shows what one Ask stage after the other asks for, until the challenger must choose; a defender that has no more
+// to show may end it before, and is then asked for the rest.
 const (
-	AskPoints       Stage = "points"       // the 17 points of the trace
-	PickSegment     Stage = "segment"      // the first wrong point, or 17 for the payload
-	AskSteps        Stage = "steps"        // states inside a range of steps
-	PickStep        Stage = "step"         // the part of the range that begins right and ends wrong
-	AskTranscript   Stage = "transcript"   // the values of a step, as a tree, beside the state after it
-	AskStates       Stage = "states"       // the state before the first step, as a tree
-	AskBranches     Stage = "branches"     // the branches of a tree
-	PickBranch      Stage = "branch"       // the first wrong one
-	AskOrigin       Stage = "origin"       // where a value comes from
-	AskTile         Stage = "tile"         // the elements of a tile
-	PickElement     Stage = "element"      // the first wrong one
-	AskAccumulators Stage = "accumulators" // accumulators inside a range of micro-operations
-	PickOperation   Stage = "operation"    // the part of the range that begins right and ends wrong
-	AskFinal        Stage = "final"        // what the one micro-operation reads
-	AskDatum        Stage = "datum"        // the record that an input is read from
-	AskNext         Stage = "next"         // why an entry of the state after the step is what it is
-	AskStart        Stage = "start"        // why an entry of the state before the first step is what it is
-	AskPiece        Stage = "piece"        // a piece of the payload
-	PickByte        Stage = "byte"         // the first wrong byte
-	AskBlock        Stage = "block"        // the weights that a block of the payload encodes
-	AskRoots        Stage = "roots"        // the tensors of the last state, by their roots, which the payload names
-	Over            Stage = "over"
+	AskPoints     Stage = "points"     // the 17 points of the trace
+	PickSegment   Stage = "segment"    // the first wrong point, or 17 for the payload; with the states inside the segment
+	PickStep      Stage = "step"       // the states inside a range of steps
+	AskTranscript Stage = "transcript" // the first step that the challenger has wrong; of one step its values, as a tree, beside the state after it
+	AskStates     Stage = "states"     // the state before the first step, as a tree
+	AskBranches   Stage = "branches"   // the branches of a tree, down to those below the first that the challenger has wrong
+	PickBranch    Stage = "branch"     // the first wrong one, with the branches that it should have
+	AskOrigin     Stage = "origin"     // where a value comes from
+	AskTile       Stage = "tile"       // the elements of a tile
+	PickElement   Stage = "element"    // the first wrong one; of a node with the accumulators on the way to the right one
+	PickOperation Stage = "operation"  // the accumulators inside a range of micro-operations
+	AskFinal      Stage = "final"      // the first accumulator that the challenger has wrong, and what that micro-operation reads
+	AskDatum      Stage = "datum"      // the record that an input is read from
+	AskNext       Stage = "next"       // why an entry of the state after the step is what it is
+	AskStart      Stage = "start"      // why an entry of the state before the first step is what it is
+	AskPiece      Stage = "piece"      // a piece of the payload
+	PickByte      Stage = "byte"       // the first wrong byte
+	AskBlock      Stage = "block"      // the weights that a block of the payload encodes
+	AskRoots      Stage = "roots"      // the tensors of the last state, by their roots, which the payload names
+	Over          Stage = "over"
 )
 
 // Picks reports whether the challenger is to move.
@@ -62,7 +61,7 @@ func (s Stage) Picks() bool {
 	return slices.Contains([]Stage{PickSegment, PickStep, PickBranch, PickElement, PickOperation, PickByte}, s)
 }
 
-// Judged reports whether the answer makes the referee compute: a micro-operation, an element of a record, a part of the payload.
+// Judged reports whether the answer may make the referee compute: a micro-operation, an element of a record, a part of the payload.
 func (s Stage) Judged() bool { return s == AskFinal || s == AskDatum || s == AskBlock || s == AskRoots }
 
 // Verdict is how a game ended.
@@ -102,7 +101,8 @@ type Game struct {
 	To     int         `json:"to"`
 	Before merkle.Hash `json:"before"`
 	After  merkle.Hash `json:"after"`
-	// What the defender has revealed for the challenger to choose from.
+	// What one side has shown for the other to find the first difference in: branches of the defender while the challenger is to choose
+	// one; otherwise the challenger's states, branches or accumulators inside the part that it has chosen.
 	Hashes []merkle.Hash `json:"hashes"`
 	// The descent: leaves Low to Low + Count - 1 of a tree, whose hash is Node; Root says that Node is a root, which binds the count.
 	Tree  Tree        `json:"tree"`
@@ -123,7 +123,8 @@ type Game struct {
 	Bytes      []byte       `json:"bytes"` // of the tile or piece
 	Element    int          `json:"element"`
 	Byte       int          `json:"byte"`
-	// Micro-operations Low to High of Operations.
+	// Micro-operations OpLow to OpHigh of Ops: both sides have the accumulator AccLow before them, and only the challenger has AccHigh after
+	// them.
 	OpLow   int         `json:"op_low"`
 	OpHigh  int         `json:"op_high"`
 	Ops     int         `json:"ops"`
@@ -147,128 +148,29 @@ func (g *Game) Clone() *Game {
 	return &c
 }
 
-// cuts divides a range into at most 16 parts of nearly equal length and returns their borders, both ends included.
+// parts bounds the parts into which a range of steps or of micro-operations is cut at one time.
+const parts = 128
+
+// cuts divides a range into at most 128 parts of nearly equal length and returns their borders, both ends included.
 func cuts(from, to int) []int {
-	parts := min(merkle.Arity, to-from)
-	list := make([]int, parts+1)
+	n := min(parts, to-from)
+	list := make([]int, n+1)
 	for i := range list {
-		list[i] = from + i*(to-from)/parts
+		list[i] = from + i*(to-from)/n
 	}
 	return list
 }
 
-// Choose lets the challenger point at a part. On an error, which wraps ErrChoice, g is as before.
-func (g *Game) Choose(i int, src Source) error {
-	if !g.Stage.Picks() || i < 0 || i >= g.Choices() {
-		return fmt.Errorf("%w: %d of %d at %q", ErrChoice, i, g.Choices(), g.Stage)
-	}
-	switch g.Stage {
-	case PickSegment:
-		return g.chooseSegment(i, src)
-	case PickStep:
-		borders := cuts(g.From, g.To)
-		if i+1 < len(borders)-1 {
-			g.After = g.Hashes[i]
-		}
-		if i > 0 {
-			g.Before = g.Hashes[i-1]
-		}
-		g.From, g.To = borders[i], borders[i+1]
-		g.enterSteps()
-	case PickBranch:
-		g.descend(i)
-	case PickElement:
-		g.Element = trace.TileElement(g.Shape, g.Tile, i)
-		return g.chooseElement(src)
-	case PickOperation:
-		borders := cuts(g.OpLow, g.OpHigh)
-		if i+1 < len(borders)-1 {
-			g.AccHigh = g.Hashes[i]
-		}
-		if i > 0 {
-			g.AccLow = g.Hashes[i-1]
-		}
-		g.OpLow, g.OpHigh = borders[i], borders[i+1]
-		g.enterOperations()
-	case PickByte:
-		g.Byte = (g.Low-1)*trace.PieceSize + i
-		slot := src.Slot(g.Byte)
-		switch {
-		case slot.Right != nil:
-			g.Stage = AskRoots
-		case !slot.Known:
-			g.Stage = AskBlock
-		case slot.Byte == g.Bytes[i]:
-			g.end(Upheld, "byte %d of the payload is right", g.Byte)
-		default:
-			g.end(Refuted, "byte %d of the payload is %d, not %d", g.Byte, g.Bytes[i], slot.Byte)
-		}
-	}
-	return nil
-}
-
-// Choices is the number of parts to choose from; 0 if the challenger is not to move.
-func (g *Game) Choices() int {
-	switch g.Stage {
-	case PickSegment:
-		return trace.Points + 1
-	case PickStep:
-		return len(cuts(g.From, g.To)) - 1
-	case PickBranch:
-		return len(g.Hashes)
-	case PickElement:
-		return trace.TileLen(g.Shape, g.Tile)
-	case PickOperation:
-		return len(cuts(g.OpLow, g.OpHigh)) - 1
-	case PickByte:
-		return len(g.Bytes)
-	}
-	return 0
-}
-
-func (g *Game) chooseSegment(k int, src Source) error {
-	switch k {
-	case 0:
-		g.Before, g.Stage = g.Points[0], AskStates
-		return nil
-	case trace.Points:
-		g.begin(TreePayload, 1+(src.PayloadSize()+trace.PieceSize-1)/trace.PieceSize, g.Payload, true)
-		g.Stage = AskBranches
-		return nil
-	}
-	g.From, g.To, g.Before, g.After = src.PointStep(k-1), src.PointStep(k), g.Points[k-1], g.Points[k]
-	switch {
-	case g.From == g.To && g.Before == g.After:
-		return fmt.Errorf("%w: there is no step between points %d and %d", ErrChoice, k-1, k)
-	case g.From == g.To:
-		g.end(Refuted, "points %d and %d differ though there is no step between them", k-1, k)
-	default:
-		g.enterSteps()
-	}
-	return nil
-}
-
-func (g *Game) enterSteps() {
-	g.Hashes, g.Stage = nil, AskSteps
-	if g.To-g.From == 1 {
-		g.Stage = AskTranscript
-	}
-}
-
-func (g *Game) enterOperations() {
-	g.Hashes, g.Stage = nil, AskAccumulators
-	if g.OpHigh-g.OpLow == 1 {
-		g.Stage = AskFinal
-	}
-}
+// inner is the number of borders inside a range that is cut.
+func inner(from, to int) int { return max(min(parts, to-from)-1, 0) }
 
 // begin starts the descent of a tree.
 func (g *Game) begin(t Tree, count int, node merkle.Hash, root bool) {
 	g.Tree, g.Low, g.Count, g.Node, g.Root, g.Hashes = t, 0, count, node, root, nil
 }
 
-// reveal takes the branches of the tree that is descended.
-func (g *Game) reveal(list []merkle.Hash) error {
+// join checks that some branches are of the tree that is descended.
+func (g *Game) join(list []merkle.Hash) error {
 	h, err := merkle.Join(g.Count, list)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAnswer, err)
@@ -279,26 +181,53 @@ func (g *Game) reveal(list []merkle.Hash) error {
 	if h != g.Node {
 		return fmt.Errorf("%w: the branches are of another tree of %s", ErrAnswer, g.Tree)
 	}
+	return nil
+}
+
+// reveal takes the branches of the tree that is descended. Where the challenger has shown its own, the first difference leads on.
+func (g *Game) reveal(list []merkle.Hash) error {
+	if err := g.join(list); err != nil {
+		return err
+	}
+	theirs := g.Hashes
 	g.Hashes, g.Stage = list, PickBranch
-	if len(list) == 1 {
+	switch {
+	case theirs != nil:
+		g.descend(difference(list, theirs))
+	case len(list) == 1:
 		g.descend(0)
 	}
 	return nil
 }
 
-// descend goes to a branch, and at a leaf on to what it stands for.
-func (g *Game) descend(i int) {
-	if g.Tree == TreeValues && g.Count == g.Header.Values { // the branches of two trees are revealed together
-		if values := len(merkle.Branches(g.Header.Values)); i >= values {
-			i, g.Hashes = i-values, g.Hashes[values:]
-			g.Tree, g.Count = TreeAfter, g.Header.States
+// difference is the first place in which two lists of one length differ; the last if they are equal.
+func difference(a, b []merkle.Hash) int {
+	for i := range a {
+		if a[i] != b[i] {
+			return i
 		}
 	}
-	sizes := merkle.Branches(g.Count)
-	for _, n := range sizes[:i] {
-		g.Low += n
+	return len(a) - 1
+}
+
+// branch is where the descent of a branch leads: the tree that it is of, its first leaf, the number of its leaves and its place in the
+// branches of that tree, which begin at Hashes[skip].
+func (g *Game) branch(i int) (t Tree, low, count, skip int) {
+	t, low, sizes := g.Tree, g.Low, merkle.Branches(g.Count)
+	if g.Tree == TreeValues && g.Count == g.Header.Values && i >= len(sizes) { // the branches of two trees are revealed together
+		skip = len(sizes)
+		t, low, sizes = TreeAfter, 0, merkle.Branches(g.Header.States)
 	}
-	g.Count, g.Node, g.Root, g.Stage = sizes[i], g.Hashes[i], false, AskBranches
+	for _, n := range sizes[:i-skip] {
+		low += n
+	}
+	return t, low, sizes[i-skip], skip
+}
+
+// descend goes to a branch, and at a leaf on to what it stands for.
+func (g *Game) descend(i int) {
+	g.Node, g.Root, g.Stage = g.Hashes[i], false, AskBranches
+	g.Tree, g.Low, g.Count, _ = g.branch(i)
 	g.Hashes = nil
 	if g.Count > 1 {
 		return
@@ -315,38 +244,6 @@ func (g *Game) descend(i int) {
 	case TreePayload:
 		g.Stage = AskPiece
 	}
-}
-
-// chooseElement goes on with one element of a tile that the defender has shown.
-func (g *Game) chooseElement(src Source) error {
-	switch {
-	case g.Tree == TreeTiles && g.Transcript.IsZero(): // of the state before the first step
-		bits, _ := src.Initial(g.Input)
-		g.judge(bits, "element %s of %s before the first step", g.at(), g.Input)
-	case g.Record == nil:
-		d, err := src.Input(g.From, g.Input, g.Element)
-		switch {
-		case err != nil:
-			g.end(Refuted, "element %s of input %s: %v", g.at(), g.Input, err)
-		case d.Record < 0:
-			g.judge(d.Bits, "element %s of input %s", g.at(), g.Input)
-		default:
-			g.Stage = AskDatum
-		}
-	default:
-		call, output, err := g.node()
-		if err != nil {
-			return err
-		}
-		s, err := split.Of(call, output, g.Element)
-		if err != nil {
-			return err
-		}
-		start := merkle.Leaf(accBytes(s.Start()))
-		g.OpLow, g.OpHigh, g.Ops, g.AccLow, g.AccHigh = 0, s.Ops, s.Ops, start, merkle.Hash{}
-		g.enterOperations()
-	}
-	return nil
 }
 
 // claimed is the element in question as the defender has shown it.

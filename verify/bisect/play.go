@@ -24,49 +24,105 @@ type Machine interface {
 }
 
 // Defend returns the answer to what a game asks of the defender. It is the same after a restart: it follows from the game and
-// the machine alone. A defender whose claim is wrong at the place in question gets an answer that the game does not accept.
+// the machine alone. It goes as far as the machine has proofs; a defender whose claim is wrong at the very place in question gets an answer
+// that the game does not accept.
 func Defend(g *Game, m Machine) ([]byte, error) {
-	d := defender{g, m}
-	var a answer
-	var err error
-	switch g.Stage {
-	case AskPoints:
-		a, err = d.points()
-	case AskSteps:
-		a, err = d.cuts(g.From, g.To, d.state)
-	case AskAccumulators:
-		a, err = d.accumulators()
-	case AskTranscript:
-		a, err = d.transcript()
-	case AskStates:
-		a, err = d.states()
-	case AskBranches:
-		a, err = d.branches()
-	case AskOrigin:
-		a, err = d.origin()
-	case AskTile:
-		a, err = d.tile()
-	case AskFinal:
-		a, err = d.final()
-	case AskDatum:
-		a, err = d.datum()
-	case AskNext:
-		a, err = d.next()
-	case AskStart:
-		a, err = d.start()
-	case AskPiece:
-		a, err = d.piece()
-	case AskBlock:
-		a, err = d.block()
-	case AskRoots:
-		a, err = d.lastRoots()
-	default:
+	if g.Stage.Picks() || g.Stage == Over {
 		return nil, fmt.Errorf("%w: nothing is asked of the defender at %q", ErrAnswer, g.Stage)
 	}
+	g = g.Clone()
+	var b []byte
+	for !g.Stage.Picks() && g.Stage != Over {
+		part, err := defender{g, m}.reply()
+		taken := err == nil && g.take(&reader{rest: part}, m) == nil
+		if !taken && len(b) > 0 {
+			break // the next answer has none of it
+		}
+		if !taken {
+			return part, err
+		}
+		b = append(b, part...)
+	}
+	return b, nil
+}
+
+// reply is what one stage asks for.
+func (d defender) reply() ([]byte, error) {
+	switch d.Stage {
+	case AskPoints:
+		return encoded(d.points())
+	case AskTranscript:
+		return d.step()
+	case AskStates:
+		return encoded(d.states())
+	case AskBranches:
+		return encoded(d.branches())
+	case AskOrigin:
+		return encoded(d.origin())
+	case AskTile:
+		return encoded(d.tile())
+	case AskFinal:
+		return d.operation()
+	case AskDatum:
+		return encoded(d.datum())
+	case AskNext:
+		return encoded(d.next())
+	case AskStart:
+		return encoded(d.start())
+	case AskPiece:
+		return encoded(d.piece())
+	case AskBlock:
+		return encoded(d.block())
+	case AskRoots:
+		return encoded(d.lastRoots())
+	}
+	return nil, fmt.Errorf("%w: nothing is asked of the defender at %q", ErrAnswer, d.Stage)
+}
+
+func encoded(a answer, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
 	return a.encode(), nil
+}
+
+// step goes into the first part of the steps that ends with another state than the challenger's.
+func (d defender) step() ([]byte, error) {
+	if d.To-d.From == 1 {
+		return encoded(d.transcript())
+	}
+	own, err := inside(d.From, d.To, d.state)
+	if err != nil {
+		return nil, err
+	}
+	at := &border{d.firstWrong(own), d.After}
+	if at.part < len(own) {
+		at.after = own[at.part]
+	}
+	d.Game = d.Clone()
+	if d.narrowSteps(at) != nil || d.Stage == PickStep {
+		return at.encode(), nil
+	}
+	rest, err := encoded(d.transcript())
+	return append(at.encode(), rest...), err
+}
+
+// operation goes into the first part of the micro-operations that ends with another accumulator than the challenger's.
+func (d defender) operation() ([]byte, error) {
+	if d.OpHigh-d.OpLow == 1 {
+		return encoded(d.final())
+	}
+	own, err := d.accumulators()
+	if err != nil {
+		return nil, err
+	}
+	at := part(d.firstWrong(own))
+	d.Game = d.Clone()
+	if d.narrowOperations(&at) != nil || d.Stage == PickOperation {
+		return at.encode(), nil
+	}
+	rest, err := encoded(d.final())
+	return append(at.encode(), rest...), err
 }
 
 // defender is a player's machine at the place where the game is.
@@ -95,18 +151,28 @@ func (d defender) points() (answer, error) {
 	return &a, nil
 }
 
-// cuts are hashes at the inner borders of a range.
-func (d defender) cuts(from, to int, at func(int) (merkle.Hash, error)) (answer, error) {
-	var a hashes
+// inside are the player's own hashes at the inner borders of a range.
+func inside(from, to int, at func(int) (merkle.Hash, error)) ([]merkle.Hash, error) {
+	var list []merkle.Hash
 	borders := cuts(from, to)
 	for _, b := range borders[1 : len(borders)-1] {
 		h, err := at(b)
 		if err != nil {
 			return nil, err
 		}
-		a = append(a, h)
+		list = append(list, h)
 	}
-	return &a, nil
+	return list, nil
+}
+
+// firstWrong is the part that ends with the first of the challenger's hashes that is not the player's own; the last part if all are.
+func (d defender) firstWrong(own []merkle.Hash) int {
+	for i, h := range own {
+		if h != d.Hashes[i] {
+			return i
+		}
+	}
+	return len(own)
 }
 
 func (d defender) record(at int) Record {
@@ -174,6 +240,13 @@ func (d defender) leaves() ([]merkle.Hash, error) {
 }
 
 func (d defender) branches() (answer, error) {
+	own, err := d.split()
+	a := hashes(own)
+	return &a, err
+}
+
+// split are the branches of the tree that is descended, as the player has them.
+func (d defender) split() ([]merkle.Hash, error) {
 	leaves, err := d.leaves()
 	if err != nil {
 		return nil, err
@@ -181,8 +254,7 @@ func (d defender) branches() (answer, error) {
 	if d.Low+d.Count > len(leaves) {
 		return nil, fmt.Errorf("%w: %d leaves of %s, the game is at %d", ErrAnswer, len(leaves), d.Tree, d.Low+d.Count)
 	}
-	a := hashes(merkle.Split(leaves[d.Low : d.Low+d.Count]))
-	return &a, nil
+	return merkle.Split(leaves[d.Low : d.Low+d.Count]), nil
 }
 
 // tensor is the tensor in question.
@@ -326,15 +398,15 @@ func accumulate(s split.Split, in whole, borders []int, at func(split.Acc)) erro
 	return nil
 }
 
-func (d defender) accumulators() (answer, error) {
+// accumulators are hashes of those at the inner borders of the range of micro-operations.
+func (d defender) accumulators() (list []merkle.Hash, err error) {
 	s, in, _, _, err := d.chain()
 	if err != nil {
 		return nil, err
 	}
 	borders := cuts(d.OpLow, d.OpHigh)
-	var a hashes
-	err = accumulate(s, in, borders[1:len(borders)-1], func(acc split.Acc) { a = append(a, merkle.Leaf(accBytes(acc))) })
-	return &a, err
+	err = accumulate(s, in, borders[1:len(borders)-1], func(acc split.Acc) { list = append(list, merkle.Leaf(accBytes(acc))) })
+	return list, err
 }
 
 func (d defender) final() (answer, error) {

@@ -29,67 +29,135 @@ func (g *Game) Answer(b []byte, src Source) error {
 }
 
 func (g *Game) answer(b []byte, src Source) error {
+	if len(b) > MaxAnswer {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrAnswer, len(b), MaxAnswer)
+	}
+	if g.Stage.Picks() || g.Stage == Over {
+		return fmt.Errorf("%w: nothing is asked of the defender at %q", ErrAnswer, g.Stage)
+	}
+	r := &reader{rest: b}
+	for first := true; !g.Stage.Picks() && g.Stage != Over && (first || len(r.rest) > 0 || g.knownLength()); first = false {
+		if err := g.take(r, src); err != nil {
+			return err
+		}
+	}
+	return r.end()
+}
+
+// knownLength reports whether the length of the payload is in question, of which nothing is left to show.
+func (g *Game) knownLength() bool { return g.Stage == AskPiece && g.Low == 0 }
+
+// take reads what one stage asks for off the front of an answer.
+func (g *Game) take(r *reader, src Source) error {
 	switch g.Stage {
 	case AskPoints:
-		return read(b, func(a *points) error {
+		return read(r, func(a *points) error {
 			if trace.TraceRoot(*a, g.Payload) != g.Trace {
 				return fmt.Errorf("%w: the points do not lead to the trace", ErrAnswer)
 			}
 			g.Points, g.Stage = slices.Clone(a[:]), PickSegment
 			return nil
 		})
-	case AskSteps:
-		return g.takeCuts(b, cuts(g.From, g.To), PickStep)
-	case AskAccumulators:
-		return g.takeCuts(b, cuts(g.OpLow, g.OpHigh), PickOperation)
 	case AskTranscript:
-		return read(b, g.takeTranscript)
+		return g.takeStep(r)
 	case AskStates:
-		return read(b, g.takeStates)
+		return read(r, g.takeStates)
 	case AskBranches:
-		return read(b, func(a *hashes) error { return g.reveal(*a) })
+		return read(r, func(a *hashes) error { return g.reveal(*a) })
 	case AskOrigin:
-		return read(b, func(a *origin) error { return g.takeOrigin(a, src) })
+		return read(r, func(a *origin) error { return g.takeOrigin(a, src) })
 	case AskTile:
-		return read(b, g.takeTile)
+		return read(r, g.takeTile)
 	case AskFinal:
-		return read(b, g.takeFinal)
+		return g.takeOperation(r)
 	case AskDatum:
-		return read(b, func(a *datum) error { return g.takeDatum(a, src) })
+		return read(r, func(a *datum) error { return g.takeDatum(a, src) })
 	case AskNext:
-		return read(b, g.takeNext)
+		return read(r, g.takeNext)
 	case AskStart:
-		return read(b, func(a *start) error { return g.takeStart(a, src) })
+		return read(r, func(a *start) error { return g.takeStart(a, src) })
 	case AskPiece:
-		return read(b, func(a *tileBytes) error { return g.takePiece(*a, src) })
+		return read(r, func(a *tileBytes) error { return g.takePiece(*a, src) })
 	case AskBlock:
-		return read(b, func(a *block) error { return g.takeBlock(a, src) })
+		return read(r, func(a *block) error { return g.takeBlock(a, src) })
 	case AskRoots:
-		return read(b, func(a *roots) error { return g.takeRoots(*a, src) })
+		return read(r, func(a *roots) error { return g.takeRoots(*a, src) })
 	}
 	return fmt.Errorf("%w: nothing is asked of the defender at %q", ErrAnswer, g.Stage)
 }
 
-// read parses an answer and hands it over.
+// read reads a part of an answer and hands it over.
 func read[T any, A interface {
 	*T
 	answer
-}](b []byte, take func(A) error) error {
+}](r *reader, take func(A) error) error {
 	a := A(new(T))
-	if err := parse(b, a); err != nil {
-		return err
+	if a.decode(r); r.err != nil {
+		return r.err
 	}
 	return take(a)
 }
 
-func (g *Game) takeCuts(b []byte, borders []int, then Stage) error {
-	return read(b, func(a *hashes) error {
-		if len(*a) != len(borders)-2 {
-			return fmt.Errorf("%w: %d hashes inside %d parts", ErrAnswer, len(*a), len(borders)-1)
+// takeStep goes to the part of the steps that both begin with one state and the challenger ends with another than the defender, and, if
+// that is one step, into it.
+func (g *Game) takeStep(r *reader) error {
+	if g.To-g.From > 1 {
+		if err := read(r, g.narrowSteps); err != nil || g.Stage == PickStep {
+			return err
 		}
-		g.Hashes, g.Stage = *a, then
-		return nil
-	})
+	}
+	return read(r, g.takeTranscript)
+}
+
+func (g *Game) narrowSteps(a *border) error {
+	borders := cuts(g.From, g.To)
+	last := len(borders) - 2
+	switch {
+	case a.part > last:
+		return fmt.Errorf("%w: part %d of %d", ErrAnswer, a.part, last+1)
+	case a.part == last && a.after != g.After:
+		return fmt.Errorf("%w: another state than the claim's after step %d", ErrAnswer, g.To)
+	case a.part < last && a.after == g.Hashes[a.part]:
+		return fmt.Errorf("%w: the challenger has that state after step %d", ErrAnswer, borders[a.part+1])
+	}
+	if a.part > 0 {
+		g.Before = g.Hashes[a.part-1]
+	}
+	g.From, g.To, g.After, g.Hashes = borders[a.part], borders[a.part+1], a.after, nil
+	if g.To-g.From > 1 {
+		g.Stage = PickStep
+	}
+	return nil
+}
+
+// takeOperation goes to the part of the micro-operations that both begin with one accumulator and the challenger, as the defender says,
+// ends with a wrong one, and, if that is one micro-operation, carries it out.
+func (g *Game) takeOperation(r *reader) error {
+	if g.OpHigh-g.OpLow > 1 {
+		if err := read(r, g.narrowOperations); err != nil || g.Stage == PickOperation {
+			return err
+		}
+	}
+	return read(r, g.takeFinal)
+}
+
+func (g *Game) narrowOperations(a *part) error {
+	borders := cuts(g.OpLow, g.OpHigh)
+	i, last := int(*a), len(borders)-2
+	if i > last {
+		return fmt.Errorf("%w: part %d of %d", ErrAnswer, i, last+1)
+	}
+	if i < last {
+		g.AccHigh = g.Hashes[i]
+	}
+	if i > 0 {
+		g.AccLow = g.Hashes[i-1]
+	}
+	g.OpLow, g.OpHigh, g.Hashes = borders[i], borders[i+1], nil
+	if g.OpHigh-g.OpLow > 1 {
+		g.Stage = PickOperation
+	}
+	return nil
 }
 
 func (g *Game) takeHeader(r Record) error {
@@ -314,6 +382,9 @@ func (g *Game) origin(src Source, name string) (Origin, bool) {
 
 func (g *Game) takePiece(b []byte, src Source) error {
 	if g.Low == 0 {
+		if len(b) > 0 {
+			return fmt.Errorf("%w: the length needs no bytes", ErrAnswer)
+		}
 		if g.Node == trace.PayloadSize(src.PayloadSize()) {
 			g.end(Upheld, "the payload has as many bytes as it must")
 		} else {
@@ -474,9 +545,9 @@ func (g *Game) takeFinal(a *final) error {
 		return nil
 	}
 	if merkle.Leaf(accBytes(acc)) == g.AccHigh {
-		g.end(Upheld, "%s is right", what)
+		g.end(Refuted, "%s is right, and the defender has called it wrong", what)
 	} else {
-		g.end(Refuted, "%s has another result", what)
+		g.end(Upheld, "the challenger has %s wrong", what)
 	}
 	return nil
 }

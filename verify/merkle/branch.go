@@ -1,17 +1,31 @@
 package merkle
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
-// Arity is the number of branches that one answer of a descent reveals at most: four levels of the binary tree.
-const Arity = 16
+// Arity is the number of branches that a descent reveals at one time at most: six levels of the binary tree.
+const Arity = 1 << arityBits
 
-// Branches returns the numbers of leaves under each branch of a tree over n leaves, in order: the subtrees that stand four
-// levels below its top, or higher where a leaf comes first. A single leaf is its own only branch. It panics if n < 1.
+const arityBits = 6
+
+// fan is the number of branches of a full tree as deep as one over n leaves: as few as reach the leaves in as few levels of at most
+// Arity branches.
+func fan(n int) int {
+	depth := bits.Len(uint(n - 1))
+	levels := max((depth+arityBits-1)/arityBits, 1)
+	return 1 << ((depth + levels - 1) / levels)
+}
+
+// Branches returns the numbers of leaves under each branch of a tree over n leaves, in order: the subtrees that stand some levels
+// below its top, or higher where a leaf comes first. A tree of depth d is descended in ⌈d/6⌉ times, each ⌈d/⌈d/6⌉⌉ levels or fewer.
+// A single leaf is its own only branch. It panics if n < 1.
 func Branches(n int) []int {
 	if n < 1 {
 		panic(fmt.Sprintf("merkle: branches of %d leaves", n))
 	}
-	return branches(nil, n, Arity)
+	return branches(nil, n, fan(n))
 }
 
 func branches(list []int, n, width int) []int {
@@ -38,7 +52,7 @@ func Join(n int, hashes []Hash) (Hash, error) {
 	if n < 1 || len(hashes) != len(Branches(n)) {
 		return Hash{}, fmt.Errorf("%w: %d branches for %d leaves", ErrProof, len(hashes), n)
 	}
-	h, _ := join(n, hashes, Arity)
+	h, _ := join(n, hashes, fan(n))
 	return h, nil
 }
 

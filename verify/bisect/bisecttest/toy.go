@@ -54,6 +54,14 @@ type Toy struct {
 	values   [][]*tensor.Tensor
 	payload  []byte
 	skipStep int // the guard of this step is not finite
+	coarse   bool
+}
+
+// Coarse is the same execution with two points, one before the first step and one after the last.
+func (m *Toy) Coarse() *Toy {
+	c := *m
+	c.coarse = true
+	return &c
 }
 
 // New executes the unit with a node of a case and a fault. The guard of step skip is not finite; -1 for none.
@@ -276,7 +284,12 @@ func find(record []byte, i int) (uint64, error) {
 }
 
 // PointStep implements bisect.Source.
-func (m *Toy) PointStep(p int) int { return p * Steps / (trace.Points - 1) }
+func (m *Toy) PointStep(p int) int {
+	if m.coarse {
+		return p / (trace.Points - 1) * Steps
+	}
+	return p * Steps / (trace.Points - 1)
+}
 
 // Initial implements bisect.Source.
 func (m *Toy) Initial(state string) (uint64, bool) { return 0, state == "w" }
