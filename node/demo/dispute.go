@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/bisect"
 )
@@ -44,7 +45,9 @@ func (s *show) hearRulings(ctx context.Context) error {
 		}
 		for _, m := range moves {
 			row.Words = append(row.Words, fmt.Sprintf("%s: %s", m.Side, m.Words))
-			row.Bytes += m.Bytes
+			if m.Side == dispute.Defender {
+				row.Bytes += m.Bytes
+			}
 		}
 		s.disputes = append(s.disputes, row)
 	}
