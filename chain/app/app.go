@@ -61,6 +61,7 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
+	"github.com/mutirao/mutirao/chain/x/commons"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/chain/x/registry"
@@ -84,6 +85,7 @@ var permissions = map[string][]string{
 	dispute.ModuleName:             {authtypes.Burner},
 	registry.ModuleName:            {authtypes.Burner},
 	market.ModuleName:              {authtypes.Burner},
+	commons.ModuleName:             {authtypes.Minter, authtypes.Burner},
 	network.PoolAccount:            nil,
 	network.TreasuryAccount:        nil,
 }
@@ -113,6 +115,7 @@ type App struct {
 	Registry  *registry.Keeper
 	Dispute   *dispute.Keeper
 	Market    *market.Keeper
+	Commons   *commons.Keeper
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -133,7 +136,7 @@ func build(logger log.Logger, db dbm.DB, programs dispute.Programs, solo *Solo, 
 
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, consensustypes.StoreKey,
 		feemarkettypes.StoreKey, evmtypes.StoreKey, work.ModuleName, registry.ModuleName, dispute.ModuleName,
-		market.ModuleName}
+		market.ModuleName, commons.ModuleName}
 	keys := storetypes.NewKVStoreKeys(names...)
 	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
 	// The EVM snapshots these stores around calls to precompiles; names keeps their order fixed.
@@ -199,7 +202,14 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	}, moduleAccount(network.PoolAccount), moduleAccount(network.TreasuryAccount)); err != nil {
 		return err
 	}
-	if a.Work, err = work.NewKeeper(store(work.ModuleName), a.Bank, a.Registry, a.Market); err != nil {
+	if a.Work, err = work.NewKeeper(store(work.ModuleName), a.Bank, a.Registry, a.Market,
+		func(ctx sdk.Context, run *workrules.State, effects []protocol.Effect) ([]protocol.Effect, error) {
+			return a.Commons.Settle(ctx, run, effects)
+		}); err != nil {
+		return err
+	}
+	if a.Commons, err = commons.NewKeeper(store(commons.ModuleName), a.Bank, func() commons.Runs { return a.Work }, a.Market, work.ModuleName,
+		moduleAccount(network.TreasuryAccount)); err != nil {
 		return err
 	}
 	if a.Dispute, err = dispute.NewKeeper(store(dispute.ModuleName), a.Bank, a.Work, a.Registry, programs); err != nil {
@@ -256,18 +266,19 @@ func (a *App) addModules() error {
 		market.NewModule(a.Market, a.Account.AddressCodec()),
 		work.NewModule(a.Work, a.Account.AddressCodec()),
 		dispute.NewModule(a.Dispute, a.Account.AddressCodec()),
+		commons.NewModule(a.Commons, a.Account.AddressCodec()),
 	)
 	a.manager.SetOrderPreBlockers(evmtypes.ModuleName, authtypes.ModuleName)
 	// The base fee must be known before the EVM begins its block.
 	a.manager.SetOrderBeginBlockers(stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
 	// The fee market comes last to see all gas of the block.
-	// A run goes on in the block in which the last dispute that it waits for ends.
-	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, registry.ModuleName, market.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
+	// A run goes on in the block in which the last dispute that it waits for ends; the commons bids before the market clears.
+	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, registry.ModuleName, commons.ModuleName, market.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName)
 	// The EVM reads the coin's metadata from the bank; staking checks its pools against balances.
 	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName, dispute.ModuleName,
-		market.ModuleName}
+		market.ModuleName, commons.ModuleName}
 	a.manager.SetOrderInitGenesis(order...)
 	a.manager.SetOrderExportGenesis(order...)
 	return a.manager.RegisterServices(module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter()))

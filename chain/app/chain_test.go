@@ -72,11 +72,18 @@ func newChain(t testing.TB, people ...person) *chain {
 // newChainOf is a chain whose referee knows programs.
 func newChainOf(t testing.TB, programs dispute.Programs, people ...person) *chain {
 	t.Helper()
+	return newChainWith(t, programs, func(*genesis.Spec) {}, people...)
+}
+
+// newChainWith is a chain whose genesis is edited.
+func newChainWith(t testing.TB, programs dispute.Programs, edit func(*genesis.Spec), people ...person) *chain {
+	t.Helper()
 	keys := genesis.DeriveKeys([32]byte{1}, 2)
 	spec := genesis.Spec{Time: time.Unix(1_700_000_000, 0), Validators: keys}
 	for _, p := range people {
 		spec.Accounts = append(spec.Accounts, genesis.Balance{Address: p.Account(), Amount: wealth})
 	}
+	edit(&spec)
 	doc, err := genesis.New(spec)
 	if err != nil {
 		t.Fatal(err)

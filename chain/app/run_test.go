@@ -11,6 +11,7 @@ import (
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
@@ -47,6 +48,7 @@ type story struct {
 	author, provider, verifier person
 	run                        protocol.Hash
 	artifact                   []byte
+	weights                    []trace.Entry
 }
 
 func (s *story) must(from person, msgs ...protocol.Msg) {
@@ -79,8 +81,14 @@ func hashOf(b byte) protocol.Hash { return protocol.Hash{31: b} }
 // finishRun plays the run through the chain's transactions.
 func finishRun(t testing.TB) *story {
 	t.Helper()
+	return finishRunWith(t, func(*genesis.Spec) {})
+}
+
+// finishRunWith does it on a chain whose genesis is edited.
+func finishRunWith(t testing.TB, edit func(*genesis.Spec)) *story {
+	t.Helper()
 	s := &story{author: newPerson(t, 1), provider: newPerson(t, 2), verifier: newPerson(t, 3)}
-	s.chain = newChain(t, s.author, s.provider, s.verifier)
+	s.chain = newChainWith(t, nil, edit, s.author, s.provider, s.verifier)
 
 	dataset := registry.RegisterDataset{Root: hashOf(1), Blob: hashOf(2), Schema: hashOf(3), Records: 10, RecordSize: 8,
 		Name: "numbers", Licence: "CC0-1.0"}
@@ -109,6 +117,15 @@ func finishRun(t testing.TB) *story {
 	s.must(s.provider, rules.Join{Run: s.run, Role: rules.Provider, Peer: "p"})
 	s.must(s.verifier, rules.Join{Run: s.run, Role: rules.Verifier, Peer: "v"})
 
+	s.weights = weights
+	s.work(weights)
+	s.in(rules.PhaseFinished)
+	return s
+}
+
+// work plays the only round of the run, of which weights come.
+func (s *story) work(weights []trace.Entry) {
+	s.t.Helper()
 	round := s.in(rules.PhaseCompute).Round
 	unit := round.Units[0]
 	points := rules.Points{hashOf(9)}
@@ -116,14 +133,14 @@ func finishRun(t testing.TB) *story {
 	result.Trace = trace.TraceRoot(points, result.Payload.Root)
 	salt := hashOf(12)
 	if err := s.submit(s.verifier, rules.Commit{Run: s.run, Round: round.Number, Seal: hashOf(1)}); protocol.Code(err) == protocol.CodeUnknown {
-		t.Fatalf("a commit by somebody else: %v", err)
+		s.t.Fatalf("a commit by somebody else: %v", err)
 	}
 	s.must(s.provider, rules.Commit{Run: s.run, Round: round.Number, Unit: unit.Index,
 		Seal: rules.CommitSeal(s.run, round.Number, unit.Index, unit.Shard, s.provider.Account(), result, salt)})
 	s.in(rules.PhaseReveal)
 	wrong := rules.Reveal{Run: s.run, Round: round.Number, Unit: unit.Index, Result: result, Salt: hashOf(13)}
 	if err := s.submit(s.provider, wrong); !errors.Is(err, protocol.ErrSealMismatch) {
-		t.Fatalf("a reveal with another salt: %v", err)
+		s.t.Fatalf("a reveal with another salt: %v", err)
 	}
 	s.must(s.provider, rules.Reveal{Run: s.run, Round: round.Number, Unit: unit.Index, Result: result, Salt: salt})
 
@@ -141,8 +158,6 @@ func finishRun(t testing.TB) *story {
 	s.in(rules.PhaseAggregate)
 	s.must(s.verifier, rules.Aggregate{Run: s.run, Round: round.Number,
 		Next: rules.StateRef{Model: trace.StateRoot(weights), Outer: hashOf(14), Blob: hashOf(15)}})
-	s.in(rules.PhaseFinished)
-	return s
 }
 
 func TestRunThroughTheChain(t *testing.T) {

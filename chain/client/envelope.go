@@ -13,6 +13,7 @@ import (
 	authsigning "github.com/cosmos/cosmos-sdk/x/auth/signing"
 
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/commons/commonspb"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/chain/x/market/marketpb"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
@@ -78,6 +79,8 @@ func Wrap(from protocol.Account, m protocol.Msg) (sdk.Msg, int, error) {
 		return &registrypb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	case "dispute":
 		return &disputepb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
+	case "commons":
+		return &commonspb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	case "market":
 		return &marketpb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	}

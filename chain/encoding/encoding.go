@@ -14,6 +14,7 @@ import (
 	"github.com/cosmos/evm/x/vm"
 
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/commons"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/chain/x/registry"
@@ -40,5 +41,6 @@ func New() evmencoding.Config {
 	market.RegisterInterfaces(c.InterfaceRegistry)
 	work.RegisterInterfaces(c.InterfaceRegistry)
 	dispute.RegisterInterfaces(c.InterfaceRegistry)
+	commons.RegisterInterfaces(c.InterfaceRegistry)
 	return c
 }

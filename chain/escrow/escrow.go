@@ -72,6 +72,21 @@ func Env(ctx sdk.Context) protocol.Env {
 	return protocol.Env{Height: protocol.Height(ctx.BlockHeight()), Time: ctx.BlockTime().Unix()}
 }
 
+// Isolated calls do on a branch of the state, which is kept if it does not fail. A fault must not stop the chain.
+func Isolated(ctx sdk.Context, do func(sdk.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	branch, write := ctx.CacheContext()
+	if err := do(branch); err != nil {
+		return err
+	}
+	write()
+	return nil
+}
+
 // The gas of a rule is a function of the size of its message and of the state that it reads, charged before the work:
 // what the state costs once its bytes are at hand and before they are decoded. GasPerMessage pays for fetching them. What
 // the stores charge on top would make gas depend on the layout of keys, so a rule runs Unmetered.

@@ -26,8 +26,10 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	"github.com/mutirao/mutirao/chain/precompile/registry"
+	commonshost "github.com/mutirao/mutirao/chain/x/commons"
 	markethost "github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/commons"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 )
@@ -54,8 +56,9 @@ type Balance struct {
 type Spec struct {
 	Time       time.Time // when the first block may be made; kept to the second, in UTC
 	Validators []Keys
-	Accounts   []Balance      // distinct addresses, amounts above zero
-	Market     *market.Params // nil for the rules' default; its accounts are filled in
+	Accounts   []Balance       // distinct addresses, amounts above zero
+	Market     *market.Params  // nil for the rules' default; its accounts are filled in
+	Commons    *commons.Params // the same
 }
 
 // New makes the genesis document. Validators have equal stake; the bonded pool and the supply are the exact sums. It
@@ -133,6 +136,13 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		p.Treasury = protocol.Account(authtypes.NewModuleAddress(network.TreasuryAccount))
 		if raw[markethost.ModuleName], err = markethost.Genesis(p); err != nil {
 			return nil, fmt.Errorf("genesis of the market: %w", err)
+		}
+	}
+	if s.Commons != nil {
+		p := *s.Commons
+		p.Treasury = protocol.Account(authtypes.NewModuleAddress(network.TreasuryAccount))
+		if raw[commonshost.ModuleName], err = commonshost.Genesis(p); err != nil {
+			return nil, fmt.Errorf("genesis of the commons: %w", err)
 		}
 	}
 	if doc.AppState, err = json.Marshal(raw); err != nil { // maps are written in the order of their keys

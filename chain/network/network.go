@@ -31,7 +31,7 @@ const (
 	AddressPrefix = "mut"
 
 	// PoolAccount and TreasuryAccount are the module accounts of validators and verifiers, and of the community. Nothing pays
-	// out of them yet.
+	// out of the pool yet; the treasury is the author of the runs that the commons grants.
 	PoolAccount     = "pool"
 	TreasuryAccount = "treasury"
 

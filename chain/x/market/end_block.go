@@ -49,7 +49,7 @@ func (k *Keeper) endBlock(metered sdk.Context) error {
 	if err != nil || len(bids) == 0 {
 		return err
 	}
-	if err := isolated(ctx, func(ctx sdk.Context) error { return k.clear(ctx, bids, params, env) }); err != nil {
+	if err := escrow.Isolated(ctx, func(ctx sdk.Context) error { return k.clear(ctx, bids, params, env) }); err != nil {
 		ctx.Logger().Error("batch cannot be cleared", "module", ModuleName, "batch", params.Batch(env.Height), "err", err)
 		ctx.EventManager().EmitEvent(sdk.NewEvent("market.returned", sdk.NewAttribute("batch", fmt.Sprint(params.Batch(env.Height)))))
 		return k.giveBack(ctx, bids)
@@ -70,7 +70,7 @@ func (k *Keeper) sweep(ctx sdk.Context, queue collections.KeySet[date], what str
 	}
 	for _, key := range keys {
 		id := protocol.Hash(key.K2())
-		err := isolated(ctx, func(ctx sdk.Context) error { return do(ctx, id) })
+		err := escrow.Isolated(ctx, func(ctx sdk.Context) error { return do(ctx, id) })
 		if err == nil {
 			continue
 		}
@@ -80,21 +80,6 @@ func (k *Keeper) sweep(ctx sdk.Context, queue collections.KeySet[date], what str
 			return err
 		}
 	}
-	return nil
-}
-
-// isolated calls do on a branch of the state, which is kept if it does not fail. A fault must not stop the chain.
-func isolated(ctx sdk.Context, do func(sdk.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	branch, write := ctx.CacheContext()
-	if err := do(branch); err != nil {
-		return err
-	}
-	write()
 	return nil
 }
 

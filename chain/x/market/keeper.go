@@ -49,6 +49,7 @@ type Keeper struct {
 	due     collections.KeySet[date]        // height at which something happens to a lease, lease
 	results collections.Map[[]byte, []byte] // provider -> market.Reputation in JSON
 	prices  record.Book                     // market.ClassPrice of each class
+	jobs    collections.KeySet[link]        // run of the commons, lease that is not closed
 }
 
 // NewKeeper returns a keeper over the module's store. Of what buyers pay, pool receives the part of validators and verifiers and
@@ -76,6 +77,7 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs, pool, 
 		due:     collections.NewKeySet(b, collections.NewPrefix(10), "due", dates),
 		results: byID(11, "results"),
 		prices:  record.NewBook(b, collections.NewPrefix(12)),
+		jobs:    collections.NewKeySet(b, collections.NewPrefix(13), "jobs", links),
 	}
 	var err error
 	k.schema, err = b.Build()
@@ -178,6 +180,12 @@ func (k *Keeper) putLease(ctx context.Context, before, after market.Lease) error
 	known := !before.ID.IsZero()
 	if err := replace(ctx, k.due, dueKey(before), known && before.Status != market.Closed, dueKey(after), after.Status != market.Closed); err != nil {
 		return err
+	}
+	if after.Buyer == k.treasury {
+		job := collections.Join(after.Job[:], after.ID[:])
+		if err := replace(ctx, k.jobs, job, known && before.Status != market.Closed, job, after.Status != market.Closed); err != nil {
+			return err
+		}
 	}
 	if before.Provider != after.Provider {
 		if err := replace(ctx, k.parties, partyKey(before.Provider, before), known && before.Provider != before.Buyer, partyKey(after.Provider, after), true); err != nil {

@@ -140,24 +140,7 @@ func (s msgServer) seal(c call, m market.SealBid) error {
 	if err != nil {
 		return err
 	}
-	key := collections.Join(b.Batch, b.ID[:])
-	switch exists, err := s.bids.Has(c.ctx, key); {
-	case err != nil:
-		return err
-	case exists:
-		return fmt.Errorf("%w: bid %s", protocol.ErrExists, b.ID)
-	}
-	n, err := s.sealed.Get(c.ctx)
-	if err != nil && !errors.Is(err, collections.ErrNotFound) {
-		return err
-	}
-	if n >= maxBids {
-		return fmt.Errorf("%w: batch %d has %d bids", protocol.ErrFull, b.Batch, n)
-	}
-	if err := s.sealed.Set(c.ctx, n+1); err != nil {
-		return err
-	}
-	if err := s.putBid(c.ctx, b); err != nil {
+	if err := s.addBid(c.ctx, b); err != nil {
 		return err
 	}
 	return s.execute(c.ctx, effects)

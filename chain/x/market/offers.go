@@ -3,6 +3,8 @@ package market
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 
 	"cosmossdk.io/collections"
 
@@ -55,6 +57,27 @@ func (k *Keeper) putAsks(ctx context.Context, list []market.Candidate, changed [
 		}
 	}
 	return nil
+}
+
+// addBid stores a new bid, unless the batch is full.
+func (k *Keeper) addBid(ctx context.Context, b market.Bid) error {
+	switch exists, err := k.bids.Has(ctx, collections.Join(b.Batch, b.ID[:])); {
+	case err != nil:
+		return err
+	case exists:
+		return fmt.Errorf("%w: bid %s", protocol.ErrExists, b.ID)
+	}
+	n, err := k.sealed.Get(ctx)
+	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+		return err
+	}
+	if n >= maxBids {
+		return fmt.Errorf("%w: batch %d has %d bids", protocol.ErrFull, b.Batch, n)
+	}
+	if err := k.sealed.Set(ctx, n+1); err != nil {
+		return err
+	}
+	return k.putBid(ctx, b)
 }
 
 func (k *Keeper) putBid(ctx context.Context, b market.Bid) error {

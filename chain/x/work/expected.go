@@ -8,6 +8,7 @@ import (
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
+	"github.com/mutirao/mutirao/protocol/work"
 )
 
 // Market is what this module needs to know of the market: what a provider was hired for. In turn the market learns what was found
@@ -18,6 +19,10 @@ type Market interface {
 	// Checked notes a result of a provider that was recomputed.
 	Checked(ctx sdk.Context, who protocol.Account, good bool) error
 }
+
+// Commons sees what a run's transition does with money before it is done: of a run that the commons pays, it returns other effects, for
+// which it has brought the coins. Those of other runs come back as they are.
+type Commons func(ctx sdk.Context, run *work.State, effects []protocol.Effect) ([]protocol.Effect, error)
 
 // Registry is what this module needs to know of the registry: a run may only name a dataset and parents that exist.
 type Registry interface {

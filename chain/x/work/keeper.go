@@ -27,6 +27,7 @@ type Keeper struct {
 	escrow   escrow.Escrow
 	registry Registry
 	market   Market
+	commons  Commons
 	schema   collections.Schema
 
 	count   collections.Sequence                                 // runs created so far
@@ -38,12 +39,13 @@ type Keeper struct {
 }
 
 // NewKeeper returns a keeper over the module's store.
-func NewKeeper(service store.KVStoreService, bank escrow.Bank, registry Registry, market Market) (*Keeper, error) {
+func NewKeeper(service store.KVStoreService, bank escrow.Bank, registry Registry, market Market, commons Commons) (*Keeper, error) {
 	b := collections.NewSchemaBuilder(service)
 	k := &Keeper{
 		escrow:   escrow.New(bank, ModuleName),
 		registry: registry,
 		market:   market,
+		commons:  commons,
 		count:    collections.NewSequence(b, collections.NewPrefix(0), "count"),
 		ids:      collections.NewMap(b, collections.NewPrefix(1), "ids", collections.Uint64Key, collections.BytesValue),
 		runs:     collections.NewMap(b, collections.NewPrefix(2), "runs", collections.BytesKey, collections.BytesValue),
@@ -99,6 +101,9 @@ func (k *Keeper) put(ctx sdk.Context, s *work.State, due protocol.Height, effect
 		err = k.plan(ctx, s.ID, due)
 	}
 	if err != nil {
+		return err
+	}
+	if effects, err = k.commons(ctx, s, effects); err != nil {
 		return err
 	}
 	keep := k.records.Keep(ctx, s.ID)

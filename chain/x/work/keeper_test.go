@@ -49,11 +49,16 @@ func (noMarket) Lease(context.Context, protocol.Hash, escrow.Charge) (market.Lea
 }
 func (noMarket) Checked(sdk.Context, protocol.Account, bool) error { return nil }
 
+// ownMoney is the commons where every run pays for itself.
+func ownMoney(_ sdk.Context, _ *work.State, effects []protocol.Effect) ([]protocol.Effect, error) {
+	return effects, nil
+}
+
 // newKeeper is a keeper over an empty store, at height 1.
 func newKeeper(t *testing.T) (*Keeper, sdk.Context) {
 	t.Helper()
 	key := storetypes.NewKVStoreKey(ModuleName)
-	k, err := NewKeeper(runtime.NewKVStoreService(key), purse{}, anyDataset{}, noMarket{})
+	k, err := NewKeeper(runtime.NewKVStoreService(key), purse{}, anyDataset{}, noMarket{}, ownMoney)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Accoun
 	ctx := escrow.Unmetered(metered)
 	env := escrow.Env(ctx)
 	if create, ok := msg.(work.CreateRun); ok {
-		return s.create(ctx, create, from, env)
+		return s.Create(ctx, create, from, env)
 	}
 	state, err := s.Run(ctx, msg.Target(), escrow.ChargeState(metered))
 	if err != nil {
@@ -68,40 +68,4 @@ func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Accoun
 		return err
 	}
 	return s.put(ctx, next, due, effects)
-}
-
-func (s msgServer) create(ctx sdk.Context, msg work.CreateRun, from protocol.Account, env protocol.Env) error {
-	id := work.RunID(from, msg)
-	switch exists, err := s.runs.Has(ctx, id[:]); {
-	case err != nil:
-		return err
-	case exists:
-		return fmt.Errorf("%w: run %s", protocol.ErrExists, id)
-	}
-	switch known, err := s.registry.HasDataset(ctx, msg.Spec.Dataset); {
-	case err != nil:
-		return err
-	case !known:
-		return fmt.Errorf("%w: dataset %s", protocol.ErrNotFound, msg.Spec.Dataset)
-	}
-	for _, p := range msg.Spec.Parents {
-		switch known, err := s.registry.HasModel(ctx, p.Model); {
-		case err != nil:
-			return err
-		case !known:
-			return fmt.Errorf("%w: model %s", protocol.ErrNotFound, p.Model)
-		}
-	}
-	next, effects, err := work.Apply(nil, msg, from, env)
-	if err != nil {
-		return err
-	}
-	n, err := s.count.Next(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.ids.Set(ctx, n, next.ID[:]); err != nil {
-		return err
-	}
-	return s.put(ctx, next, env.Height, effects)
 }
