@@ -1,6 +1,6 @@
 // Package audit recomputes every balance and every share of the ledger from the log of its blocks, and says where the
 // ledger's own books differ. It is a second implementation of the money rules in spec/work.md, spec/dispute.md,
-// spec/registry.md and spec/voucher.md, written from their text: it imports nothing of this module, so that a fault in the rules' arithmetic, in
+// spec/registry.md, spec/commons.md and spec/voucher.md, written from their text: it imports nothing of this module, so that a fault in the rules' arithmetic, in
 // a keeper or in the bank is not repeated here.
 //
 // What counts as the log: the balances at genesis, the transactions with whether each was carried out, the gas that a block
@@ -57,6 +57,7 @@ type Genesis struct {
 	Registry Account // escrow of models and channels
 	Fees     Account // where fees are collected
 	Market   MarketTerms
+	Commons  CommonsTerms
 
 	DisputeBond   *big.Int // the least bond of who opens a dispute
 	DisputePrices int64    // it is also at least so many prices of the unit in question
@@ -170,6 +171,7 @@ type Books struct {
 	receipts map[Receipt]int
 	messages int
 	trade    trade
+	fund     fund
 	moves    []Move
 	findings []Finding
 	tx       string  // the one that is being read; "" at the end of a block
@@ -183,12 +185,13 @@ func New(g Genesis) *Books {
 	b := &Books{
 		genesis: g, balances: map[Account]*big.Int{}, supply: new(big.Int), runs: map[Hash]*run{}, datasets: map[Hash]Account{},
 		models: map[Hash]*model{}, channels: map[Hash]*channel{}, disputes: map[Hash]*dispute{}, lost: map[Account]int{}, receipts: map[Receipt]int{},
-		trade: newTrade(),
+		trade: newTrade(), fund: newFund(),
 	}
 	for who, amount := range g.Balances {
 		b.balances[who] = new(big.Int).Set(amount)
 		b.supply.Add(b.supply, amount)
 	}
+	b.fund.began.Set(b.supply)
 	return b
 }
 
@@ -250,6 +253,8 @@ func (b *Books) apply(m Message) {
 		b.dispute(m)
 	case module == "market":
 		b.market(m)
+	case module == "commons":
+		b.commons(m)
 	case module == "registry":
 		b.registry(m)
 	case module == "voucher":

@@ -14,6 +14,8 @@ type State struct {
 	Runs     map[Hash]RunState
 	Models   map[Hash]ModelState
 	Channels map[Hash]ChannelState
+	Minted   *big.Int        // for jobs of the commons; nil: not compared, as Promised
+	Promised *big.Int        // to them, not spent yet
 	Receipts map[Receipt]int // nil: not compared
 }
 
@@ -42,6 +44,10 @@ type HoldingState struct {
 func (b *Books) Compare(s State) []Finding {
 	c := comparison{books: b}
 	c.amount("supply", b.supply, s.Supply)
+	if s.Minted != nil {
+		c.amount("coins minted for the commons", b.fund.minted, s.Minted)
+		c.amount("coins promised to jobs of the commons", b.fund.promised, s.Promised)
+	}
 	for _, who := range both(b.balances, s.Balances) {
 		c.amount("balance "+who.String(), b.balances[who], s.Balances[who])
 	}

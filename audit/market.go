@@ -166,6 +166,9 @@ func (b *Books) traded(e Event) {
 			b.shut(t.asks[id])
 		}
 		return
+	case "market.bid-entered":
+		b.entered(e)
+		return
 	case "market.batch-cleared", "market.returned":
 		b.cleared(e.Kind == "market.returned")
 		return
@@ -215,6 +218,18 @@ func (b *Books) traded(e Event) {
 			b.shrink(a)
 		}
 	}
+}
+
+// entered is a bid of the commons: open, metered and without a deposit.
+func (b *Books) entered(e Event) {
+	var id Hash
+	tenors, err := strconv.ParseInt(e.Attributes["tenors"], 10, 64)
+	if err != nil || id.UnmarshalText([]byte(e.Attributes["bid"])) != nil || e.Attributes["owner"] != b.genesis.Market.Treasury.String() {
+		b.find("bid "+e.Attributes["bid"], "of the treasury", e.Attributes["owner"])
+		return
+	}
+	b.trade.bids[id] = &bid{owner: b.genesis.Market.Treasury, deposit: new(big.Int), open: true, terms: marketTerms{Tenors: tenors, Metered: true}}
+	b.trade.order = append(b.trade.order, id)
 }
 
 // offered makes a lease.

@@ -11,7 +11,8 @@ import (
 // run is the money of one training run: its unspent budget and its members' bonds. Rule: spec/work.md §3, §8, §10.
 type run struct {
 	author  Account
-	market  bool // it hires its providers
+	funded  *big.Int // of a run of the commons, in escrow and not spent; nil for others
+	market  bool     // it hires its providers
 	dataset Hash
 	parents []parent
 	budget  *big.Int
@@ -139,20 +140,27 @@ func (b *Books) createRun(m Message) {
 		b.find("run of "+m.From.String(), "announced", "not announced")
 		return
 	}
+	if r := b.newRun(id, m.From, body); r != nil {
+		b.because("budget of run %.8s: %d rounds of at most %d units at %s or less", id, body.Spec.Rounds, body.Spec.MaxUnits, r.price)
+		b.move(m.From, b.genesis.Work, r.budget, "budget")
+	}
+}
+
+// newRun makes a run whose budget is not locked yet.
+func (b *Books) newRun(id Hash, author Account, body createRun) *run {
 	s := body.Spec
 	if s.Price.PerUnit.Int == nil || s.Providers.Int == nil || s.Verifiers.Int == nil {
 		b.find("run "+id.String(), "with a price and bonds", "without")
-		return
+		return nil
 	}
 	r := &run{
-		market: s.Market != nil, author: m.From, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers}, fine: s.Audit.Fine, vesting: s.Vesting.Rounds,
+		market: s.Market != nil, author: author, dataset: s.Dataset, parents: s.Parents, price: s.Price.PerUnit.Int, split: [2]int64{s.Split.Provider, s.Split.Verifiers}, fine: s.Audit.Fine, vesting: s.Vesting.Rounds,
 		bonds:   map[string]*big.Int{"provider": s.Providers.Int, "verifier": s.Verifiers.Int},
 		members: map[Account]*member{}, opened: map[string]bool{}, refuted: map[string][]stake{}, pool: new(big.Int), burn: new(big.Int),
 	}
 	r.budget = new(big.Int).Mul(r.price, new(big.Int).Mul(big.NewInt(s.Rounds), big.NewInt(s.MaxUnits)))
 	b.runs[id] = r
-	b.because("budget of run %.8s: %d rounds of at most %d units at %s or less", id, s.Rounds, s.MaxUnits, r.price)
-	b.move(m.From, b.genesis.Work, r.budget, "budget")
+	return r
 }
 
 // verdict reads an event. Those that decide about no money are passed over.
@@ -161,7 +169,14 @@ func (b *Books) verdict(e Event) {
 		b.traded(e)
 		return
 	}
+	if strings.HasPrefix(e.Kind, "commons.") {
+		b.voted(e)
+		return
+	}
 	switch e.Kind {
+	case "work.run-created":
+		b.grantedRun(e) // by no message
+		return
 	case "dispute.ended":
 		b.disputeEnded(e)
 		return
@@ -209,7 +224,7 @@ func (b *Books) verdict(e Event) {
 		b.payAllKept(id, r)
 		if r.budget.Sign() > 0 {
 			b.because("budget of run %.8s that was not spent", id)
-			b.pay(id, "refund", r.author, r.budget)
+			b.pay(id, "refund", r.author, b.unspent(r))
 			r.budget = new(big.Int)
 		}
 	}
@@ -231,6 +246,7 @@ func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, v
 	}
 	provider, pool := part(who.price, r.split[0], 10_000), part(who.price, r.split[1], 10_000)
 	r.budget.Sub(r.budget, who.price)
+	b.spend(r, who.price)
 	r.pool.Add(r.pool, pool)
 	r.burn.Add(r.burn, minus(minus(who.price, provider), pool))
 	who.units++

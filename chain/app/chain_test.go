@@ -25,6 +25,7 @@ import (
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/dispute"
+	"github.com/mutirao/mutirao/node/ledgeraudit"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 )
@@ -58,6 +59,7 @@ type chain struct {
 	proposer []byte
 	height   int64
 	programs dispute.Programs
+	log      ledgeraudit.Log
 	price    int64 // of native transactions' gas, in the least prices; 0 for one
 }
 
@@ -131,7 +133,21 @@ func (c *chain) block(txs ...[]byte) []*abci.ExecTxResult {
 	if _, err := c.app.Commit(); err != nil {
 		c.t.Fatal(err)
 	}
+	c.log.Txs, c.log.Results = append(c.log.Txs, cmttypes.ToTxs(txs)), append(c.log.Results, r)
 	return r.TxResults
+}
+
+// audit recomputes all books from the log of blocks.
+func (c *chain) audit() {
+	c.t.Helper()
+	c.log.App, c.log.Doc = c.app, c.doc
+	r, err := c.log.Audit(context.Background())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		c.t.Error(f)
+	}
 }
 
 // context is the state after the last block.

@@ -90,6 +90,7 @@ func TestTheCommonsPaysForARun(t *testing.T) {
 	if got := s.balance(named(commonshost.ModuleName)); !got.IsZero() {
 		t.Errorf("after the vote %s are locked", got.Coins())
 	}
+	s.audit()
 	if got := s.summary(); got.Promised != part(1, 170) || got.Free != part(1, 330) || !got.Treasury.IsZero() || !got.Minted.IsZero() {
 		t.Errorf("%+v", got)
 	}
@@ -136,6 +137,7 @@ func TestTheCommonsPaysForARun(t *testing.T) {
 	if left := s.balance(escrow); !left.IsZero() {
 		t.Errorf("the escrow of runs still holds %s", left.Coins())
 	}
+	s.audit()
 }
 
 // A proposal that nobody votes for lapses and loses its deposit; whoever voted has their coins back.
@@ -160,4 +162,5 @@ func TestAProposalLapses(t *testing.T) {
 	if got := s.supply(); got != supply {
 		t.Errorf("its conviction was a part of what is needed, so its deposit returns: supply %s of %s", got.Coins(), supply.Coins())
 	}
+	s.audit()
 }

@@ -45,6 +45,11 @@ func Audit(ctx context.Context, o Options) (r *Report, err error) {
 			err = closed
 		}
 	}()
+	return audited(ctx, s, o.Progress)
+}
+
+// audited is Audit of a source.
+func audited(ctx context.Context, s source, progress func(height, last int64)) (r *Report, err error) {
 	doc, err := s.genesis(ctx)
 	if err != nil {
 		return nil, err
@@ -53,7 +58,7 @@ func Audit(ctx context.Context, o Options) (r *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	books, err := replay(ctx, s, doc, last, reader{progress: o.Progress})
+	books, err := replay(ctx, s, doc, last, reader{progress: progress})
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,8 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
+	commonshost "github.com/mutirao/mutirao/chain/x/commons"
+	"github.com/mutirao/mutirao/chain/x/commons/commonspb"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	markethost "github.com/mutirao/mutirao/chain/x/market"
@@ -37,6 +39,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/commons"
 	"github.com/mutirao/mutirao/protocol/market"
 )
 
@@ -62,6 +65,9 @@ func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
 	}
 	var err error
 	if g.Market, err = marketTerms(doc.AppState); err != nil {
+		return g, err
+	}
+	if g.Commons, err = commonsTerms(doc.AppState); err != nil {
 		return g, err
 	}
 	var state struct {
@@ -117,6 +123,25 @@ func marketTerms(appState []byte) (audit.MarketTerms, error) {
 	return t, nil
 }
 
+// commonsTerms are the parameters of the commons, in the same way.
+func commonsTerms(appState []byte) (audit.CommonsTerms, error) {
+	p := commons.DefaultParams(protocol.Account{})
+	var state struct {
+		Commons struct {
+			Params []struct{ Value []byte }
+		}
+	}
+	err := json.Unmarshal(appState, &state)
+	if err == nil && len(state.Commons.Params) > 0 {
+		err = json.Unmarshal(state.Commons.Params[0].Value, &p)
+	}
+	if err != nil {
+		return audit.CommonsTerms{}, fmt.Errorf("genesis of the commons: %w", err)
+	}
+	deposit, err := audit.ParseCoins(p.Deposit.String())
+	return audit.CommonsTerms{Escrow: moduleAccount(commonshost.ModuleName), Deposit: deposit}, err
+}
+
 func moduleAccount(name string) audit.Account {
 	return audit.Account(authtypes.NewModuleAddress(name))
 }
@@ -162,7 +187,7 @@ func (d decoder) block(b *cmttypes.Block, r *abci.ResponseFinalizeBlock) (audit.
 
 func ours(kind string) bool {
 	module, _, found := strings.Cut(kind, ".")
-	return found && (module == "work" || module == "dispute" || module == "registry" || module == "voucher" || module == "market")
+	return found && (module == "work" || module == "dispute" || module == "registry" || module == "voucher" || module == "market" || module == "commons")
 }
 
 func event(e abci.Event) audit.Event {
@@ -241,6 +266,8 @@ func message(m sdk.Msg) (audit.Message, error) {
 	case *disputepb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)
 	case *marketpb.MsgExecute:
+		return rule(m.From, m.Kind, m.Body)
+	case *commonspb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)
 	case *registrypb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mutirao/mutirao/audit"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/commons/commonspb"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
@@ -22,7 +23,7 @@ func stateAt(ctx context.Context, s source, height int64) (audit.State, error) {
 		Balances: map[audit.Account]*big.Int{}, Runs: map[audit.Hash]audit.RunState{}, Models: map[audit.Hash]audit.ModelState{},
 		Channels: map[audit.Hash]audit.ChannelState{}, Receipts: map[audit.Receipt]int{},
 	}
-	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models, channels} {
+	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models, channels, commonsBooks} {
 		if err := read(ctx, s, height, &st); err != nil {
 			return st, err
 		}
@@ -54,6 +55,19 @@ func balances(ctx context.Context, s source, height int64, st *audit.State) erro
 			return nil
 		}
 	}
+}
+
+func commonsBooks(ctx context.Context, s source, height int64, st *audit.State) error {
+	var answer commonspb.JSONResponse
+	if err := ask(ctx, s, height, "/mutirao.commons.v1.Query/Status", &commonspb.StatusRequest{}, &answer); err != nil {
+		return err
+	}
+	var state struct{ Minted, Promised audit.Coins }
+	if err := json.Unmarshal(answer.Json, &state); err != nil {
+		return fmt.Errorf("state of the commons: %w", err)
+	}
+	st.Minted, st.Promised = state.Minted.Int, state.Promised.Int
+	return nil
 }
 
 func runs(ctx context.Context, s source, height int64, st *audit.State) error {
