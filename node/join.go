@@ -21,6 +21,7 @@ import (
 	"github.com/mutirao/mutirao/node/invite"
 	"github.com/mutirao/mutirao/node/marketcmd"
 	"github.com/mutirao/mutirao/node/role"
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -96,6 +97,9 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	if err := reach(ctx, m, v); err != nil {
 		return err
 	}
+	if err := findProposer(ctx, m, v); err != nil {
+		return err
+	}
 	news.Emit(event.Event{Name: "ready", Detail: fmt.Sprintf("account %s · serves peers at %s · reachability %s", m.Identity.Account, o.listen, m.Host.Reachability())})
 	observe := m.Observer(news)
 	p := provider.New(member.Config{
@@ -131,6 +135,23 @@ func reach(ctx context.Context, m *role.Machine, v invite.Invite) error {
 		return failure.New(failure.Credit, "not enough coins for the bond",
 			fmt.Errorf("%s has %s, the bond is %s and a transaction costs a little", m.Identity.Account, balance.Coins(), s.Spec.Bond(work.Provider).Coins()),
 			"ask a member to send coins to "+m.Identity.Account.String())
+	}
+	return nil
+}
+
+// findProposer connects to who serves the data and the first model of a run of the commons; its author, the treasury, serves nothing.
+func findProposer(ctx context.Context, m *role.Machine, v invite.Invite) error {
+	o, err := m.Client.Proposal(ctx, v.Run)
+	if errors.Is(err, protocol.ErrNotFound) || err == nil && o.Peer == "" {
+		return nil
+	}
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+		defer cancel()
+		err = m.Host.Connect(ctx, strings.Fields(o.Peer))
+	}
+	if err != nil {
+		return failure.New(failure.Network, "who proposed the run cannot be reached", err, "ask "+o.Proposer.String()+" to serve it: mutirao commons propose")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/engine/kernel"
+	"github.com/mutirao/mutirao/node/commonscmd"
 	"github.com/mutirao/mutirao/node/creditscmd"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/modelscmd"
@@ -53,7 +54,7 @@ share of the model and is paid when it is used.`,
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
 		}
 	}
-	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), modelscmd.New(defaultDir()), newMarket(), creditscmd.New(defaultDir()), newLedger(), vouchercmd.New(defaultDir()), newVersion())
+	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), modelscmd.New(defaultDir()), newMarket(), creditscmd.New(defaultDir()), newLedger(), commonscmd.New(defaultDir()), vouchercmd.New(defaultDir()), newVersion())
 	return root
 }
 

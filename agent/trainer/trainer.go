@@ -50,15 +50,11 @@ func (t *Trainer) Round() *round.Trainer { return t.shop.Trainer() }
 // Start registers the data and the run and serves the bytes that both name. Terms are the parts of the Spec that follow
 // neither from the recipe nor from the data. What exists already is left as it is, so Start may be repeated after a crash.
 func (t *Trainer) Start(ctx context.Context, terms work.Spec, nonce uint64) (run protocol.Hash, err error) {
-	blob, err := t.Blobs.Put(ctx, t.Data.Encode())
+	dataset, id, err := t.dataset(ctx)
 	if err != nil {
 		return run, err
 	}
-	dataset := registry.RegisterDataset{
-		Name: t.Recipe.Name, Licence: t.Recipe.Data.Licence, Root: workshop.RecordsRoot(t.Data), Blob: blob,
-		Records: uint64(t.Data.Count), RecordSize: uint64(t.Data.RecordSize), Schema: merkle.Leaf(t.Data.Schema),
-	}
-	create, err := t.create(ctx, terms, registry.DatasetID(t.Identity.Account, dataset), nonce)
+	create, err := t.create(ctx, terms, id, nonce)
 	if err != nil {
 		return run, err
 	}
@@ -68,6 +64,19 @@ func (t *Trainer) Start(ctx context.Context, terms work.Spec, nonce uint64) (run
 		}
 	}
 	return work.RunID(t.Identity.Account, create), nil
+}
+
+// dataset serves the data and returns what registers it.
+func (t *Trainer) dataset(ctx context.Context) (m registry.RegisterDataset, id protocol.Hash, err error) {
+	blob, err := t.Blobs.Put(ctx, t.Data.Encode())
+	if err != nil {
+		return m, id, err
+	}
+	m = registry.RegisterDataset{
+		Name: t.Recipe.Name, Licence: t.Recipe.Data.Licence, Root: workshop.RecordsRoot(t.Data), Blob: blob,
+		Records: uint64(t.Data.Count), RecordSize: uint64(t.Data.RecordSize), Schema: merkle.Leaf(t.Data.Schema),
+	}
+	return m, registry.DatasetID(t.Identity.Account, m), nil
 }
 
 func (t *Trainer) create(ctx context.Context, terms work.Spec, dataset protocol.Hash, nonce uint64) (work.CreateRun, error) {

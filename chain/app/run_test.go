@@ -152,7 +152,7 @@ func (s *story) work(weights []trace.Entry) {
 	s.must(s.verifier, rules.AuditReveal{Run: s.run, Round: round.Number, Pass: round.Pass, Report: report, Salt: salt})
 	for until := s.in(rules.PhaseChallenge).Round.Until; s.state().Phase == rules.PhaseChallenge; s.block() {
 		if h := s.app.LastBlockHeight(); h >= int64(until) {
-			t.Fatalf("block %d: claims are open to dispute, to block %d", h, until)
+			s.t.Fatalf("block %d: claims are open to dispute, to block %d", h, until)
 		}
 	}
 	s.in(rules.PhaseAggregate)

@@ -16,6 +16,7 @@ import (
 	"github.com/mutirao/mutirao/chain/validator"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/commons"
 	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
@@ -86,7 +87,7 @@ func firstState(dir string, keys []genesis.Keys, accounts []genesis.Balance) (*c
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	doc, err := genesis.New(genesis.Spec{Time: time.Now(), Validators: keys, Accounts: accounts, Market: marketParams()})
+	doc, err := genesis.New(genesis.Spec{Time: time.Now(), Validators: keys, Accounts: accounts, Market: marketParams(), Commons: commonsParams()})
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +101,13 @@ func firstState(dir string, keys []genesis.Keys, accounts []genesis.Balance) (*c
 func marketParams() *market.Params {
 	p := market.DefaultParams(protocol.Account{}, protocol.Account{})
 	p.BatchBlocks, p.RevealBlocks, p.AckBlocks = 6, 2, 20
+	return &p
+}
+
+// commonsParams are the rules' defaults with a vote of a minute and a few voters: the demo's day is short.
+func commonsParams() *commons.Params {
+	p := commons.DefaultParams(protocol.Account{})
+	p.StepBlocks, p.VoteSteps, p.SwingSteps, p.ElectoratePPM = 10, 20, 4, 1
 	return &p
 }
 

@@ -25,6 +25,7 @@ type Proposal struct {
 	ID         protocol.Hash    `json:"id"` // also of the run that it becomes
 	Name       string           `json:"name"`
 	Purpose    string           `json:"purpose"`
+	Peer       string           `json:"peer"` // where the proposer serves data and first model; may be empty
 	Proposer   protocol.Account `json:"proposer"`
 	Asked      money.Amount     `json:"asked"` // the budget of the run
 	Hire       Hire             `json:"hire"`
@@ -54,6 +55,7 @@ type Propose struct {
 	Spec          work.Spec `json:"spec"`
 	Nonce         uint64    `json:"nonce"`
 	Purpose       string    `json:"purpose"`
+	Peer          string    `json:"peer"`
 	Providers     uint32    `json:"providers"`
 	Tenors        uint32    `json:"tenors"`
 	MinReputation uint32    `json:"min_reputation"`
@@ -75,6 +77,9 @@ func (m Propose) Check() error {
 	}
 	if m.limit() == 0 {
 		return fmt.Errorf("%w: a unit for less than 1 nanoMUT", protocol.ErrInvalid)
+	}
+	if err := protocol.CheckText("peer", m.Peer, 0, work.MaxPeer); err != nil {
+		return err
 	}
 	return protocol.CheckText("purpose", m.Purpose, 1, MaxPurpose)
 }
@@ -98,7 +103,7 @@ func Put(m Propose, from protocol.Account, p Params, env protocol.Env) (Proposal
 		return Proposal{}, nil, err
 	}
 	o := Proposal{
-		ID: work.RunID(p.Treasury, m.Run()), Name: m.Spec.Name, Purpose: m.Purpose, Proposer: from, Asked: m.Spec.Budget(),
+		ID: work.RunID(p.Treasury, m.Run()), Name: m.Spec.Name, Purpose: m.Purpose, Peer: m.Peer, Proposer: from, Asked: m.Spec.Budget(),
 		Hire:    Hire{Class: m.Spec.Market.Class, Providers: m.Providers, Tenors: m.Tenors, Limit: m.limit(), MinReputation: m.MinReputation},
 		Deposit: p.Deposit, Opened: env.Height, Ends: env.Height + p.blocks(p.VoteSteps), Flipped: env.Height, Status: Open,
 	}
