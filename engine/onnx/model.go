@@ -190,6 +190,28 @@ func (m *Model) Metadata() map[string]string {
 	return out
 }
 
+// Initializers are the tensors of these names that the file holds as constants, in the order of names, without those that it lacks.
+func (m *Model) Initializers(names []string) ([]tensor.Named, error) {
+	at := make(map[string]*tensorProto, len(m.proto.graph.initializers))
+	for i := range m.proto.graph.initializers {
+		p := &m.proto.graph.initializers[i]
+		at[p.name] = p
+	}
+	var list []tensor.Named
+	for _, name := range names {
+		p := at[name]
+		if p == nil {
+			continue
+		}
+		t, err := p.tensor(m.open)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, tensor.Named{Name: name, Tensor: t})
+	}
+	return list, nil
+}
+
 // Float64 reports whether the file has values of float64, which are computed in float32.
 func (m *Model) Float64() bool {
 	found := false
