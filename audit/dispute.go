@@ -54,7 +54,7 @@ func (b *Books) dispute(m Message) {
 	}
 }
 
-// openDispute locks the opener's bond, which doubles with each dispute that it has lost or has open.
+// openDispute locks the opener's bond, which doubles with each dispute that it has lost and is that much once more for each that it has open.
 func (b *Books) openDispute(from Account) {
 	e, ok := b.take("dispute.opened", "challenger", from.String())
 	var id Hash
@@ -64,20 +64,20 @@ func (b *Books) openDispute(from Account) {
 		b.find("dispute of "+from.String(), "announced, about a run that exists", "not")
 		return
 	}
-	n := b.lost[from]
+	lost, times := b.lost[from], int64(1)
 	for _, o := range b.disputes {
 		if o.challenger == from {
-			n++
+			times++
 		}
 	}
 	bond := new(big.Int).Mul(b.runs[d.run].price, big.NewInt(b.genesis.DisputePrices))
 	if least := b.genesis.DisputeBond; least != nil && bond.Cmp(least) < 0 {
 		bond.Set(least)
 	}
-	bond.Lsh(bond, uint(min(n, maxRise)))
+	bond.Lsh(bond.Mul(bond, big.NewInt(times)), uint(min(lost, maxRise)))
 	d.stakes = []stake{{from, bond}}
 	b.disputes[id] = d
-	b.because("bond of dispute %.8s about unit %s of run %.8s, doubled for each of the %d disputes that the opener has lost or has open", id, d.unit, d.run, n)
+	b.because("bond of dispute %.8s about unit %s of run %.8s, doubled for each of the %d disputes that the opener has lost, %d times since it has %d open", id, d.unit, d.run, lost, times, times-1)
 	b.move(from, b.genesis.Disputes, bond, "bond of a dispute")
 }
 

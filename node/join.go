@@ -14,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/agent/provider"
+	"github.com/mutirao/mutirao/agent/watcher"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/node/child"
 	"github.com/mutirao/mutirao/node/event"
@@ -35,6 +36,7 @@ type joinOptions struct {
 	supervised bool
 	drill      string
 	reserve    string
+	watch      string
 }
 
 func newJoin() *cobra.Command {
@@ -45,8 +47,12 @@ func newJoin() *cobra.Command {
 		Long: `Lend this machine to the run that an invite names: it fetches the data and the model from other members, computes
 the units that it is assigned, and is paid for each one that holds. The bond goes back when the run ends or on leaving.
 
-Ctrl-C stops at once and loses nothing that was sealed; the same command goes on where it stopped.`,
-		Example: "  mutirao join mutirao-invite-eyJjaGFpbiI6…\n  mutirao join --dir /data/lend <invite>",
+Ctrl-C stops at once and loses nothing that was sealed; the same command goes on where it stopped.
+
+With --watch this machine is no member: it executes that share of everybody's units again, in percent, and disputes each claim that is false
+while it is open to dispute. It needs no bond of the run, only coins for the bonds of its disputes, which come back with half of each
+liar's bond. One honest machine with --watch 100 is enough for no false unit to be paid, whoever else lies.`,
+		Example: "  mutirao join mutirao-invite-eyJjaGFpbiI6…\n  mutirao join --dir /data/lend <invite>\n  mutirao join --watch 100 <invite>",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return join(cmd.Context(), args[0], o, event.NewWriter(cmd.OutOrStdout(), o.json))
@@ -58,6 +64,7 @@ Ctrl-C stops at once and loses nothing that was sealed; the same command goes on
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one object a line")
 	f.BoolVar(&o.supervised, "supervised", false, "stop when standard input ends, as it does when the starting process is gone")
 	f.StringVar(&o.reserve, "reserve", "0", "least price of a unit for which this machine works, in MUT, in a run that hires through the market")
+	f.StringVar(&o.watch, "watch", "", "compute no units of this machine's own: execute this share of the others' again, in percent such as 100 or 2.5, and dispute what is false")
 	f.StringVar(&o.drill, "drill", "", "misbehave on purpose, to see that the others notice: lie:ROUND, slow:ROUND or copy")
 	return cmd
 }
@@ -89,12 +96,19 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	if err != nil {
 		return err
 	}
+	watch, err := parseShare(o.watch)
+	if err != nil {
+		return failure.New(failure.Usage, "the share to watch is unknown", err, "mutirao join --watch 100 <invite>")
+	}
+	if watch > 0 && drill != nil {
+		return failure.New(failure.Usage, "a watcher has no drill", errBoth, "choose --watch or --drill")
+	}
 	m, err := role.Open(ctx, role.Config{Dir: o.dir, Ledger: v.Ledger, Listen: o.listen})
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if err := reach(ctx, m, v); err != nil {
+	if err := reach(ctx, m, v, watch > 0); err != nil {
 		return err
 	}
 	if err := findProposer(ctx, m, v); err != nil {
@@ -102,19 +116,26 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	}
 	news.Emit(event.Event{Name: "ready", Detail: fmt.Sprintf("account %s · serves peers at %s · reachability %s", m.Identity.Account, o.listen, m.Host.Reachability())})
 	observe := m.Observer(news)
-	p := provider.New(member.Config{
+	c := member.Config{
 		Identity: m.Identity, Run: v.Run, Peer: m.Peer, Ledger: m.Client, Court: m.Client, Blobs: m.Blobs(), Observe: observe,
 		Market: m.Client, Reserve: reserve,
-	}, drill)
-	err = agent.Run(ctx, m.Client, v.Run, p, observe)
+	}
+	var r agent.Role
+	if watch > 0 {
+		r = watcher.New(c, watch)
+	} else {
+		r = provider.New(c, drill)
+	}
+	err = agent.Run(ctx, m.Client, v.Run, r, observe)
 	if errors.Is(err, context.Canceled) && o.supervised {
 		return nil // the parent has ended: nobody is left to be told
 	}
 	return err
 }
 
-// reach fails early, and with a reason, when the ledger does not answer or does not know the run.
-func reach(ctx context.Context, m *role.Machine, v invite.Invite) error {
+// reach fails early, and with a reason, when the ledger does not answer or does not know the run, or when there are no coins: for the bond of a
+// provider, or for that of a watcher's first dispute.
+func reach(ctx context.Context, m *role.Machine, v invite.Invite, watches bool) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	if _, err := m.Client.Next(ctx, 0); err != nil {
@@ -130,6 +151,9 @@ func reach(ctx context.Context, m *role.Machine, v invite.Invite) error {
 	balance, err := m.Client.Balance(ctx, m.Identity.Account)
 	if err != nil {
 		return failure.New(failure.Network, "the balance cannot be read", err, "try again")
+	}
+	if watches {
+		return canDispute(ctx, m, s, balance)
 	}
 	if _, member := s.Member(m.Identity.Account); !member && balance.Compare(s.Spec.Bond(work.Provider)) <= 0 {
 		return failure.New(failure.Credit, "not enough coins for the bond",

@@ -40,3 +40,16 @@ func TestParseDrill(t *testing.T) {
 		}
 	}
 }
+
+func TestParseShare(t *testing.T) {
+	for text, want := range map[string]uint32{"": 0, "100": 1_000_000, "100%": 1_000_000, "2.5": 25_000, "0.0001": 1, "3.1415%": 31_415} {
+		if got, err := parseShare(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"0", "101", "100.0001", "-1", "+1", "1e2", "1.", ".5", "0.00001", "all", "1000", "%"} {
+		if got, err := parseShare(text); err == nil {
+			t.Errorf("%q was accepted as %d", text, got)
+		}
+	}
+}

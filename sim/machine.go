@@ -5,10 +5,14 @@ import (
 	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/agent/provider"
 	"github.com/mutirao/mutirao/agent/verifier"
+	"github.com/mutirao/mutirao/agent/watcher"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/ledgertest"
 	"github.com/mutirao/mutirao/protocol/work"
 )
+
+// Watcher is the role of a machine that is no member: it executes every unit and disputes what is false.
+const Watcher work.Role = "watcher"
 
 // Member is a machine that takes part in the run.
 type Member struct {
@@ -55,6 +59,8 @@ func (n *Network) machine(m Member) *machine {
 func (m *machine) start(run protocol.Hash) agent.Role {
 	c := member.Config{Identity: m.identity, Run: run, Peer: m.address, Ledger: m.ledger, Court: m.ledger, Blobs: m, Observe: m.observe}
 	switch {
+	case m.Role == Watcher:
+		return watcher.New(c, work.PPM)
 	case m.Role == work.Verifier && m.Honest():
 		return verifier.New(c, 0)
 	case m.Role == work.Verifier:

@@ -64,7 +64,7 @@ type letter struct {
 	msg  protocol.Msg
 }
 
-// New registers the data and the run and gives every member its bond twice over. No block has passed yet.
+// New registers the data and the run and gives every member its bond twice over, and a watcher coins for disputes. No block has passed yet.
 func New(ctx context.Context, c Config) (*Network, error) {
 	n := &Network{
 		config: c, random: rand.New(rand.NewPCG(c.Seed, 0x6d757469)), ledger: ledgertest.New(),
@@ -87,10 +87,16 @@ func New(ctx context.Context, c Config) (*Network, error) {
 		one := n.machine(m)
 		n.machines = append(n.machines, one)
 		n.ledger.Mint(one.identity.Account, c.Terms.Bond(m.Role).Times(2))
+		if m.Role == Watcher {
+			n.ledger.Mint(one.identity.Account, c.Terms.Price.PerUnit.Times(watcherPrices))
+		}
 	}
 	n.store.machines = append(append(n.store.machines, n.machines...), n.author)
 	return n, nil
 }
+
+// watcherPrices is how many prices of a unit a watcher has besides, for the bonds of disputes that are open at one time.
+const watcherPrices = 10_000
 
 // clock is how many blocks each side of a dispute may think: longer than bad weather keeps a steadfast machine away.
 const clock = 250

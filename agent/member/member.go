@@ -1,4 +1,4 @@
-// Package member owns what provider and verifier share: to be a member of a run. It joins, says where it can be reached,
+// Package member owns what provider and verifier share, and in part the watcher: to be a member of a run. It joins, says where it can be reached,
 // comes back after a miss, opens the workshop, holds the model while the run gathers, asks the rules what is due, and plays disputes.
 package member
 
@@ -28,7 +28,7 @@ type Config struct {
 // Member is an account that takes part in a run. One goroutine owns it.
 type Member struct {
 	Config
-	Shop *workshop.Workshop // nil until Attend has returned tasks
+	Shop *workshop.Workshop // nil until Visit or Attend has opened it
 
 	role   work.Role
 	joined bool // whether Joined has been told
@@ -42,9 +42,20 @@ func New(c Config, role work.Role) *Member {
 	return &Member{Config: c, role: role, machines: map[key]*workshop.Machine{}, silent: map[protocol.Hash]uint32{}}
 }
 
+// Visit makes ready to compute for the run, as a member or not: it knows where others serve, and has opened the workshop.
+func (m *Member) Visit(ctx context.Context, s *work.State) (err error) {
+	m.Blobs.SetPeers(s.Peers())
+	if m.Shop == nil {
+		if m.Shop, err = workshop.Open(ctx, m.Ledger, m.Blobs, s); err != nil {
+			return err
+		}
+	}
+	m.Shop.Tidy(s)
+	return nil
+}
+
 // Attend does the duties of every member and returns those of the role. Messages are to be sent also if there is an error.
 func (m *Member) Attend(ctx context.Context, s *work.State) (tasks []work.Task, msgs []protocol.Msg, err error) {
-	m.Blobs.SetPeers(s.Peers())
 	if s.Phase.Ended() {
 		return nil, nil, nil
 	}
@@ -56,12 +67,9 @@ func (m *Member) Attend(ctx context.Context, s *work.State) (tasks []work.Task, 
 		}
 		return nil, []protocol.Msg{work.Join{Run: s.ID, Role: m.role, Peer: m.Peer()}}, nil
 	}
-	if m.Shop == nil {
-		if m.Shop, err = workshop.Open(ctx, m.Ledger, m.Blobs, s); err != nil {
-			return nil, nil, err
-		}
+	if err := m.Visit(ctx, s); err != nil {
+		return nil, nil, err
 	}
-	m.Shop.Tidy(s)
 	if !m.joined {
 		m.joined = true
 		m.Observe.Tell(agent.News{Name: agent.Joined, Round: s.Opened, Detail: self.Bond.Coins() + " locked as bond"})

@@ -134,10 +134,12 @@ func (h History) Closed(v bisect.Verdict) History {
 	return h
 }
 
-// OpenerBond is the bond for an opener with a history: it doubles with each dispute lost or open. Rule: spec/dispute.md §2.
+// OpenerBond is the bond for an opener with a history: it doubles with each dispute lost, and is that much once more for each that is open. Were
+// it to double for those too, a league that lies in many units at once would be too dear for one honest machine, whose disputes are
+// won one day but open now. Rule: spec/dispute.md §2.
 func OpenerBond(p Params, h History) money.Amount {
-	bond := p.Bond
-	for range min(uint64(h.Lost)+uint64(h.Open), MaxRise) {
+	bond := p.Bond.Times(1 + uint64(h.Open))
+	for range min(uint64(h.Lost), MaxRise) {
 		bond = bond.Plus(bond)
 	}
 	return bond

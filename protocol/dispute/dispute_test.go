@@ -420,7 +420,7 @@ func TestBondsAndBackers(t *testing.T) {
 	for _, c := range []struct {
 		h    History
 		want uint64
-	}{{History{}, 1000}, {History{Lost: 1}, 2000}, {History{Lost: 1, Open: 2}, 8000}, {History{Lost: 4e9, Open: 4e9}, 1024000}} {
+	}{{History{}, 1000}, {History{Lost: 1}, 2000}, {History{Open: 11}, 12_000}, {History{Lost: 1, Open: 2}, 6000}, {History{Lost: 4e9, Open: 4}, 5_120_000}} {
 		if got := OpenerBond(params, c.h); got.Compare(money.New(c.want)) != 0 {
 			t.Errorf("%+v: bond %s, want %d", c.h, got, c.want)
 		}
