@@ -43,6 +43,9 @@ var homes = map[string]string{
 	"github.com/ethereum":  "chain",
 	"github.com/libp2p":    "p2p",
 	"github.com/pelletier": "learn",
+	"oras.land":                 "node", // node/oci: docs/adr/017
+	"github.com/opencontainers": "node",
+	"github.com/google":         "node", // a registry for tests
 }
 
 type listed struct {

@@ -17,6 +17,7 @@ import (
 	"github.com/mutirao/mutirao/engine/safetensors"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/oci"
 	"github.com/mutirao/mutirao/node/provenance"
 	"github.com/mutirao/mutirao/node/role"
 	"github.com/mutirao/mutirao/protocol"
@@ -34,18 +35,12 @@ const (
 // formats are what --format takes.
 var formats = map[string]string{"onnx": onnxFile, "safetensors": tensorsFile, "graph": graphFile}
 
-// File is one file of a model.
-type File struct {
-	Name    string
-	Content []byte
-}
-
 // bundle is a model as files with their provenance.
 type bundle struct {
 	card      *Card
 	statement *provenance.Statement
 	signer    protocol.Account
-	files     []File // the model's, its card, and the provenance last
+	files     []oci.File // the model's, its card, and the provenance last
 }
 
 var errFormat = errors.New("formats are onnx, safetensors and graph")
@@ -82,9 +77,9 @@ func (o *options) pack(ctx context.Context, c *client.Client, id protocol.Hash, 
 		if err != nil {
 			return nil, failure.New(failure.General, "model "+short(id)+" cannot be written as "+name, err, "mutirao models export "+short(id)+" FOLDER --format graph")
 		}
-		b.files = append(b.files, File{formats[name], content})
+		b.files = append(b.files, oci.File{Name: formats[name], Content: content})
 	}
-	b.files = append(b.files, File{cardFile, readme(card, s, b.files)})
+	b.files = append(b.files, oci.File{Name: cardFile, Content: readme(card, s, b.files)})
 	for _, file := range b.files {
 		s.Add(file.Name, file.Content)
 	}
@@ -93,7 +88,7 @@ func (o *options) pack(ctx context.Context, c *client.Client, id protocol.Hash, 
 		return nil, err
 	}
 	line, err := provenance.Write(envelope)
-	b.files = append(b.files, File{provenanceFile, line})
+	b.files = append(b.files, oci.File{Name: provenanceFile, Content: line})
 	return b, err
 }
 
@@ -161,7 +156,7 @@ func statement(ctx context.Context, l Ledger, c *Card, f *fetched) (*provenance.
 }
 
 // readme is the model card.
-func readme(c *Card, s *provenance.Statement, files []File) []byte {
+func readme(c *Card, s *provenance.Statement, files []oci.File) []byte {
 	d := s.Predicate.BuildDefinition
 	a := provenance.About{
 		Name: c.Name, ID: c.ID.String(), Network: d.External.Network, Trained: d.BuildType == provenance.Trained, Provenance: provenanceFile,
@@ -191,7 +186,7 @@ func readme(c *Card, s *provenance.Statement, files []File) []byte {
 }
 
 // writeFolder makes a folder with files, as a whole: a crash leaves none of it, or all.
-func writeFolder(dir string, files []File) error {
+func writeFolder(dir string, files []oci.File) error {
 	taken := func(err error) error {
 		return failure.New(failure.General, "cannot write "+dir, err, "choose a folder that does not exist yet")
 	}
@@ -244,8 +239,8 @@ func newExport(o *options) *cobra.Command {
 		Long: `Write a model's files with a card and signed provenance: ` + onnxFile + ` for other programs, ` + tensorsFile + ` with the trained weights, ` + graphFile + ` in
 the network's own encoding, from which the model's id follows, ` + cardFile + ` as model hubs read it, and ` + provenanceFile + `: an in-toto statement in a DSSE envelope
 that this folder's account signs. The model's id is recomputed from its bytes first, so the validator that is asked need not be trusted for them.`,
-		Example: `  mutirao models export 9885 ./diagnosis --network ./network
-  mutirao models export 9885 ./diagnosis --format onnx,safetensors --provenance diagnosis.intoto.jsonl
+		Example: `  mutirao models export f673 ./diagnosis --network ./network
+  mutirao models export f673 ./diagnosis --format onnx,safetensors --provenance diagnosis.intoto.jsonl
   mutirao models verify-provenance ./diagnosis`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := o.reader(cmd.Context())

@@ -43,7 +43,7 @@ A model is owned by who computed it, gave the data, wrote its recipe and verifie
 edge of its lineage says is proven if the network recomputed it, and claimed if its author says so. (For files on this machine: mutirao model.)`,
 		Example: `  export MUTIRAO_NETWORK=./network                    of mutirao demo --keep --dir ./network, for instance
   mutirao models list
-  mutirao models show 9885 --lineage`,
+  mutirao models show f673 --lineage`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -51,7 +51,7 @@ edge of its lineage says is proven if the network recomputed it, and claimed if 
 	f.StringVar(&o.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
 	f.StringVar(&o.dir, "dir", dir, "folder with the account's key")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
-	cmd.AddCommand(newList(&o), newShow(&o), newTransfer(&o), newClaim(&o), newExport(&o), newVerify(&o))
+	cmd.AddCommand(newList(&o), newShow(&o), newTransfer(&o), newClaim(&o), newExport(&o), newVerify(&o), newPush(&o), newPull(&o))
 	return cmd
 }
 
@@ -147,7 +147,7 @@ func newShow(o *options) *cobra.Command {
 		Use: "show MODEL", Short: "Where a model comes from, whose it is, what it earned", Args: cobra.ExactArgs(1),
 		Long: `Where a model comes from, whose it is, what it earned. MODEL is its id, or how that begins. With --lineage only the tree of models, runs
 and datasets that it comes from is printed.`,
-		Example: "  mutirao models show 9885 --network ./network\n  mutirao models show 9885 --lineage",
+		Example: "  mutirao models show f673 --network ./network\n  mutirao models show f673 --lineage",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := o.reader(cmd.Context())
 			if err != nil {

@@ -5,11 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"io/fs"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	ociregistry "github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/chain/genesis"
@@ -18,6 +24,7 @@ import (
 	"github.com/mutirao/mutirao/engine/onnx"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/oci"
 	"github.com/mutirao/mutirao/node/role"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
@@ -156,6 +163,8 @@ func TestModelsOfANetwork(t *testing.T) {
 	if out := n.must("verify-provenance", dir); !strings.Contains(out, "ledger: origin, weights and program are as the ledger has them") {
 		t.Errorf("verify with the ledger:\n%s", out)
 	}
+	n.throughARegistry(dir)
+
 	other := newNet(t, 8) // which does not know the model
 	n.fails(failure.Unverified, "verify-provenance", dir, "--network", other.url)
 	raw[len(raw)-1] ^= 1
@@ -164,4 +173,57 @@ func TestModelsOfANetwork(t *testing.T) {
 	}
 	n.fails(failure.Unverified, "verify-provenance", dir)
 	n.fails(failure.NotFound, "verify-provenance", filepath.Join(dir, "nothing"))
+}
+
+// throughARegistry pushes a model and an exported folder, pulls them, and finds the same files and what a stranger changed.
+func (n *net) throughARegistry(dir string) {
+	t := n.t
+	t.Helper()
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	server := httptest.NewServer(ociregistry.New(ociregistry.Logger(log.New(io.Discard, "", 0)), ociregistry.WithReferrersSupport(true)))
+	t.Cleanup(server.Close)
+	place := strings.TrimPrefix(server.URL, "http://") + "/models/double"
+	n.must("push", n.model.String()[:12], place+":ledger")
+	if out, err := n.run("push", dir, place+":folder"); err != nil {
+		t.Fatalf("push of a folder: %v\n%s", err, out)
+	}
+	back := filepath.Join(t.TempDir(), "back")
+	if out := n.must("pull", place+":folder", back); !strings.Contains(out, "model.graph: SHA-256 agrees; the model's id was recomputed") || !strings.Contains(out, "ledger: origin") {
+		t.Errorf("pull:\n%s", out)
+	}
+	for _, name := range []string{onnxFile, tensorsFile, graphFile, cardFile, provenanceFile} {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		got, err2 := os.ReadFile(filepath.Join(back, name))
+		if err != nil || err2 != nil || !bytes.Equal(want, got) {
+			t.Errorf("%s came back otherwise: %v, %v", name, err, err2)
+		}
+	}
+	n.fails(failure.General, "pull", place+":folder", back)
+	n.fails(failure.NotFound, "pull", place+":other", back+"2")
+	n.fails(failure.Usage, "pull", "nowhere", back+"2")
+
+	// What somebody else puts into the registry: files that are not those of the statement, or no statement at all.
+	card, err := os.ReadFile(filepath.Join(dir, provenanceFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tag, files := range map[string][]oci.File{
+		"changed":  {{Name: onnxFile, Content: []byte("another model")}, {Name: provenanceFile, Content: card}},
+		"unsigned": {{Name: onnxFile, Content: []byte("a model")}},
+	} {
+		r, err := oci.Open(place+":"+tag, false)
+		if err == nil {
+			_, err = r.Push(t.Context(), oci.Model{Files: files})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.fails(failure.Unverified, "pull", place+":"+tag, back+"3")
+		if _, err := os.Stat(back + "3"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s was taken: %v", tag, err)
+		}
+	}
+	if out, err := n.run("pull", place+":unsigned", back+"3", "--unsigned"); err != nil || !strings.Contains(out, "no provenance") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

@@ -37,7 +37,7 @@ func newTransfer(o *options) *cobra.Command {
 		Use: "transfer MODEL SHARE ACCOUNT", Short: "Give shares of a model to another account", Args: cobra.ExactArgs(3),
 		Long: `Give shares of a model to another account. What they earned before stays with who had them. SHARE is per cent of the whole model. A
 wallet does the same with the model's ERC-20 token, whose address mutirao models show tells.`,
-		Example: "  mutirao models transfer 9885 2.5% 0x52908400098527886e0f7030069857d2e4169ee7",
+		Example: "  mutirao models transfer f673 2.5% 0x52908400098527886e0f7030069857d2e4169ee7",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ppm, err := parseShare(args[1])
 			if err != nil {
@@ -76,7 +76,7 @@ func newClaim(o *options) *cobra.Command {
 	var holder string
 	cmd := &cobra.Command{
 		Use: "claim MODEL", Short: "Have a holder paid what its shares have earned", Args: cobra.ExactArgs(1),
-		Example: "  mutirao models claim 9885\n  mutirao models claim 9885 --holder 0x52908400098527886e0f7030069857d2e4169ee7",
+		Example: "  mutirao models claim f673\n  mutirao models claim f673 --holder 0x52908400098527886e0f7030069857d2e4169ee7",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := o.writer(cmd.Context())
 			if err != nil {
