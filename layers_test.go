@@ -37,12 +37,12 @@ var free = []string{"node", "sim"}
 
 // homes names the one folder below which a third-party tree lives. It reaches only that folder, node, sim and cmd.
 var homes = map[string]string{
-	"github.com/cosmos":    "chain",
-	"github.com/cometbft":  "chain",
-	"cosmossdk.io":         "chain",
-	"github.com/ethereum":  "chain",
-	"github.com/libp2p":    "p2p",
-	"github.com/pelletier": "learn",
+	"github.com/cosmos":         "chain",
+	"github.com/cometbft":       "chain",
+	"cosmossdk.io":              "chain",
+	"github.com/ethereum":       "chain",
+	"github.com/libp2p":         "p2p",
+	"github.com/pelletier":      "learn",
 	"oras.land":                 "node", // node/oci: docs/adr/017
 	"github.com/opencontainers": "node",
 	"github.com/google":         "node", // a registry for tests
