@@ -43,7 +43,7 @@ market-eval: ## the auction beside other ways, into docs/market-evaluation.md, t
 	cd tools/plots && $(GO) run . $(CURDIR)/docs/market
 
 generate: ## assembly, protobuf code, contracts
-	$(GO) generate ./engine/...
+	$(GO) generate ./engine/... ./verify/...
 	tools/proto.sh
 	cd contracts && npm install && npm run compile
 

@@ -1,5 +1,5 @@
 // Package merkle owns the project's commitments: SHA-256 with domain tags, and binary hash trees over leaves with proofs
-// of inclusion. It imports the standard library only, so that any layer may use it. The shape of the tree and the tags of
+// of inclusion. It imports the standard library and golang.org/x/sys/cpu only, so that any layer may use it. The shape of the tree and the tags of
 // leaves and inner nodes are those of RFC 6962 §2.1 (no leaf is ever duplicated, no inner node can be passed off as a
 // leaf); the root additionally binds the number of leaves. The exact bytes are in spec/verify.md.
 package merkle

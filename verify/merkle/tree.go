@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // Root returns the commitment to the leaf hashes in order: SHA-256(0x02 | n as uint64 little endian | T), where T is the
@@ -20,12 +21,21 @@ func bindCount(n int, tree Hash) Hash {
 	return sha256.Sum256(b[:])
 }
 
+// together is the number of leaves from which it pays to hash the nodes of a level together.
+const together = 16
+
 func subtree(leaves []Hash) Hash {
-	switch len(leaves) {
-	case 0:
+	switch n := len(leaves); {
+	case n == 0:
 		return sha256.Sum256(nil)
-	case 1:
+	case n == 1:
 		return leaves[0]
+	case n >= together:
+		b := NewBatch()
+		defer b.Close()
+		lists := [1][]Hash{slices.Clone(leaves)}
+		b.Trees(lists[:])
+		return lists[0][0]
 	}
 	k := split(len(leaves))
 	return Node(subtree(leaves[:k]), subtree(leaves[k:]))

@@ -3,10 +3,7 @@ package trace
 import (
 	"bytes"
 	"cmp"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/verify/merkle"
@@ -52,50 +49,33 @@ func StateRoot(entries []Entry) merkle.Hash { return merkle.Root(StateLeaves(ent
 // StateLeaves returns the entries' leaves in the order of Entry.Compare; should two entries have one name and role, their
 // leaves decide. The order of the argument, which is left as it is, does not matter.
 func StateLeaves(entries []Entry) []merkle.Hash {
-	type leaf struct {
-		entry Entry
-		hash  merkle.Hash
+	order := make([]int, len(entries))
+	for i := range order {
+		order[i] = i
 	}
-	leaves := make([]leaf, len(entries))
-	each(entries, func(i int) { leaves[i] = leaf{entries[i], entries[i].Leaf()} })
-	slices.SortFunc(leaves, func(a, b leaf) int {
-		return cmp.Or(a.entry.Compare(b.entry), bytes.Compare(a.hash[:], b.hash[:]))
-	})
-	hashes := make([]merkle.Hash, len(leaves))
-	for i, l := range leaves {
-		hashes[i] = l.hash
+	slices.SortFunc(order, func(i, j int) int { return entries[i].Compare(entries[j]) })
+	tensors := make([]*tensor.Tensor, len(order))
+	for i, at := range order {
+		tensors[i] = entries[at].Tensor
 	}
-	return hashes
-}
-
-// entryBytes is the least work worth a goroutine: about 40 us.
-const entryBytes = 64 << 10
-
-// each calls f for every entry, by several goroutines if that is worth it. Large tensors are shared among goroutines by TileLeaves.
-func each(entries []Entry, f func(i int)) {
-	bytes := 0
-	for _, e := range entries {
-		bytes += e.Tensor.Len() * e.Tensor.DType().Size()
+	leaves := TensorRoots(tensors)
+	b := merkle.NewBatch()
+	defer b.Close()
+	for i, at := range order {
+		b.Digest(&leaves[i], domainEntry, []byte(entries[at].Name), []byte(entries[at].Role), leaves[i][:])
 	}
-	workers := min(runtime.GOMAXPROCS(0), len(entries), bytes/entryBytes)
-	if workers < 2 {
-		for i := range entries {
-			f(i)
+	b.Flush()
+	for from := 0; from < len(order); {
+		to := from + 1
+		for to < len(order) && entries[order[from]].Compare(entries[order[to]]) == 0 {
+			to++
 		}
-		return
-	}
-	var next atomic.Int64
-	work := func() {
-		for i := int(next.Add(1)) - 1; i < len(entries); i = int(next.Add(1)) - 1 {
-			f(i)
+		if to > from+1 {
+			slices.SortFunc(leaves[from:to], func(a, b merkle.Hash) int { return bytes.Compare(a[:], b[:]) })
 		}
+		from = to
 	}
-	var wg sync.WaitGroup
-	for range workers - 1 {
-		wg.Go(work)
-	}
-	work()
-	wg.Wait()
+	return leaves
 }
 
 // Points is the number of states of one unit that its trace commits to: the start, 15 inner points and the end.

@@ -54,6 +54,12 @@ func (g grid) box(i int) (row, col, height, width int) {
 	return row, col, min(g.tileRows, g.rows-row), min(g.tileCols, g.cols-col)
 }
 
+// tileLen is the number of elements of tile i.
+func (g grid) tileLen(i int) int {
+	_, _, height, width := g.box(i)
+	return height * width
+}
+
 // at returns the tile that holds element i of the tensor, and the element's position in it.
 func (g grid) at(i int) (tile, position int) {
 	r, c := i/g.cols, i%g.cols
@@ -80,8 +86,7 @@ func TileOf(shape []int, i int) int {
 
 // TileLen returns the number of elements of a tile.
 func TileLen(shape []int, tile int) int {
-	_, _, height, width := newGrid(shape).box(tile)
-	return height * width
+	return newGrid(shape).tileLen(tile)
 }
 
 // TileElement returns the row-major index in the tensor of an element of a tile.
@@ -156,10 +161,20 @@ func CanonicalBits(x float32) uint32 {
 
 // TypeRoot returns the root of a tensor of a type and shape whose tiles have a tree root: merkle.Digest, domain
 // "mutirao/tensor/1", of the parts type (its ONNX number, one byte), dimensions (uint64 little endian each) and tree root.
-func TypeRoot(dt tensor.DType, shape []int, tiles merkle.Hash) merkle.Hash {
-	var dims []byte
+func TypeRoot(dt tensor.DType, shape []int, tiles merkle.Hash) (root merkle.Hash) {
+	b := merkle.NewBatch()
+	defer b.Close()
+	typeRoot(b, &root, dt, shape, tiles)
+	b.Flush()
+	return root
+}
+
+// typeRoot adds TypeRoot to a batch.
+func typeRoot(b *merkle.Batch, root *merkle.Hash, dt tensor.DType, shape []int, tiles merkle.Hash) {
+	var space [64]byte
+	dims := space[:0]
 	for _, d := range shape {
 		dims = binary.LittleEndian.AppendUint64(dims, uint64(d))
 	}
-	return merkle.Digest(domainTensor, []byte{byte(dt)}, dims, tiles[:])
+	b.Digest(root, domainTensor, []byte{byte(dt)}, dims, tiles[:])
 }

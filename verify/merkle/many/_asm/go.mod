@@ -1,0 +1,3 @@
+module github.com/mutirao/mutirao/verify/merkle/many/_asm
+
+go 1.26
