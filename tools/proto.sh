@@ -36,7 +36,7 @@ plugins:
     opt: plugins=grpc,Mgoogle/protobuf/any.proto=github.com/cosmos/gogoproto/types/any
 YAML
 (cd "$work" && PATH="$work/bin:$PATH" buf generate proto)
-for name in work registry dispute market commons; do
+for name in work registry dispute market commons params; do
 	to="chain/x/$name/${name}pb"
 	mkdir -p "$to"
 	rm -f "$to"/*.pb.go

@@ -1,5 +1,5 @@
-// Package app wires the ledger by hand: accounts, bank, staking, consensus parameters, the fee market, the EVM and
-// our own modules, and nothing else. It owns the order of modules within a block and the app-side mempool. It starts
+// Package app wires the ledger by hand: accounts, bank, staking with slashing and evidence, governance, upgrades, allowances for
+// fees, consensus parameters, the fee market, the EVM and our own modules, and nothing else. It owns the order of modules within a block and the app-side mempool. It starts
 // no network; package validator does.
 package app
 
@@ -43,9 +43,23 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/consensus"
 	consensuskeeper "github.com/cosmos/cosmos-sdk/x/consensus/keeper"
 	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
+	"github.com/cosmos/cosmos-sdk/x/evidence"
+	evidencekeeper "github.com/cosmos/cosmos-sdk/x/evidence/keeper"
+	evidencetypes "github.com/cosmos/cosmos-sdk/x/evidence/types"
+	"github.com/cosmos/cosmos-sdk/x/feegrant"
+	feegrantkeeper "github.com/cosmos/cosmos-sdk/x/feegrant/keeper"
+	feegrantmodule "github.com/cosmos/cosmos-sdk/x/feegrant/module"
+	"github.com/cosmos/cosmos-sdk/x/gov"
+	govkeeper "github.com/cosmos/cosmos-sdk/x/gov/keeper"
+	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
+	"github.com/cosmos/cosmos-sdk/x/slashing"
+	slashingkeeper "github.com/cosmos/cosmos-sdk/x/slashing/keeper"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	"github.com/cosmos/cosmos-sdk/x/staking"
 	stakingkeeper "github.com/cosmos/cosmos-sdk/x/staking/keeper"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+	upgradekeeper "github.com/cosmos/cosmos-sdk/x/upgrade/keeper"
+	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
 	evmante "github.com/cosmos/evm/ante"
 	evmaddress "github.com/cosmos/evm/encoding/address"
 	evmmempool "github.com/cosmos/evm/mempool"
@@ -64,7 +78,9 @@ import (
 	"github.com/mutirao/mutirao/chain/x/commons"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/market"
+	"github.com/mutirao/mutirao/chain/x/params"
 	"github.com/mutirao/mutirao/chain/x/registry"
+	"github.com/mutirao/mutirao/chain/x/upgrade"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/protocol"
 	workrules "github.com/mutirao/mutirao/protocol/work"
@@ -79,6 +95,7 @@ var permissions = map[string][]string{
 	authtypes.FeeCollectorName:     nil,
 	stakingtypes.BondedPoolName:    {authtypes.Burner, authtypes.Staking},
 	stakingtypes.NotBondedPoolName: {authtypes.Burner, authtypes.Staking},
+	govtypes.ModuleName:            {authtypes.Burner},
 	evmtypes.ModuleName:            {authtypes.Minter, authtypes.Burner},
 	feemarkettypes.ModuleName:      nil,
 	work.ModuleName:                {authtypes.Burner},
@@ -95,12 +112,14 @@ type App struct {
 	*baseapp.BaseApp
 
 	solo *Solo // nil on a network
+	home string
 
 	codec    codec.Codec
 	txConfig client.TxConfig
 	registry types.InterfaceRegistry
 	mempool  *evmmempool.Mempool
 	manager  *module.Manager
+	migrate  module.Configurator
 	pending  []evmante.PendingTxListener
 
 	deductFee authante.DeductFeeDecorator
@@ -108,6 +127,11 @@ type App struct {
 	Account   authkeeper.AccountKeeper
 	Bank      bankkeeper.Keeper
 	Staking   *stakingkeeper.Keeper
+	Slashing  slashingkeeper.Keeper
+	Evidence  *evidencekeeper.Keeper
+	Gov       *govkeeper.Keeper
+	Upgrade   *upgradekeeper.Keeper
+	FeeGrant  feegrantkeeper.Keeper
 	Consensus consensuskeeper.Keeper
 	FeeMarket feemarketkeeper.Keeper
 	EVM       *evmkeeper.Keeper
@@ -116,6 +140,7 @@ type App struct {
 	Dispute   *dispute.Keeper
 	Market    *market.Keeper
 	Commons   *commons.Keeper
+	Params    *params.Keeper
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -123,20 +148,33 @@ var _ servertypes.Application = (*App)(nil)
 // New builds the app over db and loads its latest state. What the referee of disputes knows of units is programs, the same on every
 // validator. Apps of one process must be built one after the other, because the EVM writes globals while it is built.
 func New(logger log.Logger, db dbm.DB, programs dispute.Programs, options ...func(*baseapp.BaseApp)) (*App, error) {
-	return build(logger, db, programs, nil, options...)
+	return NewNode(logger, db, Options{Programs: programs, Base: options})
 }
 
-func build(logger log.Logger, db dbm.DB, programs dispute.Programs, solo *Solo, options ...func(*baseapp.BaseApp)) (*App, error) {
+// Options are what a node decides about its app. None of them changes the state that a block leads to, except that a node without an
+// upgrade stops where the others upgrade.
+type Options struct {
+	Programs dispute.Programs         // what the referee of disputes knows of units, the same on every validator
+	Home     string                   // folder for the note that an upgrade is needed; empty for none
+	Upgrades []Upgrade                // nil for Upgrades
+	Base     []func(*baseapp.BaseApp) // pruning, snapshots
+}
+
+// NewNode is New with options.
+func NewNode(logger log.Logger, db dbm.DB, o Options) (*App, error) { return build(logger, db, o, nil) }
+
+func build(logger log.Logger, db dbm.DB, o Options, solo *Solo) (*App, error) {
 	enc := encoding.New()
 	base := baseapp.NewBaseApp(Name, logger, db, enc.TxConfig.TxDecoder(),
-		append([]func(*baseapp.BaseApp){baseapp.SetChainID(network.ChainID)}, options...)...)
+		append([]func(*baseapp.BaseApp){baseapp.SetChainID(network.ChainID)}, o.Base...)...)
 	base.SetInterfaceRegistry(enc.InterfaceRegistry)
 	base.SetTxEncoder(enc.TxConfig.TxEncoder())
-	a := &App{BaseApp: base, solo: solo, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
+	a := &App{BaseApp: base, solo: solo, home: o.Home, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
 
-	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, consensustypes.StoreKey,
-		feemarkettypes.StoreKey, evmtypes.StoreKey, work.ModuleName, registry.ModuleName, dispute.ModuleName,
-		market.ModuleName, commons.ModuleName}
+	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey, evidencetypes.StoreKey,
+		govtypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey, consensustypes.StoreKey, feemarkettypes.StoreKey, evmtypes.StoreKey,
+		work.ModuleName, registry.ModuleName, dispute.ModuleName,
+		market.ModuleName, commons.ModuleName, params.ModuleName}
 	keys := storetypes.NewKVStoreKeys(names...)
 	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
 	// The EVM snapshots these stores around calls to precompiles; names keeps their order fixed.
@@ -146,7 +184,7 @@ func build(logger log.Logger, db dbm.DB, programs dispute.Programs, solo *Solo, 
 	}
 	snapshotted = append(snapshotted, objects[banktypes.ObjectStoreKey], objects[evmtypes.ObjectKey])
 
-	if err := a.addKeepers(logger, keys, objects, snapshotted, programs); err != nil {
+	if err := a.addKeepers(logger, keys, objects, snapshotted, o.Programs); err != nil {
 		return nil, err
 	}
 	if err := a.addModules(); err != nil {
@@ -164,6 +202,9 @@ func build(logger log.Logger, db dbm.DB, programs dispute.Programs, solo *Solo, 
 	if solo == nil {
 		a.mempool = newMempool(a, logger)
 	}
+	if err := a.addUpgrades(o.Upgrades); err != nil {
+		return nil, err
+	}
 	if err := a.LoadLatestVersion(); err != nil {
 		return nil, fmt.Errorf("load state: %w", err)
 	}
@@ -173,8 +214,10 @@ func build(logger log.Logger, db dbm.DB, programs dispute.Programs, solo *Solo, 
 func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreKey,
 	objects map[string]*storetypes.ObjectStoreKey, snapshotted []storetypes.StoreKey, programs dispute.Programs) error {
 	store := func(name string) corestore.KVStoreService { return runtime.NewKVStoreService(keys[name]) }
-	// Nobody holds the key of this address: parameters change only with an upgrade until governance arrives.
-	authority := authtypes.NewModuleAddress("gov")
+	// Nobody holds the keys of these addresses. Parameters of the SDK's modules change only through module params, within its bounds
+	// and after its delay; upgrades by governance.
+	authority := authtypes.NewModuleAddress(params.ModuleName)
+	governance := authtypes.NewModuleAddress(govtypes.ModuleName)
 
 	a.Consensus = consensuskeeper.NewKeeper(a.codec, store(consensustypes.StoreKey), authority.String(), runtime.EventService{})
 	a.SetParamStore(a.Consensus.ParamsStore)
@@ -186,6 +229,13 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	a.Bank = bankKeeper.WithObjStoreKey(objects[banktypes.ObjectStoreKey])
 	a.Staking = stakingkeeper.NewKeeper(a.codec, store(stakingtypes.StoreKey), a.Account, a.Bank, authority.String(),
 		evmaddress.NewEvmCodec(prefix.GetBech32ValidatorAddrPrefix()), evmaddress.NewEvmCodec(prefix.GetBech32ConsensusAddrPrefix()))
+	a.Slashing = slashingkeeper.NewKeeper(a.codec, codec.NewLegacyAmino(), store(slashingtypes.StoreKey), a.Staking, authority.String())
+	a.Staking.SetHooks(stakingtypes.NewMultiStakingHooks(a.Slashing.Hooks()))
+	a.Evidence = evidencekeeper.NewKeeper(a.codec, store(evidencetypes.StoreKey), a.Staking, a.Slashing, a.Account.AddressCodec(), runtime.ProvideCometInfoService())
+	a.FeeGrant = feegrantkeeper.NewKeeper(a.codec, store(feegrant.StoreKey), a.Account).SetBankKeeper(a.Bank)
+	a.Upgrade = upgradekeeper.NewKeeper(nil, store(upgradetypes.StoreKey), a.codec, a.home, a.BaseApp, governance.String())
+	a.Gov = govkeeper.NewKeeper(a.codec, store(govtypes.StoreKey), a.Account, a.Bank, treasury{a.Bank}, a.MsgServiceRouter(), govtypes.DefaultConfig(),
+		authority.String(), govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(a.Staking))
 	a.FeeMarket = feemarketkeeper.NewKeeper(a.codec, authority, keys[feemarkettypes.StoreKey])
 
 	var err error
@@ -213,6 +263,10 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		return err
 	}
 	if a.Dispute, err = dispute.NewKeeper(store(dispute.ModuleName), a.Bank, a.Work, a.Registry, programs); err != nil {
+		return err
+	}
+
+	if a.Params, err = params.NewKeeper(store(params.ModuleName), governance, a.MsgServiceRouter(), a.numbers()); err != nil {
 		return err
 	}
 
@@ -259,6 +313,11 @@ func (a *App) addModules() error {
 		auth.NewAppModule(a.codec, a.Account, nil, nil),
 		bank.NewAppModule(a.codec, a.Bank, a.Account, nil),
 		staking.NewAppModule(a.codec, a.Staking, a.Account, a.Bank, nil),
+		slashing.NewAppModule(a.codec, a.Slashing, a.Account, a.Bank, a.Staking, nil, a.registry),
+		evidence.NewAppModule(*a.Evidence),
+		gov.NewAppModule(a.codec, a.Gov, a.Account, a.Bank, nil),
+		upgrade.NewModule(a.Upgrade),
+		feegrantmodule.NewAppModule(a.codec, a.Account, a.Bank, a.FeeGrant, a.registry),
 		consensus.NewAppModule(a.codec, a.Consensus),
 		feemarket.NewAppModule(a.FeeMarket),
 		vm.NewAppModule(a.EVM, a.Account, a.Bank, a.Account.AddressCodec()),
@@ -267,21 +326,24 @@ func (a *App) addModules() error {
 		work.NewModule(a.Work, a.Account.AddressCodec()),
 		dispute.NewModule(a.Dispute, a.Account.AddressCodec()),
 		commons.NewModule(a.Commons, a.Account.AddressCodec()),
+		params.NewModule(a.Params, a.Account.AddressCodec()),
 	)
-	a.manager.SetOrderPreBlockers(evmtypes.ModuleName, authtypes.ModuleName)
+	a.manager.SetOrderPreBlockers(upgradetypes.ModuleName, evmtypes.ModuleName, authtypes.ModuleName)
 	// The base fee must be known before the EVM begins its block.
-	a.manager.SetOrderBeginBlockers(stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
+	a.manager.SetOrderBeginBlockers(params.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
 	// The fee market comes last to see all gas of the block.
 	// A run goes on in the block in which the last dispute that it waits for ends; the commons bids before the market clears.
-	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, registry.ModuleName, commons.ModuleName, market.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
-		feemarkettypes.ModuleName)
+	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, registry.ModuleName, commons.ModuleName, market.ModuleName, banktypes.ModuleName, govtypes.ModuleName,
+		stakingtypes.ModuleName, feegrant.ModuleName, evmtypes.ModuleName, feemarkettypes.ModuleName)
 	// The EVM reads the coin's metadata from the bank; staking checks its pools against balances.
-	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, evmtypes.ModuleName,
+	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName, govtypes.ModuleName,
+		evidencetypes.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName, dispute.ModuleName,
-		market.ModuleName, commons.ModuleName}
+		market.ModuleName, commons.ModuleName, params.ModuleName}
 	a.manager.SetOrderInitGenesis(order...)
 	a.manager.SetOrderExportGenesis(order...)
-	return a.manager.RegisterServices(module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter()))
+	a.migrate = module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter())
+	return a.manager.RegisterServices(a.migrate)
 }
 
 func (a *App) preBlock(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
@@ -296,6 +358,9 @@ func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.Resp
 	var state map[string]json.RawMessage
 	if err := json.Unmarshal(req.AppStateBytes, &state); err != nil {
 		return nil, fmt.Errorf("genesis app state: %w", err)
+	}
+	if err := a.Upgrade.SetModuleVersionMap(ctx, a.manager.GetVersionMap()); err != nil {
+		return nil, err
 	}
 	answer, err := a.manager.InitGenesis(ctx, a.codec, state)
 	if err != nil {

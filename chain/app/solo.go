@@ -27,7 +27,7 @@ type Solo struct {
 // NewSolo builds such an app. It has no mempool, and no referee: disputes are refused. Its sender of an Ethereum transaction is the one that the message names,
 // whoever signed: the host must refuse from outside what is not signed by its sender.
 func NewSolo(logger log.Logger, db dbm.DB, solo Solo) (*App, error) {
-	return build(logger, db, nil, &solo)
+	return build(logger, db, Options{}, &solo)
 }
 
 func (a *App) evmChainID() uint64 {

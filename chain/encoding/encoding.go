@@ -8,6 +8,10 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/auth"
 	"github.com/cosmos/cosmos-sdk/x/bank"
 	"github.com/cosmos/cosmos-sdk/x/consensus"
+	"github.com/cosmos/cosmos-sdk/x/evidence"
+	feegrantmodule "github.com/cosmos/cosmos-sdk/x/feegrant/module"
+	"github.com/cosmos/cosmos-sdk/x/gov"
+	"github.com/cosmos/cosmos-sdk/x/slashing"
 	"github.com/cosmos/cosmos-sdk/x/staking"
 	evmencoding "github.com/cosmos/evm/encoding"
 	"github.com/cosmos/evm/x/feemarket"
@@ -17,7 +21,9 @@ import (
 	"github.com/mutirao/mutirao/chain/x/commons"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/market"
+	"github.com/mutirao/mutirao/chain/x/params"
 	"github.com/mutirao/mutirao/chain/x/registry"
+	"github.com/mutirao/mutirao/chain/x/upgrade"
 	"github.com/mutirao/mutirao/chain/x/work"
 )
 
@@ -34,6 +40,11 @@ func New() evmencoding.Config {
 	auth.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	bank.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	staking.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	slashing.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	evidence.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	gov.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
+	upgrade.RegisterInterfaces(c.InterfaceRegistry)
+	feegrantmodule.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	consensus.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	feemarket.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
 	vm.AppModuleBasic{}.RegisterInterfaces(c.InterfaceRegistry)
@@ -42,5 +53,6 @@ func New() evmencoding.Config {
 	work.RegisterInterfaces(c.InterfaceRegistry)
 	dispute.RegisterInterfaces(c.InterfaceRegistry)
 	commons.RegisterInterfaces(c.InterfaceRegistry)
+	params.RegisterInterfaces(c.InterfaceRegistry)
 	return c
 }

@@ -17,6 +17,9 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
+	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 	feemarkettypes "github.com/cosmos/evm/x/feemarket/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
@@ -28,10 +31,12 @@ import (
 	"github.com/mutirao/mutirao/chain/precompile/registry"
 	commonshost "github.com/mutirao/mutirao/chain/x/commons"
 	markethost "github.com/mutirao/mutirao/chain/x/market"
+	paramshost "github.com/mutirao/mutirao/chain/x/params"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/commons"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/params"
 )
 
 // ErrSpec reports a Spec that cannot make a network.
@@ -59,6 +64,8 @@ type Spec struct {
 	Accounts   []Balance       // distinct addresses, amounts above zero
 	Market     *market.Params  // nil for the rules' default; its accounts are filled in
 	Commons    *commons.Params // the same
+	Changes    *params.Terms   // pace of changes that governance decides; nil for the rules' default
+	Voting     time.Duration   // how long a proposal is voted about; 0 for three days
 }
 
 // New makes the genesis document. Validators have equal stake; the bonded pool and the supply are the exact sums. It
@@ -79,6 +86,7 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 	doc.ConsensusParams.Block.MaxGas = network.BlockGas
 	doc.ConsensusParams.Evidence.MaxBytes = maxBlockBytes / 4
 
+	var signing []slashingtypes.SigningInfo
 	var validators []stakingtypes.Validator
 	var delegations []stakingtypes.Delegation
 	for i, keys := range s.Validators {
@@ -107,6 +115,11 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		doc.Validators = append(doc.Validators, cmttypes.GenesisValidator{
 			PubKey: keys.Consensus.PubKey(), Power: stake, Name: name,
 		})
+		consensus := sdk.ConsAddress(keys.Consensus.PubKey().Address())
+		signing = append(signing, slashingtypes.SigningInfo{
+			Address:              consensus.String(),
+			ValidatorSigningInfo: slashingtypes.NewValidatorSigningInfo(consensus, 0, 0, time.Unix(0, 0).UTC(), false, 0),
+		})
 	}
 
 	accounts, balances, supply, err := fund(s, tokens.MulRaw(int64(len(s.Validators))))
@@ -121,6 +134,8 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		banktypes.ModuleName: banktypes.NewGenesisState(banktypes.DefaultParams(), balances, supply,
 			[]banktypes.Metadata{coinMetadata()}, nil),
 		stakingtypes.ModuleName:   stakingtypes.NewGenesisState(stakingParams, validators, delegations),
+		slashingtypes.ModuleName:  slashingtypes.NewGenesisState(slashingParams(), signing, nil),
+		govtypes.ModuleName:       govv1.NewGenesisState(1, govParams(s.Voting)),
 		feemarkettypes.ModuleName: feeMarket(),
 		evmtypes.ModuleName:       evm(),
 	}
@@ -143,6 +158,11 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		p.Treasury = protocol.Account(authtypes.NewModuleAddress(network.TreasuryAccount))
 		if raw[commonshost.ModuleName], err = commonshost.Genesis(p); err != nil {
 			return nil, fmt.Errorf("genesis of the commons: %w", err)
+		}
+	}
+	if s.Changes != nil {
+		if raw[paramshost.ModuleName], err = paramshost.Genesis(*s.Changes); err != nil {
+			return nil, fmt.Errorf("genesis of governed numbers: %w", err)
 		}
 	}
 	if doc.AppState, err = json.Marshal(raw); err != nil { // maps are written in the order of their keys
@@ -207,4 +227,27 @@ func evm() *evmtypes.GenesisState {
 	// Contracts that Ethereum's tools expect at fixed addresses (CREATE2 deployer, Multicall3).
 	state.Preinstalls = evmtypes.DefaultPreinstalls
 	return state
+}
+
+// slashingParams give a validator three quarters of an hour of absence at a block a second before it is set aside, for ten minutes and
+// without much cost: who signs two blocks at one height loses a twentieth of its stake and never comes back.
+func slashingParams() slashingtypes.Params {
+	p := slashingtypes.DefaultParams()
+	p.SignedBlocksWindow = 5400
+	p.SlashFractionDowntime = math.LegacyNewDecWithPrec(1, 4)
+	return p
+}
+
+// govParams are the SDK's with a deposit of 100 MUT, which comes back unless a third vetoes.
+func govParams(voting time.Duration) govv1.Params {
+	p := govv1.DefaultParams()
+	if voting == 0 {
+		voting = 72 * time.Hour
+	}
+	urgent := voting / 2
+	p.VotingPeriod, p.ExpeditedVotingPeriod = &voting, &urgent
+	deposit := network.PowerReduction.MulRaw(100)
+	p.MinDeposit = sdk.NewCoins(sdk.NewCoin(network.Denom, deposit))
+	p.ExpeditedMinDeposit = sdk.NewCoins(sdk.NewCoin(network.Denom, deposit.MulRaw(5)))
+	return p
 }
