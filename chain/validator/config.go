@@ -9,6 +9,7 @@ import (
 	"github.com/cometbft/cometbft/p2p"
 	cmttypes "github.com/cometbft/cometbft/types"
 
+	"github.com/mutirao/mutirao/chain/app"
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/dispute"
@@ -25,6 +26,19 @@ type Config struct {
 	JSONRPC string   // where it answers Ethereum's JSON-RPC; empty for none
 	Peers   []string // the other validators, as PeerAddress writes them
 
+	External string // how others reach P2P if not at that address; empty for P2P
+	Exchange bool   // learn of other nodes from peers, and tell of them; without it Peers are all there are
+	Metrics  string // where it answers /metrics, /healthz and /readyz; empty for nowhere. One node of a process may
+
+	Pruning   string // which old states go: "nothing" (empty too), "default", "everything", or KEEP:EVERY in blocks
+	Retain    uint64 // least blocks that are kept; 0 for all
+	Snapshots uint64 // blocks between snapshots of the state for nodes that join; 0 for none
+
+	// Sync makes a node that has no state yet take a snapshot from its peers instead of executing all blocks.
+	Sync *Sync
+
+	Upgrades []app.Upgrade // what the program knows; nil for app.Upgrades
+
 	// TimeoutCommit is the pause after each block; the interval between blocks is a little longer.
 	TimeoutCommit time.Duration
 
@@ -33,6 +47,13 @@ type Config struct {
 
 	// Log receives warnings and three lines per block; nil discards them. It must allow concurrent writes.
 	Log io.Writer
+}
+
+// Sync is what a node believes of the network whose state it takes over.
+type Sync struct {
+	RPC    []string // of two nodes at least, which may be the same; their headers are verified
+	Height int64    // of a header that the operator trusts
+	Hash   string   // of that header, in hexadecimal
 }
 
 // PeerAddress is how other validators reach the one with these keys that listens at address.
@@ -49,19 +70,24 @@ const (
 	// gossipPause is how long a gossip routine sleeps when it has nothing to send; the default of 100 ms would
 	// dominate the time of a block on loopback.
 	gossipPause = 20 * time.Millisecond
+	// discoveryTime is how long a node that takes a snapshot asks around before it chooses one; CometBFT allows no less.
+	discoveryTime = 5 * time.Second
 	// maxBodyBytes bounds a request to the RPC: the largest transaction in base64 with its envelope.
 	maxBodyBytes = 2 * network.MaxTxBytes
 )
 
-// comet translates c for CometBFT: no peer exchange, because the validators are known; several nodes may share an
-// address; and the mempool is the app's.
+// keptSnapshots is how many snapshots of the state a node offers.
+const keptSnapshots = 2
+
+// comet translates c for CometBFT: several nodes may share an address, and the mempool is the app's.
 func (c Config) comet() (*cmtcfg.Config, error) {
 	cfg := cmtcfg.DefaultConfig()
 	cfg.SetRoot(c.Home)
 	cfg.DBBackend = "goleveldb"
 	cfg.RPC.ListenAddress = "" // served by us: see httpServer
 	cfg.P2P.ListenAddress = "tcp://" + c.P2P
-	cfg.P2P.PexReactor = false
+	cfg.P2P.PexReactor = c.Exchange
+	cfg.P2P.ExternalAddress = c.External
 	cfg.P2P.AddrBookStrict = false
 	cfg.P2P.AllowDuplicateIP = true
 	for i, peer := range c.Peers {
@@ -80,6 +106,15 @@ func (c Config) comet() (*cmtcfg.Config, error) {
 	cfg.Consensus.TimeoutPrecommitDelta = timeoutDelta
 	cfg.Consensus.TimeoutCommit = c.TimeoutCommit
 	cfg.Consensus.PeerGossipSleepDuration = gossipPause
+	if c.Sync != nil {
+		cfg.StateSync.Enable = true
+		cfg.StateSync.RPCServers = c.Sync.RPC
+		if len(c.Sync.RPC) == 1 { // a primary and a witness are asked for; one node can only be its own witness
+			cfg.StateSync.RPCServers = append(cfg.StateSync.RPCServers, c.Sync.RPC[0])
+		}
+		cfg.StateSync.TrustHeight, cfg.StateSync.TrustHash = c.Sync.Height, c.Sync.Hash
+		cfg.StateSync.DiscoveryTime = discoveryTime
+	}
 	if err := cfg.ValidateBasic(); err != nil {
 		return nil, fmt.Errorf("validator configuration: %w", err)
 	}

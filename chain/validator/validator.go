@@ -43,6 +43,8 @@ type Node struct {
 	dbs     *databases
 	rpc     *httpServer
 	jsonRPC *jsonRPC
+	metrics *httpServer
+	closes  []func() error // after the app
 }
 
 // Start runs a validator and returns when its servers answer; blocks follow once two thirds of the stake are up. The
@@ -66,8 +68,8 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for purpose, address := range map[string]string{"validators": c.P2P, "RPC": c.RPC, "JSON-RPC": c.JSONRPC} {
-		if purpose == "JSON-RPC" && address == "" {
+	for purpose, address := range map[string]string{"validators": c.P2P, "RPC": c.RPC, "JSON-RPC": c.JSONRPC, "metrics": c.Metrics} {
+		if address == "" && (purpose == "JSON-RPC" || purpose == "metrics") {
 			continue
 		}
 		if err := checkFree(purpose, address); err != nil {
@@ -93,14 +95,18 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHome, err)
 	}
-	if n.app, err = app.New(logger, db, c.Programs); err != nil {
+	base, err := n.storage()
+	if err == nil {
+		n.app, err = app.NewNode(logger, db, app.Options{Programs: c.Programs, Home: c.Home, Upgrades: c.Upgrades, Base: base})
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	cometLogger := servercmtlog.CometLoggerWrapper{Logger: logger}
 	n.comet, err = node.NewNodeWithContext(ctx, cfg, signer, &p2p.NodeKey{PrivKey: c.Keys.Node},
 		proxy.NewLocalClientCreator(server.NewCometABCIWrapper(n.app)),
 		func() (*cmttypes.GenesisDoc, error) { return doc, nil },
-		n.dbs.provide, node.DefaultMetricsProvider(cfg.Instrumentation),
+		n.dbs.provide, node.DefaultMetricsProvider(c.instrumentation(cfg.Instrumentation)),
 		cometLogger)
 	if err != nil {
 		return nil, err
@@ -118,6 +124,11 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 	handler, err := cometHandler(n.comet, cometLogger)
 	if err != nil {
 		return nil, err
+	}
+	if c.Metrics != "" {
+		if n.metrics, err = n.serveMetrics(logger); err != nil {
+			return nil, err
+		}
 	}
 	n.rpc, err = serveHTTP("RPC", c.RPC, handler, func(err error) { logger.Error("RPC stopped", "err", err) })
 	if err != nil {
@@ -146,12 +157,18 @@ func (n *Node) Stop() error {
 	if n.jsonRPC != nil {
 		errs = append(errs, n.jsonRPC.close())
 	}
+	if n.metrics != nil {
+		errs = append(errs, n.metrics.close())
+	}
 	if n.comet != nil && n.comet.IsRunning() {
 		errs = append(errs, n.comet.Stop())
 		n.comet.Wait()
 	}
 	if n.app != nil {
 		errs = append(errs, n.app.Close())
+	}
+	for _, f := range n.closes {
+		errs = append(errs, f())
 	}
 	return errors.Join(append(errs, n.dbs.close())...)
 }

@@ -106,13 +106,17 @@ func (m Module) known(ctx context.Context) error {
 func (Module) DefaultGenesis(codec.JSONCodec) json.RawMessage { return []byte("{}") }
 
 // ValidateGenesis accepts everything: nothing is read.
-func (Module) ValidateGenesis(codec.JSONCodec, client.TxEncodingConfig, json.RawMessage) error { return nil }
+func (Module) ValidateGenesis(codec.JSONCodec, client.TxEncodingConfig, json.RawMessage) error {
+	return nil
+}
 
 // InitGenesis does nothing: the app notes the versions of its modules.
 func (Module) InitGenesis(sdk.Context, codec.JSONCodec, json.RawMessage) {}
 
 // ExportGenesis exports nothing.
-func (m Module) ExportGenesis(_ sdk.Context, c codec.JSONCodec) json.RawMessage { return m.DefaultGenesis(c) }
+func (m Module) ExportGenesis(_ sdk.Context, c codec.JSONCodec) json.RawMessage {
+	return m.DefaultGenesis(c)
+}
 
 // ConsensusVersion is that of the SDK's module.
 func (Module) ConsensusVersion() uint64 { return 3 }
