@@ -54,7 +54,7 @@ share of the model and is paid when it is used.`,
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
 		}
 	}
-	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), modelscmd.New(defaultDir()), newMarket(), creditscmd.New(defaultDir()), newLedger(), commonscmd.New(defaultDir()), vouchercmd.New(defaultDir()), newVersion())
+	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), modelscmd.New(defaultDir()), newMarket(), creditscmd.New(defaultDir()), newLedger(), newValidator(), newProposal(), commonscmd.New(defaultDir()), vouchercmd.New(defaultDir()), newVersion())
 	return root
 }
 

@@ -266,7 +266,7 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		return err
 	}
 
-	if a.Params, err = params.NewKeeper(store(params.ModuleName), governance, a.MsgServiceRouter(), a.numbers()); err != nil {
+	if a.Params, err = params.NewKeeper(store(params.ModuleName), governance, a.registry, a.MsgServiceRouter(), a.numbers()); err != nil {
 		return err
 	}
 

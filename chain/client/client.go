@@ -13,6 +13,8 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	sdkclient "github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/codec"
+	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
@@ -37,6 +39,8 @@ type Client struct {
 	endpoints *endpoints
 	key       Key
 	txConfig  sdkclient.TxConfig
+	codec     codec.Codec
+	registry  codectypes.InterfaceRegistry
 
 	mu       sync.Mutex // one transaction at a time; guards the following
 	known    bool       // whether number and sequence were read from the ledger
@@ -51,7 +55,8 @@ func Dial(urls []string, key Key) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{endpoints: e, key: key, txConfig: encoding.New().TxConfig}, nil
+	enc := encoding.New()
+	return &Client{endpoints: e, key: key, txConfig: enc.TxConfig, codec: enc.Codec, registry: enc.InterfaceRegistry}, nil
 }
 
 // Account is who signs.

@@ -16,6 +16,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/commons/commonspb"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/chain/x/market/marketpb"
+	"github.com/mutirao/mutirao/chain/x/params/paramspb"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol"
@@ -83,6 +84,8 @@ func Wrap(from protocol.Account, m protocol.Msg) (sdk.Msg, int, error) {
 		return &commonspb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	case "market":
 		return &marketpb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
+	case "params":
+		return &paramspb.MsgExecute{From: from.String(), Kind: m.Kind(), Body: body}, len(body), nil
 	}
 	panic("client: message of unknown kind " + m.Kind())
 }

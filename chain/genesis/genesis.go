@@ -3,6 +3,7 @@
 package genesis
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,8 +43,11 @@ import (
 // ErrSpec reports a Spec that cannot make a network.
 var ErrSpec = errors.New("genesis spec")
 
-// stake is what each validator has bonded, in MUT.
-const stake = 1_000_000
+// defaultStake is what each validator has bonded, in MUT.
+const defaultStake = 1_000_000
+
+// maxStake bounds it: CometBFT's votes are of 63 bits in all.
+const maxStake = 1_000_000_000_000
 
 // maxAmountBits bounds one account's coins so that no sum of them can leave the bank's 256 bits.
 const maxAmountBits = 192
@@ -61,6 +65,7 @@ type Balance struct {
 type Spec struct {
 	Time       time.Time // when the first block may be made; kept to the second, in UTC
 	Validators []Keys
+	Stake      uint64          // of each validator, in MUT; 0 for a million
 	Accounts   []Balance       // distinct addresses, amounts above zero
 	Market     *market.Params  // nil for the rules' default; its accounts are filled in
 	Commons    *commons.Params // the same
@@ -75,6 +80,7 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 	if len(s.Validators) == 0 {
 		return nil, fmt.Errorf("%w: no validators", ErrSpec)
 	}
+	stake := int64(min(cmp.Or(s.Stake, defaultStake), maxStake))
 	tokens := math.NewInt(stake).Mul(network.PowerReduction)
 	doc := &cmttypes.GenesisDoc{
 		ChainID:         network.ChainID,

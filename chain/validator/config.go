@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -21,6 +22,7 @@ type Config struct {
 	Home    string               // its folder: keys, blocks and state; created when missing
 	Genesis *cmttypes.GenesisDoc // nil: the one that an earlier Start kept in Home
 	Keys    genesis.Keys
+	Moniker string   // a name for people
 	P2P     string   // where it listens for other validators
 	RPC     string   // where it answers CometBFT's RPC
 	JSONRPC string   // where it answers Ethereum's JSON-RPC; empty for none
@@ -84,7 +86,8 @@ func (c Config) comet() (*cmtcfg.Config, error) {
 	cfg := cmtcfg.DefaultConfig()
 	cfg.SetRoot(c.Home)
 	cfg.DBBackend = "goleveldb"
-	cfg.RPC.ListenAddress = "" // served by us: see httpServer
+	cfg.Moniker = cmp.Or(c.Moniker, "node") // the default is the machine's name, which concerns nobody
+	cfg.RPC.ListenAddress = ""              // served by us: see httpServer
 	cfg.P2P.ListenAddress = "tcp://" + c.P2P
 	cfg.P2P.PexReactor = c.Exchange
 	cfg.P2P.ExternalAddress = c.External

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
@@ -26,6 +27,9 @@ import (
 
 // ErrStart reports that a validator could not start.
 var ErrStart = errors.New("start validator")
+
+// ErrLocked reports that another process runs the node of this folder.
+var ErrLocked = errors.New("another process has the folder open")
 
 // logLevels keeps the log to warnings and three lines per block.
 const logLevels = "*:warn,state:info"
@@ -92,6 +96,9 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 		}
 	}()
 	db, err := dbm.NewDB("application", dbm.GoLevelDBBackend, filepath.Join(c.Home, "data"))
+	if errors.Is(err, syscall.EAGAIN) { // each database has one owner
+		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHome, err)
 	}

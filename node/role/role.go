@@ -77,6 +77,9 @@ func Key(dir string) (client.Key, error) {
 	return client.NewKey(Derive(secret, "account"))
 }
 
+// Secret is that of a folder; it is made when it is missing.
+func Secret(dir string) ([32]byte, error) { return loadKey(dir) }
+
 // Account is the address of a folder's secret without opening the folder.
 func Account(secret [32]byte) (protocol.Account, error) {
 	key, err := client.NewKey(Derive(secret, "account"))

@@ -12,6 +12,7 @@ import (
 	"cosmossdk.io/collections"
 	"cosmossdk.io/core/store"
 	"github.com/cosmos/cosmos-sdk/baseapp"
+	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
@@ -31,6 +32,7 @@ type Number struct {
 // Keeper stores what was decided.
 type Keeper struct {
 	governance sdk.AccAddress
+	types      codectypes.AnyUnpacker
 	router     baseapp.MessageRouter
 	numbers    map[string]Number // of each name in params.Bounds
 	schema     collections.Schema
@@ -40,8 +42,9 @@ type Keeper struct {
 	last    collections.Map[string, uint64] // name -> block of the last change
 }
 
-// NewKeeper returns a keeper over the module's store. Only governance may decide; router carries out what it tries.
-func NewKeeper(service store.KVStoreService, governance sdk.AccAddress, router baseapp.MessageRouter, numbers map[string]Number) (*Keeper, error) {
+// NewKeeper returns a keeper over the module's store. Only governance may decide; router carries out messages that are tried, of the
+// types that types knows.
+func NewKeeper(service store.KVStoreService, governance sdk.AccAddress, types codectypes.AnyUnpacker, router baseapp.MessageRouter, numbers map[string]Number) (*Keeper, error) {
 	for _, b := range params.Bounds {
 		if _, ok := numbers[b.Name]; !ok {
 			return nil, fmt.Errorf("%w: nothing holds number %s", protocol.ErrInvalid, b.Name)
@@ -49,7 +52,7 @@ func NewKeeper(service store.KVStoreService, governance sdk.AccAddress, router b
 	}
 	b := collections.NewSchemaBuilder(service)
 	k := &Keeper{
-		governance: governance, router: router, numbers: numbers,
+		governance: governance, types: types, router: router, numbers: numbers,
 		terms:   collections.NewItem(b, collections.NewPrefix(0), "terms", collections.BytesValue),
 		pending: collections.NewMap(b, collections.NewPrefix(1), "pending", collections.StringKey, collections.BytesValue),
 		last:    collections.NewMap(b, collections.NewPrefix(2), "last", collections.StringKey, collections.Uint64Value),

@@ -113,9 +113,9 @@ func (k *Keeper) try(ctx sdk.Context, packed *codectypes.Any) (err error) {
 			err = fmt.Errorf("%w: %v", protocol.ErrInvalid, p)
 		}
 	}()
-	msg, ok := packed.GetCachedValue().(sdk.Msg)
-	if !ok {
-		return fmt.Errorf("%w: %s is no message of this network", protocol.ErrInvalid, packed.TypeUrl)
+	var msg sdk.Msg
+	if err := k.types.UnpackAny(packed, &msg); err != nil {
+		return fmt.Errorf("%w: %s is no message of this network: %w", protocol.ErrInvalid, packed.TypeUrl, err)
 	}
 	if from, ok := msg.(interface{ GetAuthority() string }); ok && from.GetAuthority() != k.governance.String() {
 		return fmt.Errorf("%w: the authority is %s, governance is %s", protocol.ErrInvalid, from.GetAuthority(), k.governance)

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	kills = flag.Int("kills", 2, "how often TestOperate kills a validator")
+	dice  = flag.Int64("dice", 1, "seed of the moments at which it does")
+)
+
+// operator is a node that a person runs with the program.
+type operator struct {
+	t    *testing.T
+	home string
+	rpc  string // URL
+	cmd  *exec.Cmd
+	out  *bytes.Buffer
+}
+
+// freePorts are loopback addresses that nobody used a moment ago.
+func freePorts(t *testing.T, n int) []string {
+	t.Helper()
+	var list []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		list = append(list, l.Addr().String())
+	}
+	return list
+}
+
+// command runs the program to its end; a failure fails the test.
+func command(t *testing.T, args ...string) []byte {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("mutirao %s: %v\n%s%s", strings.Join(args, " "), err, out, &stderr)
+	}
+	return out
+}
+
+// newOperator makes a folder with init or join.
+func newOperator(t *testing.T, dir, name, verb string, args ...string) *operator {
+	t.Helper()
+	ports := freePorts(t, 3)
+	o := &operator{t: t, home: filepath.Join(dir, name), rpc: "http://" + ports[1]}
+	command(t, append([]string{"validator", verb, "--home", o.home, "--moniker", name, "--p2p", ports[0], "--rpc", ports[1], "--metrics", ports[2],
+		"--block-time", "150ms", "--snapshot-every", "20"}, args...)...)
+	t.Cleanup(o.kill)
+	return o
+}
+
+func (o *operator) start() {
+	o.t.Helper()
+	o.out = &bytes.Buffer{}
+	o.cmd = exec.Command(binary, "validator", "start", "--home", o.home)
+	o.cmd.Stderr = o.out
+	if err := o.cmd.Start(); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *operator) kill() {
+	if o.cmd != nil {
+		o.cmd.Process.Kill()
+		o.cmd.Wait()
+		o.cmd = nil
+	}
+}
+
+// get asks the node's RPC.
+func (o *operator) get(path string, out any) error {
+	r, err := (&http.Client{Timeout: 5 * time.Second}).Get(o.rpc + path)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	var answer struct {
+		Result json.RawMessage
+		Error  json.RawMessage
+	}
+	if err := json.NewDecoder(r.Body).Decode(&answer); err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return fmt.Errorf("%s", answer.Error)
+	}
+	return json.Unmarshal(answer.Result, out)
+}
+
+type syncInfo struct {
+	Height  int64  `json:"latest_block_height,string"`
+	Hash    string `json:"latest_block_hash"`
+	Catches bool   `json:"catching_up"`
+}
+
+// height is that of the node's last block, or 0 if it does not answer.
+func (o *operator) sync() syncInfo {
+	var s struct {
+		Sync syncInfo `json:"sync_info"`
+	}
+	if o.get("/status", &s) != nil {
+		return syncInfo{}
+	}
+	return s.Sync
+}
+
+// reach waits until the node follows the chain at a height or higher.
+func (o *operator) reach(height int64) {
+	o.t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if s := o.sync(); s.Height >= height && !s.Catches {
+			return
+		}
+		if time.Now().After(deadline) {
+			o.t.Fatalf("%s is at %+v after two minutes, not at %d\n%s", filepath.Base(o.home), o.sync(), height, o.out)
+		}
+	}
+}
+
+// appHash is the state's hash in the header at a height.
+func (o *operator) appHash(height int64) string {
+	o.t.Helper()
+	var c struct {
+		Signed struct {
+			Header struct {
+				App string `json:"app_hash"`
+			}
+		} `json:"signed_header"`
+	}
+	if err := o.get(fmt.Sprintf("/commit?height=%d", height), &c); err != nil {
+		o.t.Fatal(err)
+	}
+	return c.Signed.Header.App
+}
+
+// status is what `validator status --json` says.
+func (o *operator) status() (s struct {
+	Schema, Account, Reason string
+	Height                  int64
+	Hash                    string
+	Peers                   []string
+	Validator               *struct {
+		Power  int64
+		Jailed bool
+		Missed int64 `json:"missed_blocks"`
+	}
+}) {
+	o.t.Helper()
+	if err := json.Unmarshal(command(o.t, "validator", "status", "--home", o.home, "--json"), &s); err != nil {
+		o.t.Fatal(err)
+	}
+	return s
+}
+
+// A network of four that people made with the program: it is governed, killed, halted and resumed.
+func TestOperate(t *testing.T) {
+	dir := t.TempDir()
+	first := newOperator(t, dir, "v1", "init", "--stake", "1000", "--voting", "4s", "--change-delay", "3")
+	first.start()
+	first.reach(1)
+	all := []*operator{first}
+	for _, name := range []string{"v2", "v3", "v4"} {
+		o := newOperator(t, dir, name, "join", "--network", first.home)
+		o.start()
+		all = append(all, o)
+	}
+	for _, o := range all[1:] {
+		o.reach(2)
+		command(t, "validator", "send", o.status().Account, "1001", "--home", first.home)
+		command(t, "validator", "join", "--stake", "1000", "--home", o.home)
+	}
+	for _, o := range all {
+		if s := o.status(); s.Schema != "mutirao.validator-status/v1" || s.Reason != "ok" || s.Validator == nil || s.Validator.Power != 1000 || len(s.Peers) == 0 {
+			t.Errorf("%s: %+v", o.home, s)
+		}
+	}
+	governed(t, all)
+	chaos(t, all)
+	halted(t, all)
+}
+
+// governed changes a number by vote.
+func governed(t *testing.T, all []*operator) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "p.json")
+	write := func(value int) {
+		text := fmt.Sprintf(`{"title": "gas", "summary": "a test", "deposit": "100", "set": {"feemarket.min_gas_price": %d}}`, value)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(5000) // five times: more than a factor of two
+	home := all[0].home
+	out, err := exec.Command(binary, "proposal", "simulate", file, "--dir", home, "--json").Output()
+	if code := exitCode(err); code != 9 || !bytes.Contains(out, []byte("a change may reach 500 to 2000")) {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	write(1500)
+	var tried struct {
+		Passes  bool
+		Numbers []struct {
+			Name        string
+			From, Value uint64
+		}
+	}
+	if err := json.Unmarshal(command(t, "proposal", "simulate", file, "--dir", home, "--json"), &tried); err != nil || !tried.Passes || len(tried.Numbers) != 1 || tried.Numbers[0].Value != 1500 {
+		t.Errorf("%v: %+v", err, tried)
+	}
+	id := strings.TrimSpace(string(command(t, "proposal", "submit", file, "--dir", home)))
+	for _, o := range all[:3] {
+		command(t, "proposal", "vote", id, "yes", "--dir", o.home)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(300 * time.Millisecond) {
+		if bytes.Contains(command(t, "proposal", "numbers", "--dir", home, "--json"), []byte(`"feemarket.min_gas_price","value":1500`)) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the number did not change\n%s", command(t, "proposal", "list", "--dir", home))
+		}
+	}
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if failed, ok := err.(*exec.ExitError); ok {
+		return failed.ExitCode()
+	}
+	return -1
+}
+
+// chaos kills one of four at random moments; the others go on, it comes back, and all have one state.
+func chaos(t *testing.T, all []*operator) {
+	t.Helper()
+	r := rand.New(rand.NewSource(*dice))
+	for i := range *kills {
+		victim := r.Intn(len(all))
+		time.Sleep(time.Duration(r.Intn(1000)) * time.Millisecond)
+		all[victim].kill()
+		others := append(append([]*operator(nil), all[:victim]...), all[victim+1:]...)
+		before := others[0].sync().Height
+		others[0].reach(before + 3)
+		all[victim].start()
+		all[victim].reach(others[0].sync().Height)
+		height := all[victim].sync().Height - 1
+		want := all[0].appHash(height)
+		for _, o := range all[1:] {
+			o.reach(height)
+			if got := o.appHash(height); got != want {
+				t.Fatalf("kill %d of %s: app hash of block %d is %s on %s and %s on v1", i, all[victim].home, height, got, o.home, want)
+			}
+		}
+		t.Logf("kill %d: %s, back at block %d, app hash %s on all", i+1, filepath.Base(all[victim].home), height, want)
+	}
+}
+
+// halted stops two of four: no block is made, until one comes back.
+func halted(t *testing.T, all []*operator) {
+	t.Helper()
+	all[2].kill()
+	all[3].kill()
+	time.Sleep(time.Second) // a block that was decided already may still be committed
+	at := all[0].sync().Height
+	time.Sleep(3 * time.Second)
+	if now := all[0].sync().Height; now != at {
+		t.Errorf("two of four made blocks %d to %d", at, now)
+	}
+	all[2].start()
+	all[0].reach(at + 3)
+	all[3].start()
+	all[3].reach(at + 3)
+	if a, b := all[0].appHash(at+2), all[3].appHash(at+2); a != b {
+		t.Errorf("app hash of block %d is %s and %s", at+2, a, b)
+	}
+}
