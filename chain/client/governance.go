@@ -83,8 +83,8 @@ type Proposal struct {
 // latest asks for the last page.
 var latest = &sdkquery.PageRequest{Limit: 100, Reverse: true}
 
-// Proposals lists at most a hundred proposals, the latest first.
-func (c *Client) Proposals(ctx context.Context) ([]Proposal, error) {
+// Ballots lists at most a hundred proposals, the latest first.
+func (c *Client) Ballots(ctx context.Context) ([]Proposal, error) {
 	var answer govv1.QueryProposalsResponse
 	if err := c.query(ctx, "/cosmos.gov.v1.Query/Proposals", &govv1.QueryProposalsRequest{Pagination: latest}, &answer); err != nil {
 		return nil, err

@@ -203,7 +203,7 @@ func (v *Voter) Submit(ctx context.Context, file string) (uint64, error) {
 	if err := v.Propose(ctx, p.Title, p.Summary, deposit, msgs...); err != nil {
 		return 0, failure.New(failure.General, "the ledger did not take the proposal", err, "mutirao proposal simulate "+file)
 	}
-	list, err := v.Proposals(ctx)
+	list, err := v.Ballots(ctx)
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
@@ -218,7 +218,7 @@ type Listed struct {
 
 // List lists proposals, the latest first.
 func (v *Voter) List(ctx context.Context) (Listed, error) {
-	l, err := v.Proposals(ctx)
+	l, err := v.Ballots(ctx)
 	return Listed{"mutirao.proposals/v1", l}, err
 }
 
