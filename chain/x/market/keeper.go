@@ -125,6 +125,33 @@ func (k *Keeper) Checked(ctx sdk.Context, who protocol.Account, good bool) error
 	return put(ctx, k.results, who[:], r.Checked(good, escrow.Env(ctx).Height))
 }
 
+// Forfeit hosts market.Void: the provider of a lease was proven wrong, by whom. A lease that is gone or closed is final and stays as it is.
+func (k *Keeper) Forfeit(ctx sdk.Context, id protocol.Hash, to protocol.Account, charge escrow.Charge) error {
+	l, err := k.Lease(ctx, id, charge)
+	if errors.Is(err, protocol.ErrNotFound) || err == nil && l.Status == market.Closed {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ask, err := k.Ask(ctx, l.Ask, charge)
+	if err != nil {
+		return err
+	}
+	params, err := k.Params(ctx)
+	if err != nil {
+		return err
+	}
+	after, changed, effects := market.Void(l, ask, to)
+	if err := k.putLease(ctx, l, after); err != nil {
+		return err
+	}
+	if err := k.putAsk(ctx, ask, changed, params.Batch(escrow.Env(ctx).Height)); err != nil {
+		return err
+	}
+	return k.execute(ctx, effects)
+}
+
 // class returns the state of a class in the batch that is open, or protocol.ErrNotFound.
 func (k *Keeper) class(ctx context.Context, id protocol.Hash, batch uint64, charge escrow.Charge) (market.ClassState, error) {
 	s, err := load[market.ClassState](ctx, k.classes, "class", id[:], charge)

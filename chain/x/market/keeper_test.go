@@ -527,3 +527,34 @@ func TestStateIsPaidBeforeItIsDecoded(t *testing.T) {
 	w.ctx = w.ctx.WithGasMeter(storetypes.NewGasMeter(1_000_000))
 	w.Log(w.send(person(0), market.SettleLease{Lease: id}))
 }
+
+// A provider that was proven wrong loses the bond of the leased units, half of it to who proved it, and the buyer has back what was not
+// settled; a second proof finds nothing left.
+func TestForfeit(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.send(person(0), ask(1, 3, 10)))
+	take := market.TakeNow{Class: cpu(1), Units: 2, Tenors: 1, Limit: 100}
+	w.must(w.send(person(1), take))
+	lease := market.LeaseID(market.TakeID(take, person(1)), market.AskID(person(0), cpu(1)))
+	w.must(w.send(person(0), market.AcceptLease{Lease: lease}))
+	w.next()
+	has := func(n int) money.Amount { p := person(n); return w.bank.has[string(p[:])] }
+	buyer, seller, supply := has(1), has(0), w.bank.has["burned"]
+	for range 2 {
+		w.must(w.k.Forfeit(w.at(), lease, person(2), escrow.Free))
+		w.check()
+	}
+	if got := has(2); got != money.MUT(1000).Plus(bond) {
+		t.Errorf("who proved it has %s", got.Coins())
+	}
+	if got := w.bank.has["burned"].Minus(supply); got != bond {
+		t.Errorf("%s were burned", got.Coins())
+	}
+	if got := has(1).Minus(buyer); got != money.New(20*market.Tick) {
+		t.Errorf("the buyer has %s back", got.Coins())
+	}
+	if got := has(0).Minus(seller); got != bond { // of the unit that nobody had leased
+		t.Errorf("the provider has %s back", got.Coins())
+	}
+	w.must(w.k.Forfeit(w.at(), protocol.Hash{1}, person(2), escrow.Free)) // no such lease
+}
