@@ -134,7 +134,7 @@ func (b *Books) market(m Message) {
 		if l := t.leases[body.Lease]; l != nil {
 			b.settle(body.Lease, l)
 		}
-	case "market/accept-lease": // announced
+	case "market/accept-lease", "market/propose": // announced
 	default:
 		b.find("message "+m.Kind, "known to this audit", "unknown")
 	}

@@ -50,6 +50,7 @@ type Keeper struct {
 	results collections.Map[[]byte, []byte] // provider -> market.Reputation in JSON
 	prices  record.Book                     // market.ClassPrice of each class
 	jobs    collections.KeySet[link]        // run of the commons, lease that is not closed
+	better  collections.Item[[]byte]        // market.Proposal in JSON: the best one for the batch; gone with it
 }
 
 // NewKeeper returns a keeper over the module's store. Of what buyers pay, pool receives the part of validators and verifiers and
@@ -78,6 +79,7 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs, pool, 
 		results: byID(11, "results"),
 		prices:  record.NewBook(b, collections.NewPrefix(12)),
 		jobs:    collections.NewKeySet(b, collections.NewPrefix(13), "jobs", links),
+		better:  collections.NewItem(b, collections.NewPrefix(14), "better", collections.BytesValue),
 	}
 	var err error
 	k.schema, err = b.Build()

@@ -95,7 +95,7 @@ func settle(bids, asks []lot, buyers, sellers int) terms {
 		return uniform(bids, asks, c.high)
 	case sellers == 1 && buyers > 1:
 		return uniform(bids, asks, c.low)
-	case buyers < Thin && buyers > 1 || sellers < Thin && sellers > 1:
+	case reduces(buyers, sellers):
 		return terms{Quote{bids[c.bid].price, asks[c.ask].price}, c.bid, c.ask, true}
 	}
 	return uniform(bids, asks, c.low+(c.high-c.low)/2)
