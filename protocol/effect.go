@@ -11,12 +11,14 @@ type Effect interface{ effect() }
 type Lock struct {
 	From   Account
 	Amount money.Amount
+	Job    bool // it pays for a job of From's: counted, and nothing else
 }
 
 // Pay moves Amount from the module's escrow to To's balance.
 type Pay struct {
 	To     Account
 	Amount money.Amount
+	Back   bool // To had locked it: returned, not earned. Rule: spec/commons.md §7
 }
 
 // Burn destroys Amount of the module's escrow.

@@ -81,7 +81,7 @@ func (a *App) nativeAnte(ctx sdk.Context) sdk.AnteHandler {
 // newDeductFee makes the decorator that takes fees. It is made once, with the app: making it sets a global of the SDK
 // that Ethereum transactions need too, even when they come first.
 func (a *App) newDeductFee() authante.DeductFeeDecorator {
-	return authante.NewDeductFeeDecorator(a.Account, a.Bank, a.FeeGrant, func(ctx sdk.Context, tx sdk.Tx) (sdk.Coins, int64, error) {
+	return authante.NewDeductFeeDecorator(a.Account, a.feeBank, a.FeeGrant, func(ctx sdk.Context, tx sdk.Tx) (sdk.Coins, int64, error) {
 		feeParams := a.FeeMarket.GetParams(ctx)
 		return evmdecorators.NewDynamicFeeChecker(&feeParams)(ctx, tx)
 	})

@@ -123,6 +123,7 @@ type App struct {
 	pending  []evmante.PendingTxListener
 
 	deductFee authante.DeductFeeDecorator
+	feeBank   authtypes.BankKeeper // of the fees of native transactions
 
 	Account   authkeeper.AccountKeeper
 	Bank      bankkeeper.Keeper
@@ -225,8 +226,11 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	prefix := sdk.GetConfig()
 	a.Account = authkeeper.NewAccountKeeper(a.codec, store(authtypes.StoreKey), authtypes.ProtoBaseAccount, permissions,
 		evmaddress.NewEvmCodec(prefix.GetBech32AccountAddrPrefix()), prefix.GetBech32AccountAddrPrefix(), authority.String())
-	bankKeeper := bankkeeper.NewBaseKeeper(a.codec, store(banktypes.StoreKey), a.Account, blocked(), authority.String(), logger)
+	credits := commons.NewCredits(store(commons.ModuleName), moduleAccount(network.PoolAccount), moduleAccount(network.TreasuryAccount))
+	bankKeeper := bankkeeper.NewBaseKeeper(a.codec, store(banktypes.StoreKey), commons.Holders{AccountKeeper: a.Account, Credits: credits, Balance: a.coins}, blocked(), authority.String(), logger)
 	a.Bank = bankKeeper.WithObjStoreKey(objects[banktypes.ObjectStoreKey])
+	paying := commons.Paying{Keeper: a.Bank, Credits: credits} // for escrows that earned credit may enter
+	a.feeBank = commons.Fees{BankKeeper: a.Bank, Credits: credits, Balance: a.coins}
 	a.Staking = stakingkeeper.NewKeeper(a.codec, store(stakingtypes.StoreKey), a.Account, a.Bank, authority.String(),
 		evmaddress.NewEvmCodec(prefix.GetBech32ValidatorAddrPrefix()), evmaddress.NewEvmCodec(prefix.GetBech32ConsensusAddrPrefix()))
 	a.Slashing = slashingkeeper.NewKeeper(a.codec, codec.NewLegacyAmino(), store(slashingtypes.StoreKey), a.Staking, authority.String())
@@ -247,22 +251,22 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	if err != nil {
 		return err
 	}
-	if a.Market, err = market.NewKeeper(store(market.ModuleName), a.Bank, func(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*workrules.State, error) {
+	if a.Market, err = market.NewKeeper(store(market.ModuleName), paying, func(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*workrules.State, error) {
 		return a.Work.Run(ctx, id, charge)
 	}, moduleAccount(network.PoolAccount), moduleAccount(network.TreasuryAccount)); err != nil {
 		return err
 	}
-	if a.Work, err = work.NewKeeper(store(work.ModuleName), a.Bank, a.Registry, a.Market,
+	if a.Work, err = work.NewKeeper(store(work.ModuleName), paying, a.Registry, a.Market,
 		func(ctx sdk.Context, run *workrules.State, effects []protocol.Effect) ([]protocol.Effect, error) {
 			return a.Commons.Settle(ctx, run, effects)
 		}); err != nil {
 		return err
 	}
-	if a.Commons, err = commons.NewKeeper(store(commons.ModuleName), a.Bank, func() commons.Runs { return a.Work }, a.Market, work.ModuleName,
+	if a.Commons, err = commons.NewKeeper(credits, paying, func() commons.Runs { return a.Work }, a.Market, work.ModuleName,
 		moduleAccount(network.TreasuryAccount)); err != nil {
 		return err
 	}
-	if a.Dispute, err = dispute.NewKeeper(store(dispute.ModuleName), a.Bank, a.Work, a.Registry, programs); err != nil {
+	if a.Dispute, err = dispute.NewKeeper(store(dispute.ModuleName), paying, a.Work, a.Registry, programs); err != nil {
 		return err
 	}
 
@@ -275,6 +279,11 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		WithStaticPrecompiles(precompiles(infer.New(a.Registry, a.Bank), registryprecompile.New(a.Registry, a.Bank)))
 	setGlobals()
 	return nil
+}
+
+// coins is what an account has, whether it can send it or not.
+func (a *App) coins(ctx context.Context, of sdk.AccAddress) sdk.Coin {
+	return a.Bank.GetBalance(ctx, of, network.Denom)
 }
 
 // open are the module accounts that receive payments.

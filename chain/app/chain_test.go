@@ -196,6 +196,20 @@ func (c *chain) signed(from person, gas uint64, msgs ...sdk.Msg) []byte {
 // ethereum executes an Ethereum transaction and returns what the EVM answered. to is nil to deploy data.
 func (c *chain) ethereum(from person, to *common.Address, value money.Amount, gas uint64, data []byte) *evmtypes.MsgEthereumTxResponse {
 	c.t.Helper()
+	result := c.block(c.signedEthereum(from, to, value, gas, data))[0]
+	if result.Code != 0 {
+		c.t.Fatalf("transaction was refused: %s", result.Log)
+	}
+	answer, err := evmtypes.DecodeTxResponse(result.Data)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return answer
+}
+
+// signedEthereum is an Ethereum transaction that is next in its sender's sequence.
+func (c *chain) signedEthereum(from person, to *common.Address, value money.Amount, gas uint64, data []byte) []byte {
+	c.t.Helper()
 	who := from.Account()
 	v := value.Bytes()
 	signer := ethtypes.LatestSignerForChainID(big.NewInt(network.EVMChainID))
@@ -218,15 +232,7 @@ func (c *chain) ethereum(from person, to *common.Address, value money.Amount, ga
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	result := c.block(raw)[0]
-	if result.Code != 0 {
-		c.t.Fatalf("transaction was refused: %s", result.Log)
-	}
-	answer, err := evmtypes.DecodeTxResponse(result.Data)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return answer
+	return raw
 }
 
 // deploy creates a contract of creation code and encoded arguments.

@@ -48,6 +48,11 @@ func (c *Client) Stakes(ctx context.Context, who protocol.Account) ([]commons.St
 	})
 }
 
+// Earnings is what an account has earned and cannot send to others yet.
+func (c *Client) Earnings(ctx context.Context, who protocol.Account) (e commons.Earnings, err error) {
+	return e, c.commons(ctx, "Account", &commonspb.AccountRequest{Account: who[:]}, &e)
+}
+
 func (c *Client) commons(ctx context.Context, method string, request proto.Message, value any) error {
 	var answer commonspb.JSONResponse
 	if err := c.query(ctx, commonsQuery+method, request, &answer); err != nil {

@@ -22,14 +22,26 @@ type Bank interface {
 	BurnCoins(ctx context.Context, module string, amount sdk.Coins) error
 }
 
-// Escrow is the money of one module.
-type Escrow struct {
-	bank   Bank
-	module string
+// Credits is told what escrows lock and pay: which of an account's coins it has earned and cannot send yet.
+type Credits interface {
+	// Lock comes before the coins are taken, so that those that an account cannot send can be locked.
+	Lock(ctx sdk.Context, f protocol.Lock) error
+	// Pay comes after the coins are paid.
+	Pay(ctx sdk.Context, f protocol.Pay) error
 }
 
-// New returns the escrow in the account of module, which must be allowed to burn.
-func New(bank Bank, module string) Escrow { return Escrow{bank, module} }
+// Escrow is the money of one module.
+type Escrow struct {
+	bank    Bank
+	credits Credits // nil: only coins that can be sent are locked, and what is paid can be sent
+	module  string
+}
+
+// New returns the escrow in the account of module, which must be allowed to burn. If the bank knows Credits, they are told.
+func New(bank Bank, module string) Escrow {
+	credits, _ := bank.(Credits)
+	return Escrow{bank, credits, module}
+}
 
 // Execute carries out effects in their order and hands each record to keep. After an error the caller must drop all
 // changes of ctx; a Lock that finds too little money is protocol.ErrInsufficient.
@@ -45,13 +57,22 @@ func (e Escrow) Execute(ctx sdk.Context, effects []protocol.Effect, keep func(pr
 func (e Escrow) execute(ctx sdk.Context, effect protocol.Effect, keep func(protocol.Recorded) error) error {
 	switch f := effect.(type) {
 	case protocol.Lock:
+		if e.credits != nil {
+			if err := e.credits.Lock(ctx, f); err != nil {
+				return err
+			}
+		}
 		err := e.bank.SendCoinsFromAccountToModule(ctx, f.From[:], e.module, network.Coins(f.Amount))
 		if errors.Is(err, sdkerrors.ErrInsufficientFunds) {
 			return fmt.Errorf("%w: %s needs %s", protocol.ErrInsufficient, f.From, f.Amount.Coins())
 		}
 		return err
 	case protocol.Pay:
-		return e.bank.SendCoinsFromModuleToAccount(ctx, e.module, f.To[:], network.Coins(f.Amount))
+		err := e.bank.SendCoinsFromModuleToAccount(ctx, e.module, f.To[:], network.Coins(f.Amount))
+		if err != nil || e.credits == nil {
+			return err
+		}
+		return e.credits.Pay(ctx, f)
 	case protocol.Burn:
 		return e.bank.BurnCoins(ctx, e.module, network.Coins(f.Amount))
 	case protocol.Record:

@@ -85,6 +85,8 @@ func (s status) print(w io.Writer) error {
 	} {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", row.name, row.amount.Coins(), row.about)
 	}
+	fmt.Fprintf(t, "jobs\t%d\t%d paid from earned credit alone; of all that jobs cost, %d.%d %% was earned\n",
+		s.Jobs.Count, s.Jobs.FromCredit, s.EarnedPPM/10_000, s.EarnedPPM/1000%10)
 	if len(s.Proposals) > 0 {
 		fmt.Fprintln(t, "\nPROPOSAL\tNAME\tASKS\tCONVICTION\tNEEDS\tSTATE")
 	}
@@ -145,7 +147,10 @@ func printProposal(w io.Writer, v commons.View, ledger []string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, proposed by %s: %s\n", v.Name, v.Proposer, v.Purpose)
 	fmt.Fprintf(&b, "asks %s; hires %d of %s for at most %s a unit\n", v.Asked.Coins(), v.Hire.Providers, marketcmd.ClassText(v.Hire.Class), marketcmd.PriceText(v.Hire.Limit))
-	fmt.Fprintf(&b, "%s stand behind it, convinced to %s; needed: %s; %s\n", v.Stake.Coins(), v.Conviction.Coins(), needs(v.Proposal), state(v))
+	if v.Status == commons.Open {
+		fmt.Fprintf(&b, "%s stand behind it, convinced to %s; needed: %s; ", v.Stake.Coins(), v.Conviction.Coins(), needs(v.Proposal))
+	}
+	fmt.Fprintln(&b, state(v))
 	if v.Job != nil {
 		fmt.Fprintf(&b, "spent %s, of which %s were minted\n", v.Job.Spent.Coins(), v.Job.Minted.Coins())
 		if !v.Job.Ended {

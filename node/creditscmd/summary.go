@@ -10,6 +10,7 @@ import (
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/commons"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
@@ -21,6 +22,7 @@ type Summary struct {
 	Account   protocol.Account `json:"account"`
 	Height    protocol.Height  `json:"height"`
 	Spendable money.Amount     `json:"spendable"`
+	Earned    commons.Earnings `json:"earned"` // of Spendable: for own jobs, bonds, votes and fees at once, to others later
 	Locked    []Item           `json:"locked"` // in escrow, from this account
 	Owed      []Item           `json:"owed"`   // in escrow, from others, and this account's by now
 	Together  money.Amount     `json:"together"`
@@ -28,7 +30,7 @@ type Summary struct {
 
 // Item is coins in escrow, and what they are for.
 type Item struct {
-	Kind   string       `json:"kind"` // bid, ask-bond, lease, budget, bond, dispute, channel, deposit; kept-pay, dividend
+	Kind   string       `json:"kind"` // bid, ask-bond, lease, budget, bond, dispute, channel, deposit; kept-pay, dividend; vote, proposal
 	ID     string       `json:"id"`
 	Amount money.Amount `json:"amount"`
 	Detail string       `json:"detail"`
@@ -54,7 +56,7 @@ func (o *options) summary(ctx context.Context) (Summary, error) {
 	if r.summary.Height, err = c.Height(ctx); err == nil {
 		r.summary.Spendable, err = c.Balance(ctx, who)
 	}
-	for _, read := range []func(context.Context) error{r.bids, r.asks, r.leases, r.runs, r.channels, r.models} {
+	for _, read := range []func(context.Context) error{r.bids, r.asks, r.leases, r.runs, r.channels, r.models, r.commons} {
 		if err == nil {
 			err = read(ctx)
 		}
@@ -200,11 +202,34 @@ func (r *reader) models(ctx context.Context) error {
 	return nil
 }
 
+func (r *reader) commons(ctx context.Context) (err error) {
+	if r.summary.Earned, err = r.Earnings(ctx, r.who); err != nil {
+		return err
+	}
+	votes, err := r.Stakes(ctx, r.who)
+	for _, v := range votes {
+		r.lock("vote", v.Proposal, v.Amount, "behind a proposal for the commons; mutirao commons withdraw takes it back")
+	}
+	if err != nil {
+		return err
+	}
+	open, err := r.Proposals(ctx, true)
+	for _, o := range open {
+		if o.Proposer == r.who {
+			r.lock("proposal", o.ID, o.Deposit, "deposit of proposal %s, until block %d", o.Name, o.Ends)
+		}
+	}
+	return err
+}
+
 // print writes the summary for people.
 func (s Summary) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s · block %d\n", s.Account, s.Height)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "spendable\t%s\t\n", s.Spendable.Coins())
+	for _, p := range s.Earned.Parts {
+		fmt.Fprintf(t, "  earned\t%s\tpays for own jobs now; can be sent from block %d\n", p.Amount.Coins(), p.Free)
+	}
 	for _, part := range []struct {
 		name string
 		list []Item

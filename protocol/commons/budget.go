@@ -109,6 +109,8 @@ type Summary struct {
 	Budget     money.Amount    `json:"budget"`     // Treasury and Free
 	Electorate money.Amount    `json:"electorate"` //
 	Open       int             `json:"open"`       // proposals that are voted on
+	Jobs       Jobs            `json:"jobs"`       // that began on this network, of whoever
+	EarnedPPM  uint64          `json:"earned_ppm"` // of what they cost, the part that was earned credit
 }
 
 // View is a proposal with the money of its job, if it was granted.

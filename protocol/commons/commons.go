@@ -20,6 +20,7 @@ const (
 	MaxOpen    = 64         // proposals that are voted on at one time: the end of a step reads them all
 	MaxPurpose = 500        // bytes of a proposal's reason
 	maxEpochs  = 400        // of the window
+	maxVest    = 30         // epochs for which credit is held
 	maxBlocks  = 10_000_000 // of a step or an epoch
 	maxHire    = 256        // providers of one job, as in a run
 	maxTenors  = 1 << 16    // of a lease, as in the market
@@ -39,6 +40,7 @@ type Params struct {
 	ElectoratePPM uint64           `json:"electorate_ppm"` // the least electorate, of the supply
 	EpochBlocks   uint64           `json:"epoch_blocks"`   // what is burned in an epoch can be minted again
 	WindowEpochs  uint32           `json:"window_epochs"`  // for so many epochs
+	VestEpochs    uint32           `json:"vest_epochs"`    // for which what an account earned is not sent to others
 	Deposit       money.Amount     `json:"deposit"`        // of who proposes
 	Treasury      protocol.Account `json:"-"`              // author of the jobs
 }
@@ -47,7 +49,7 @@ type Params struct {
 func DefaultParams(treasury protocol.Account) Params {
 	return Params{
 		StepBlocks: 5_400, VoteSteps: 112, SwingSteps: 16, MaxExtensions: 7, AskPPM: 200_000, BasePPM: 100_000, ElectoratePPM: 10_000,
-		EpochBlocks: 86_400, WindowEpochs: 30, Deposit: money.MUT(1), Treasury: treasury,
+		EpochBlocks: 86_400, WindowEpochs: 30, VestEpochs: 7, Deposit: money.MUT(1), Treasury: treasury,
 	}
 }
 
@@ -65,6 +67,8 @@ func (p Params) Check() error {
 		return bad("shares of %d, %d and %d parts of a million", p.AskPPM, p.BasePPM, p.ElectoratePPM)
 	case p.WindowEpochs < 1 || p.WindowEpochs > maxEpochs:
 		return bad("a window of %d epochs", p.WindowEpochs)
+	case p.VestEpochs > maxVest:
+		return bad("credit that is held for %d epochs", p.VestEpochs)
 	case p.Deposit.IsZero() || p.Deposit.BitLen() > 128:
 		return bad("a deposit of %s", p.Deposit)
 	case p.Treasury.IsZero():
@@ -89,7 +93,7 @@ func pay(to protocol.Account, a money.Amount) []protocol.Effect {
 	if a.IsZero() {
 		return nil
 	}
-	return []protocol.Effect{protocol.Pay{To: to, Amount: a}}
+	return []protocol.Effect{protocol.Pay{To: to, Amount: a, Back: true}}
 }
 
 func lock(from protocol.Account, a money.Amount) []protocol.Effect {

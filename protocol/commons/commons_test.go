@@ -93,7 +93,7 @@ func TestVotesAreLockedAndComeBack(t *testing.T) {
 		o = o.Step(money.MUT(100), money.MUT(10), params, at(10))
 	}
 	full := o.Conviction
-	if o, _, effects, _ = Cast(Vote{o.ID, money.MUT(3)}, o, s, ana); effects[0] != (protocol.Pay{To: ana, Amount: money.MUT(5)}) || o.Conviction != money.MUT(3) || full.Compare(o.Conviction) < 0 {
+	if o, _, effects, _ = Cast(Vote{o.ID, money.MUT(3)}, o, s, ana); effects[0] != (protocol.Pay{To: ana, Amount: money.MUT(5), Back: true}) || o.Conviction != money.MUT(3) || full.Compare(o.Conviction) < 0 {
 		t.Errorf("%v: conviction must leave with its stake: %s", effects, o.Conviction)
 	}
 	o.Status = Lapsed
@@ -101,7 +101,7 @@ func TestVotesAreLockedAndComeBack(t *testing.T) {
 		t.Error(err)
 	}
 	s.Amount = money.MUT(3)
-	if o, effects = Return(o, s); effects[0] != (protocol.Pay{To: ana, Amount: money.MUT(3)}) || !o.Stake.IsZero() {
+	if o, effects = Return(o, s); effects[0] != (protocol.Pay{To: ana, Amount: money.MUT(3), Back: true}) || !o.Stake.IsZero() {
 		t.Error(o.Stake, effects)
 	}
 }
@@ -149,7 +149,7 @@ func TestDepositOfAProposalThatNobodyWants(t *testing.T) {
 		t.Error(after.Status, effects)
 	}
 	o.Stake, o.Conviction = money.MUT(1), money.MUT(1).Part(2, 10) // a sixth of the 1.23 that are needed
-	if after, _, _, effects = Decide(o, b, money.MUT(100), money.MUT(10), params, at(300)); after.Status != Lapsed || effects[0] != (protocol.Pay{To: ana, Amount: params.Deposit}) {
+	if after, _, _, effects = Decide(o, b, money.MUT(100), money.MUT(10), params, at(300)); after.Status != Lapsed || effects[0] != (protocol.Pay{To: ana, Amount: params.Deposit, Back: true}) {
 		t.Error(after.Status, effects)
 	}
 }

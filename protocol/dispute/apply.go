@@ -199,9 +199,9 @@ func (t *turn) finish(v bisect.Verdict, reason string, proven bool) {
 }
 
 func (t *turn) refund() {
-	t.emit(protocol.Pay{To: t.Challenger, Amount: t.Bond})
+	t.emit(protocol.Pay{To: t.Challenger, Amount: t.Bond, Back: true})
 	for _, b := range t.Backers {
-		t.emit(protocol.Pay{To: b.Account, Amount: b.Bond})
+		t.emit(protocol.Pay{To: b.Account, Amount: b.Bond, Back: true})
 	}
 }
 

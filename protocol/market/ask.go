@@ -170,7 +170,7 @@ func move(who protocol.Account, before, after money.Amount) []protocol.Effect {
 	case -1:
 		return []protocol.Effect{protocol.Lock{From: who, Amount: after.Minus(before)}}
 	case 1:
-		return []protocol.Effect{protocol.Pay{To: who, Amount: before.Minus(after)}}
+		return []protocol.Effect{protocol.Pay{To: who, Amount: before.Minus(after), Back: true}}
 	}
 	return nil
 }

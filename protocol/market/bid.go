@@ -141,7 +141,7 @@ func Seal(m SealBid, from protocol.Account, p Params, env protocol.Env) (Bid, []
 	}
 	b := Bid{ID: BidID(from, batch, m.Seal), Owner: from, Batch: batch, Seal: m.Seal, Deposit: m.Deposit}
 	sealed := protocol.Event{Type: "market.bid-sealed", Attributes: []protocol.Attribute{{Name: "bid", Value: b.ID.String()}, {Name: "owner", Value: from.String()}}}
-	return b, []protocol.Effect{protocol.Lock{From: from, Amount: m.Deposit}, sealed}, nil
+	return b, []protocol.Effect{protocol.Lock{From: from, Amount: m.Deposit, Job: true}, sealed}, nil
 }
 
 // Reveal applies OpenBid. Errors: ErrNotAssigned, ErrPhase before the opening and after the batch, ErrDuplicate,

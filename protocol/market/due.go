@@ -79,7 +79,11 @@ func Void(l Lease, ask Ask, challenger protocol.Account) (Lease, Ask, []protocol
 	}
 	bond := ask.forfeit(l.Units)
 	half := bond.Part(1, 2)
-	effects := append(paid(challenger, half), burned(bond.Minus(half))...)
+	var effects []protocol.Effect
+	if !half.IsZero() {
+		effects = append(effects, protocol.Pay{To: challenger, Amount: half})
+	}
+	effects = append(effects, burned(bond.Minus(half))...)
 	effects = append(effects, ask.shrink()...)
 	rest := l.Claims()
 	l.Back, l.Status = l.Back.Plus(rest), Closed
@@ -88,11 +92,12 @@ func Void(l Lease, ask Ask, challenger protocol.Account) (Lease, Ask, []protocol
 	return l, ask, append(append(effects, paid(l.Buyer, rest)...), void)
 }
 
+// paid returns what an account had locked itself.
 func paid(to protocol.Account, amount money.Amount) []protocol.Effect {
 	if amount.IsZero() {
 		return nil
 	}
-	return []protocol.Effect{protocol.Pay{To: to, Amount: amount}}
+	return []protocol.Effect{protocol.Pay{To: to, Amount: amount, Back: true}}
 }
 
 func burned(amount money.Amount) []protocol.Effect {

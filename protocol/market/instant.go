@@ -52,7 +52,7 @@ func Take(m TakeNow, base auction.Price, offers []Candidate, from protocol.Accou
 	var changed []Ask
 	var effects []protocol.Effect
 	if !m.Metered {
-		effects = append(effects, protocol.Lock{From: from, Amount: cost(price, m.Units, m.Tenors)})
+		effects = append(effects, protocol.Lock{From: from, Amount: cost(price, m.Units, m.Tenors), Job: true})
 	}
 	left := m.Units
 	for _, c := range offers {

@@ -94,6 +94,13 @@ func (t *turn) pay(to protocol.Account, a money.Amount) {
 	}
 }
 
+// giveBack returns what an account had locked itself.
+func (t *turn) giveBack(to protocol.Account, a money.Amount) {
+	if !a.IsZero() {
+		t.emit(protocol.Pay{To: to, Amount: a, Back: true})
+	}
+}
+
 func (t *turn) burn(a money.Amount) {
 	if !a.IsZero() {
 		t.emit(protocol.Burn{Amount: a})
@@ -115,7 +122,7 @@ func created(m CreateRun, from protocol.Account, env protocol.Env) (*State, []pr
 		Beacon: FirstBeacon(spec.Seed), Current: spec.Initial, Budget: spec.Budget(),
 	}}
 	t.Deadline = t.in(spec.Windows.Wait)
-	t.lock(from, t.Budget)
+	t.emit(protocol.Lock{From: from, Amount: t.Budget, Job: true})
 	t.event("run-created", "author", from.String(), "name", spec.Name, "budget", t.Budget.String())
 	return t.State, t.effects, nil
 }

@@ -122,7 +122,7 @@ func (t *turn) engaged(who protocol.Account) bool {
 func (t *turn) release(who *Member) {
 	t.Returned++
 	t.record(Receipt{ID: fmt.Sprintf("bond-%d", t.Returned), Kind: ForBond, To: who.Account, Gross: who.Bond, Amount: who.Bond})
-	t.pay(who.Account, who.Bond)
+	t.giveBack(who.Account, who.Bond)
 	who.Bond, who.Status, who.Leaving = money.Amount{}, Left, false
 	t.event("member-left", "account", who.Account.String())
 }

@@ -174,7 +174,7 @@ func (t *turn) end(p Phase) {
 	}
 	if !t.Budget.IsZero() {
 		t.record(Receipt{ID: "refund", Kind: ForRefund, To: t.Author, Gross: t.Budget, Amount: t.Budget})
-		t.pay(t.Author, t.Budget)
+		t.giveBack(t.Author, t.Budget)
 		t.Budget = money.Amount{}
 	}
 	for i := range t.Members {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 
 	"cosmossdk.io/collections"
-	"cosmossdk.io/core/store"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
@@ -37,6 +36,7 @@ type Keeper struct {
 	market   Market
 	workers  string // the module whose account holds the money of runs
 	treasury protocol.Account
+	credits  *Credits
 	schema   collections.Schema
 
 	params    collections.Item[[]byte]      // commons.Params in JSON; the default until it is set
@@ -51,10 +51,10 @@ type Keeper struct {
 	running   collections.KeySet[[]byte]    // jobs that have not ended
 }
 
-// NewKeeper returns a keeper over the module's store. runs is called when the app is complete; workers is the module whose account
+// NewKeeper returns a keeper over the store of credits. runs is called when the app is complete; workers is the module whose account
 // holds the money of runs.
-func NewKeeper(service store.KVStoreService, bank Bank, runs func() Runs, market Market, workers string, treasury protocol.Account) (*Keeper, error) {
-	b := collections.NewSchemaBuilder(service)
+func NewKeeper(credits *Credits, bank Bank, runs func() Runs, market Market, workers string, treasury protocol.Account) (*Keeper, error) {
+	b := credits.builder
 	byID := func(prefix int, name string) records {
 		return collections.NewMap(b, collections.NewPrefix(prefix), name, collections.BytesKey, collections.BytesValue)
 	}
@@ -63,8 +63,8 @@ func NewKeeper(service store.KVStoreService, bank Bank, runs func() Runs, market
 	}
 	pairs := collections.PairKeyCodec(collections.BytesKey, collections.BytesKey)
 	k := &Keeper{
-		bank: bank, escrow: escrow.New(bank, ModuleName), runs: runs, market: market, workers: workers, treasury: treasury,
-		params:    collections.NewItem(b, collections.NewPrefix(0), "params", collections.BytesValue),
+		bank: bank, escrow: escrow.New(bank, ModuleName), runs: runs, market: market, workers: workers, treasury: treasury, credits: credits,
+		params:    credits.params,
 		budget:    collections.NewItem(b, collections.NewPrefix(1), "budget", collections.BytesValue),
 		proposals: byID(2, "proposals"),
 		specs:     byID(3, "specs"),
@@ -82,15 +82,7 @@ func NewKeeper(service store.KVStoreService, bank Bank, runs func() Runs, market
 
 // Params are the rules' parameters.
 func (k *Keeper) Params(ctx context.Context) (commons.Params, error) {
-	p := commons.DefaultParams(k.treasury)
-	raw, err := k.params.Get(ctx)
-	if errors.Is(err, collections.ErrNotFound) {
-		return p, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &p)
-	}
-	return p, err
+	return k.credits.parameters(ctx, k.treasury)
 }
 
 // Budget returns the books of what was burned and minted. They are opened with the supply of now.
@@ -188,6 +180,14 @@ func (k *Keeper) putJob(ctx context.Context, j commons.Job) error {
 	}
 	return k.running.Set(ctx, j.Run[:])
 }
+
+// Credit is what an account has earned and cannot send yet.
+func (k *Keeper) Credit(ctx context.Context, who protocol.Account) (commons.Credit, error) {
+	return k.credits.Credit(ctx, who)
+}
+
+// Jobs counts the jobs that began, and what earned credit paid for.
+func (k *Keeper) Jobs(ctx context.Context) (commons.Jobs, error) { return k.credits.Jobs(ctx) }
 
 // Settle hosts commons.Settle: a run of the treasury is about to pay. What it spends beyond what the treasury gave is minted into
 // the escrow of runs. Other runs are none of its business.

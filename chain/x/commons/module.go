@@ -100,7 +100,7 @@ func Genesis(p commons.Params) (json.RawMessage, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
-	k, err := NewKeeper(sdkruntime.NewKVStoreService(storetypes.NewKVStoreKey(ModuleName)), nil, nil, nil, "", p.Treasury) // nothing is read
+	k, err := NewKeeper(NewCredits(sdkruntime.NewKVStoreService(storetypes.NewKVStoreKey(ModuleName))), nil, nil, nil, "", p.Treasury) // nothing is read
 	if err != nil {
 		return nil, err
 	}

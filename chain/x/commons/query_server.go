@@ -56,7 +56,9 @@ func (k *Keeper) Status(ctx context.Context) (commons.Summary, error) {
 	}
 	s.Height, s.Burned, s.Minted, s.Promised, s.Expired, s.Free = env.Height, b.Burned, b.Minted, b.Promised, b.Expired, b.Free()
 	s.Budget, s.Electorate, s.Open = s.Treasury.Plus(s.Free), p.Electorate(open, s.Supply), len(open)
-	return s, nil
+	s.Jobs, err = k.Jobs(ctx)
+	s.EarnedPPM = s.Jobs.SharePPM()
+	return s, err
 }
 
 // Proposals lists proposals by id.
@@ -135,6 +137,19 @@ func (q queryServer) Votes(ctx context.Context, r *commonspb.VotesRequest) (*com
 		return len(out.Json) == maxListed, err
 	})
 	return out, fault.Query(err)
+}
+
+// Account returns what an account has earned and cannot send yet.
+func (q queryServer) Account(ctx context.Context, r *commonspb.AccountRequest) (*commonspb.JSONResponse, error) {
+	if len(r.Account) != len(protocol.Account{}) {
+		return nil, fault.Query(fmt.Errorf("%w: account of %d bytes", protocol.ErrInvalid, len(r.Account)))
+	}
+	p, err := q.Keeper.Params(ctx)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	c, err := q.Credit(ctx, protocol.Account(r.Account))
+	return answer(c.Earnings(p), err)
 }
 
 func answer(v any, err error) (*commonspb.JSONResponse, error) {

@@ -232,7 +232,7 @@ func (k *Keeper) proposal(ctx sdk.Context, charge escrow.Charge) (*market.Propos
 func (k *Keeper) giveBack(ctx sdk.Context, bids []market.Bid) error {
 	var effects []protocol.Effect
 	for _, b := range bids {
-		effects = append(effects, protocol.Pay{To: b.Owner, Amount: b.Deposit})
+		effects = append(effects, protocol.Pay{To: b.Owner, Amount: b.Deposit, Back: true})
 	}
 	if err := k.dropBids(ctx, bids); err != nil {
 		return err
