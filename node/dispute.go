@@ -24,8 +24,8 @@ func newDispute() *cobra.Command {
 		Short: "Read disputes in words, and play a side of one",
 		Long: `Read disputes in words, and play a side of one.
 
-Anybody may dispute what a worker claims to have computed. Worker and challenger narrow it down by signed moves to one
-micro-operation or one byte, which every validator computes; whoever is wrong loses its bond. Providers and verifiers play
+Anybody may dispute what a worker claims to have computed, or what a verifier names as the aggregate of a round. The two narrow
+it down by signed moves to one micro-operation or one byte, which every validator computes; whoever is wrong loses its bond. Providers and verifiers play
 by themselves; these commands are for looking, and for whoever is no member.`,
 		Example: `  mutirao demo --keep --dir ./network       a network on this machine; in another terminal:
   export MUTIRAO_NETWORK=./network
@@ -92,19 +92,19 @@ func disputeShow(f *disputeFlags, explain bool) *cobra.Command {
 }
 
 func disputeOpen(f *disputeFlags) *cobra.Command {
-	var dir, run string
+	var dir, run, aggregate string
 	var round, unit uint32
 	var nonce uint64
 	cmd := &cobra.Command{
-		Use: "open", Short: "Dispute the claim of a unit's worker; locks a bond, which is lost if the claim stands", Args: cobra.NoArgs,
-		Example: "  mutirao dispute open --round 3 --unit 1 --dir ./me",
+		Use: "open", Short: "Dispute a unit, or an aggregate as a verifier named it; locks a bond, which is lost if the claim stands", Args: cobra.NoArgs,
+		Example: "  mutirao dispute open --round 3 --unit 1 --dir ./me\n  mutirao dispute open --round 3 --aggregate 0x7a3f --dir ./me",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := disputecmd.OpenPlayer(cmd.Context(), f.network, dir, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			defer p.Close()
-			id, err := p.Challenge(cmd.Context(), run, round, unit, nonce)
+			id, err := p.Challenge(cmd.Context(), run, round, unit, aggregate, nonce)
 			if err != nil {
 				return err
 			}
@@ -121,9 +121,11 @@ func disputeOpen(f *disputeFlags) *cobra.Command {
 	fl.StringVar(&run, "run", "", "the run whose id begins so; default the newest")
 	fl.Uint32Var(&round, "round", 0, "number of the open round")
 	fl.Uint32Var(&unit, "unit", 0, "number of the unit")
+	fl.StringVar(&aggregate, "aggregate", "", "the verifier whose account begins so: what it named as the round's aggregate is disputed")
 	fl.Uint64Var(&nonce, "nonce", 0, "another number for a second dispute about one claim")
 	cmd.MarkFlagRequired("round")
-	cmd.MarkFlagRequired("unit")
+	cmd.MarkFlagsOneRequired("unit", "aggregate")
+	cmd.MarkFlagsMutuallyExclusive("unit", "aggregate")
 	return cmd
 }
 

@@ -15,8 +15,9 @@ import (
 // refuses everything else anyway.
 type corrupt struct {
 	*machine
-	run  protocol.Hash
-	shop *workshop.Workshop
+	run    protocol.Hash
+	shop   *workshop.Workshop
+	player *member.Member
 }
 
 // Step does its duties in its own way.
@@ -38,6 +39,8 @@ func (c *corrupt) Step(ctx context.Context, s *work.State) ([]protocol.Msg, erro
 			return nil, err
 		}
 		c.shop = shop
+		c.player = member.New(member.Config{Identity: c.identity, Run: c.run, Peer: c.address, Ledger: c.ledger, Court: c.ledger, Blobs: c.machine, Observe: c.observe}, work.Verifier)
+		c.player.Shop = shop
 	}
 	var msgs []protocol.Msg
 	for _, task := range work.Duty(s, c.identity.Account) {
@@ -53,9 +56,10 @@ func (c *corrupt) Step(ctx context.Context, s *work.State) ([]protocol.Msg, erro
 			msgs = append(msgs, msg)
 		}
 	}
-	player := member.New(member.Config{Identity: c.identity, Run: c.run, Peer: c.address, Ledger: c.ledger, Court: c.ledger, Blobs: c.machine, Observe: c.observe}, work.Verifier)
-	player.Shop = c.shop
-	moves, err := player.Play(ctx, s)
+	if c.Lie == Slander {
+		msgs = append(msgs, c.slander(s)...)
+	}
+	moves, err := c.player.Play(ctx, s)
 	return append(msgs, moves...), err
 }
 
@@ -70,6 +74,19 @@ func (c *corrupt) dispute(s *work.State, task work.Task) (msgs []protocol.Msg) {
 	return msgs
 }
 
+// slander disputes the vote of everybody else.
+func (c *corrupt) slander(s *work.State) (msgs []protocol.Msg) {
+	if s.Phase != work.PhaseContest {
+		return nil
+	}
+	for i := range s.Round.Seats {
+		if x := &s.Round.Seats[i]; x.Vote != nil && x.Account != c.identity.Account {
+			msgs = append(msgs, dispute.Open{Run: s.ID, Round: s.Round.Number, Unit: work.VoteUnit(i)})
+		}
+	}
+	return msgs
+}
+
 // do answers one task; nil if it keeps silent.
 func (c *corrupt) do(ctx context.Context, s *work.State, task work.Task) (protocol.Msg, error) {
 	me, salt := c.identity.Account, c.identity.Salt(string(c.Lie), s.ID, task.Round, task.Pass)
@@ -77,8 +94,8 @@ func (c *corrupt) do(ctx context.Context, s *work.State, task work.Task) (protoc
 	case work.TaskReady:
 		return work.Ready{Run: s.ID, Peer: c.address()}, nil
 	case work.TaskAggregate:
-		next, rejected, err := c.shop.Aggregate(ctx, c.tampered(s))
-		return work.Aggregate{Run: s.ID, Round: task.Round, Next: next, Rejected: rejected}, err
+		v, err := c.shop.Aggregate(ctx, c.tampered(s))
+		return work.Aggregate{Run: s.ID, Round: task.Round, Next: v.Next, Rejected: v.Rejected, Trace: v.Trace}, err
 	case work.TaskAuditCommit, work.TaskAuditReveal:
 		report, err := c.report(ctx, s, task.Units)
 		if err != nil {

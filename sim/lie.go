@@ -29,12 +29,13 @@ const (
 	Mute       Lie = "mute"       // seals and never opens
 	Blind      Lie = "blind"      // says that no payload can be had
 	Misvote    Lie = "misvote"    // leaves a unit out of the aggregate
+	Slander    Lie = "slander"    // disputes what others name as the aggregate
 )
 
 // ProviderLies and VerifierLies list the lies of each role.
 var (
 	ProviderLies = []Lie{Nudge, WrongSeed, Stale, Truncated, Scrambled, Huge, Silent, Withhold, Partial, Copy}
-	VerifierLies = []Lie{Misjudge, Invent, Accomplice, Echo, Mute, Blind, Misvote}
+	VerifierLies = []Lie{Misjudge, Invent, Accomplice, Echo, Mute, Blind, Misvote, Slander}
 )
 
 // serves reports whether a machine gives a blob that it holds to another. Only those that withhold are choosy, and about

@@ -39,7 +39,7 @@ func Scenario(seed uint64, r *recipe.Recipe, set *data.Set) Config {
 	} else {
 		t.Audit.NewcomerUnits, t.Audit.CleanDivisor = 1, 2 // rates fall fast enough to be seen in a few rounds
 	}
-	t.Windows.Challenge, t.Vesting.Rounds = uint32(d.upTo(9)), uint32(d.upTo(3))
+	t.Windows.Challenge, t.Windows.Contest, t.Vesting.Rounds = uint32(d.upTo(9)), uint32(d.upTo(4)), uint32(d.upTo(3))
 	return c
 }
 

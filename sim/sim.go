@@ -25,6 +25,7 @@ import (
 	"github.com/mutirao/mutirao/protocol/ledgertest"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/bisect"
 )
 
 // ErrStalled reports a run that has not ended within the blocks that it was given.
@@ -71,7 +72,11 @@ func New(ctx context.Context, c Config) (*Network, error) {
 		store: &store{bytes: map[protocol.Hash][]byte{}},
 	}
 	n.ledger.DisputeBy(dispute.Params{Bond: money.MUT(1), Clock: clock})
-	n.ledger.Judge(n.referee(workshop.NewPrograms()))
+	programs := workshop.NewPrograms()
+	n.ledger.Judge(n.referee(programs))
+	n.ledger.Programs(func(run *work.State, units int) (protocol.Hash, error) {
+		return programs.Aggregate(run.Spec.Recipe, uint64(c.Data.RecordSize), uint64(c.Data.Count), units)
+	})
 	n.author = n.machine(Member{Name: "author"})
 	n.ledger.Mint(n.author.identity.Account, budget(c.Recipe, c.Terms))
 	t, err := trainer.New(trainer.Config{
@@ -102,10 +107,16 @@ const watcherPrices = 10_000
 const clock = 250
 
 // referee judges by what a ledger keeps of the run. The ledger holds its lock while it asks.
-func (n *Network) referee(programs *workshop.Programs) func(*work.State, work.Unit) dispute.Referee {
-	return func(run *work.State, u work.Unit) dispute.Referee {
-		d := n.config.Data
-		source, err := programs.Source(run.Spec.Recipe, uint64(d.RecordSize), uint64(d.Count), u.Shard, int(run.Spec.Steps))
+func (n *Network) referee(programs *workshop.Programs) func(*work.State, *dispute.State) dispute.Referee {
+	return func(run *work.State, d *dispute.State) dispute.Referee {
+		var source bisect.Source
+		var err error
+		size, count := uint64(n.config.Data.RecordSize), uint64(n.config.Data.Count)
+		if _, vote := work.VoteSeat(d.Claim.Unit); vote {
+			source, err = programs.Fold(run.Spec.Recipe, size, count, d.Claim.Terms.Model, d.Inputs)
+		} else {
+			source, err = programs.Source(run.Spec.Recipe, size, count, d.Claim.Shard, int(run.Spec.Steps))
+		}
 		if err != nil {
 			panic(err) // New would have failed
 		}

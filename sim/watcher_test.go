@@ -23,7 +23,7 @@ func league(t *testing.T, watched bool) sim.Config {
 		p, v := sim.Member{Name: fmt.Sprintf("p%d", i), Role: work.Provider}, sim.Member{Name: fmt.Sprintf("v%d", i), Role: work.Verifier}
 		if i < 12 {
 			p.Lie, v.Lie = sim.Nudge, sim.Accomplice
-			p.Joins = protocol.Height(i / 3 * 9) // a round takes about 10 blocks
+			p.Joins = protocol.Height(i / 3 * 12) // a round takes about 15 blocks
 			if i%3 == 0 {
 				v.Lie = sim.Misvote
 			}

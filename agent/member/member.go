@@ -10,6 +10,7 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market/auction"
 	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/bisect"
 )
 
 // Config is what a member is made of.
@@ -33,13 +34,14 @@ type Member struct {
 	role   work.Role
 	joined bool // whether Joined has been told
 
-	machines map[key]*workshop.Machine // of disputes that are open
-	silent   map[protocol.Hash]uint32  // disputes in which it has no answer, and the turn
+	derived  derived                  // the aggregate computed last
+	machines map[key]bisect.Machine   // of disputes that are open
+	silent   map[protocol.Hash]uint32 // disputes in which it has no answer, and the turn
 }
 
 // New makes a member that will take a role.
 func New(c Config, role work.Role) *Member {
-	return &Member{Config: c, role: role, machines: map[key]*workshop.Machine{}, silent: map[protocol.Hash]uint32{}}
+	return &Member{Config: c, role: role, machines: map[key]bisect.Machine{}, silent: map[protocol.Hash]uint32{}}
 }
 
 // Visit makes ready to compute for the run, as a member or not: it knows where others serve, and has opened the workshop.

@@ -6,19 +6,18 @@ import (
 	"fmt"
 
 	"github.com/mutirao/mutirao/agent"
-	"github.com/mutirao/mutirao/agent/workshop"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/bisect"
 )
 
-// Play makes the moves that disputes over units of the open round await from this member, as the worker that defends its claim or as
+// Play makes the moves that disputes over units and votes of the open round await from this member, as who defends its claim or as
 // who opened the dispute. A move follows from the dispute on the ledger and from a re-execution of the unit, so a member that
 // restarts in the middle of a game makes the move that it would have made. Attend comes first.
 func (m *Member) Play(ctx context.Context, s *work.State) ([]protocol.Msg, error) {
 	if s.Round == nil || s.Round.Games() == 0 || m.Shop == nil {
-		m.machines, m.silent = map[key]*workshop.Machine{}, map[protocol.Hash]uint32{}
+		m.machines, m.silent = map[key]bisect.Machine{}, map[protocol.Hash]uint32{}
 		return nil, nil
 	}
 	list, err := m.Court.Disputes(ctx, s.ID)
@@ -46,9 +45,10 @@ func (m *Member) Play(ctx context.Context, s *work.State) ([]protocol.Msg, error
 	return msgs, nil
 }
 
-// concerns reports whether a dispute is about a unit of the open round, whose model is at hand.
+// concerns reports whether a dispute is about a unit or a vote of the open round, whose model is at hand.
 func concerns(s *work.State, d *dispute.State) bool {
-	return d.Claim.Round == s.Round.Number && int(d.Claim.Unit) < len(s.Round.Units) && d.Claim.Terms.Model == s.Current.Model
+	_, vote := work.VoteSeat(d.Claim.Unit)
+	return d.Claim.Round == s.Round.Number && (vote || int(d.Claim.Unit) < len(s.Round.Units)) && d.Claim.Terms.Model == s.Current.Model
 }
 
 // move makes the signed move that a dispute awaits.
@@ -94,7 +94,7 @@ func (m *Member) choice(d *dispute.State, c bisect.Choice) (protocol.Msg, error)
 }
 
 // answer is the defender's, if it has one that the game takes: another would cost a fee and change nothing.
-func answer(g *bisect.Game, machine *workshop.Machine) ([]byte, error) {
+func answer(g *bisect.Game, machine bisect.Machine) ([]byte, error) {
 	a, err := bisect.Defend(g, machine)
 	if err != nil {
 		return nil, err
@@ -108,12 +108,24 @@ type key struct {
 	side  dispute.Side
 }
 
-// machine is the unit of a dispute as this member has it: its own payload where it defends, the true one where it challenges. It is kept as
-// long as disputes are open.
-func (m *Member) machine(ctx context.Context, s *work.State, d *dispute.State) (*workshop.Machine, error) {
+// machine is the unit or aggregate of a dispute as this member has it: its own payload where it defends, the true one where it challenges. It is
+// kept as long as disputes are open. There is one of the aggregate, whoever has voted: it is the true one.
+func (m *Member) machine(ctx context.Context, s *work.State, d *dispute.State) (bisect.Machine, error) {
 	k := key{d.Claim.Digest(), d.ToMove()}
+	_, vote := work.VoteSeat(d.Claim.Unit)
+	if vote {
+		k = key{claim: d.Claim.Terms.Dataset} // what it reads
+	}
 	if machine := m.machines[k]; machine != nil {
 		return machine, nil
+	}
+	if vote {
+		fold, err := m.Shop.Fold(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		m.machines[k] = fold
+		return fold, nil
 	}
 	var sent []byte
 	if k.side == dispute.Defender {

@@ -4,7 +4,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/member"
@@ -17,7 +16,6 @@ type Provider struct {
 	*member.Member
 	drill   Drill
 	results map[key]work.Result // of units of the open round, sealed and not yet revealed
-	derived uint32              // the last round whose aggregate this machine computed
 }
 
 type key struct{ round, unit, attempt uint32 }
@@ -48,7 +46,8 @@ func (p *Provider) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 	if msgs = append(msgs, moves...); err != nil {
 		return msgs, err
 	}
-	return msgs, p.follow(ctx, s)
+	objections, err := p.follow(ctx, s)
+	return append(msgs, objections...), err
 }
 
 func (p *Provider) do(ctx context.Context, s *work.State, task work.Task) (msgs []protocol.Msg, err error) {
@@ -137,17 +136,13 @@ func (p *Provider) result(ctx context.Context, s *work.State, unit uint32) (work
 	return r, nil
 }
 
-// follow computes the aggregate beside the verifiers, once a round, so that the next unit can start without a download.
-// While a run waits for members it fetches the model: whoever published it may be gone when the round opens.
-func (p *Provider) follow(ctx context.Context, s *work.State) error {
-	if s.Phase != work.PhaseAggregate || p.derived == s.Round.Number {
-		return nil
+// follow computes the aggregate beside the verifiers, so that the next unit can start without a download, and disputes another that they name.
+func (p *Provider) follow(ctx context.Context, s *work.State) ([]protocol.Msg, error) {
+	if s.Phase != work.PhaseAggregate && s.Phase != work.PhaseContest {
+		return nil, nil
 	}
-	next, _, err := p.Shop.Aggregate(ctx, s)
-	if err != nil {
-		return fmt.Errorf("follow the aggregate of round %d: %w", s.Round.Number, err)
+	if _, err := p.Aggregate(ctx, s); err != nil {
+		return nil, err
 	}
-	p.derived = s.Round.Number
-	p.Observe.Tell(agent.News{Name: agent.Derived, Round: s.Round.Number, Detail: next.Model.String()})
-	return nil
+	return p.Object(ctx, s)
 }

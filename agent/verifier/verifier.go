@@ -1,5 +1,5 @@
 // Package verifier owns the role that recomputes: it audits the units that the beacon draws for it, disputes those that
-// it finds wrong and plays the dispute, reports which payloads can be had, and computes the aggregate. What it says it seals first, so that nobody can repeat it.
+// it finds wrong and plays the dispute, reports which payloads can be had, computes the aggregate and disputes another that others name. What it says it seals first, so that nobody can repeat it.
 package verifier
 
 import (
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
@@ -57,7 +56,11 @@ func (v *Verifier) Step(ctx context.Context, s *work.State) ([]protocol.Msg, err
 		msgs = append(msgs, m)
 	}
 	moves, err := v.Play(ctx, s)
-	return append(msgs, moves...), err
+	if msgs = append(msgs, moves...); err != nil {
+		return msgs, err
+	}
+	objections, err := v.Object(ctx, s)
+	return append(msgs, objections...), err
 }
 
 func (v *Verifier) do(ctx context.Context, s *work.State, task work.Task) (protocol.Msg, error) {
@@ -89,10 +92,6 @@ func (v *Verifier) challenge(s *work.State, task work.Task) (msgs []protocol.Msg
 }
 
 func (v *Verifier) aggregate(ctx context.Context, s *work.State) (protocol.Msg, error) {
-	next, rejected, err := v.Shop.Aggregate(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	v.Observe.Tell(agent.News{Name: agent.Derived, Round: s.Round.Number, Detail: next.Model.String()})
-	return work.Aggregate{Run: s.ID, Round: s.Round.Number, Next: next, Rejected: rejected}, nil
+	a, err := v.Aggregate(ctx, s)
+	return work.Aggregate{Run: s.ID, Round: s.Round.Number, Next: a.Next, Rejected: a.Rejected, Trace: a.Trace}, err
 }

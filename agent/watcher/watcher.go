@@ -1,5 +1,5 @@
-// Package watcher owns the role that needs neither seat nor bond: it executes the units of a run that others have revealed, and disputes what
-// is false while its claim is open to dispute. One honest machine that looks at every unit is enough for no false one to be paid, whoever
+// Package watcher owns the role that needs neither seat nor bond: it executes the units of a run that others have revealed and computes the
+// aggregate, and disputes what is false while its claim is open to dispute. One honest machine that looks at every unit is enough for no false one to be paid, whoever
 // else lies; its owner may name a share instead, which no worker can guess. A watcher needs coins for the bonds of its disputes, which come back
 // with half of each liar's bond.
 package watcher
@@ -56,7 +56,11 @@ func (w *Watcher) Step(ctx context.Context, s *work.State) ([]protocol.Msg, erro
 		return msgs, err
 	}
 	moves, err := w.Play(ctx, s)
-	return append(msgs, moves...), err
+	if msgs = append(msgs, moves...); err != nil {
+		return msgs, err
+	}
+	objections, err := w.Object(ctx, s)
+	return append(msgs, objections...), err
 }
 
 // look executes some of the units that it has not looked at, and disputes those that are false.

@@ -71,7 +71,7 @@ func (c *court) must(who protocol.Account, m protocol.Msg) {
 // claim lets the worker seal and open its claim, and the accuser dispute it.
 func (c *court) claim(terms bisect.Terms, source bisect.Source) {
 	c.t.Helper()
-	c.ledger.Judge(func(*work.State, work.Unit) dispute.Referee { return judge{source} })
+	c.ledger.Judge(func(*work.State, *dispute.State) dispute.Referee { return judge{source} })
 	result := work.Result{Payload: work.PayloadRef{Root: terms.Payload, Blob: merkle.Leaf(nil), Size: 1}, Trace: terms.Trace}
 	salt := merkle.Leaf([]byte("salt"))
 	c.must(worker, work.Commit{Run: c.run, Round: 1, Seal: work.CommitSeal(c.run, 1, 0, c.shard, worker, result, salt)})

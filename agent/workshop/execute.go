@@ -7,6 +7,7 @@ import (
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/learn/payload"
 	"github.com/mutirao/mutirao/learn/round"
+	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/replay"
 	"github.com/mutirao/mutirao/verify/trace"
@@ -103,31 +104,49 @@ func (f format) FirstDifference(own, claimed []byte) (element string, found bool
 	return d.String(), found, err
 }
 
-// Aggregate fetches the admitted payloads and folds them, in unit order, into the next public state.
-func (w *Workshop) Aggregate(ctx context.Context, s *work.State) (next work.StateRef, rejected []uint32, err error) {
+// Aggregate fetches the admitted payloads and folds them, in unit order, into the next public state, which it keeps. The vote names the trace
+// of the same computation as a program, which follows from the roots of both states.
+func (w *Workshop) Aggregate(ctx context.Context, s *work.State) (work.Vote, error) {
+	payloads, err := w.admitted(ctx, s)
+	if err != nil {
+		return work.Vote{}, err
+	}
+	contributions := make([]round.Contribution, len(payloads))
+	for i, b := range payloads {
+		contributions[i] = round.Contribution{Payload: b, Tokens: s.Spec.UnitTokens}
+	}
 	public, err := w.Public(ctx, s.Current)
 	if err != nil {
-		return work.StateRef{}, nil, err
+		return work.Vote{}, err
 	}
-	admitted := s.Admitted()
-	contributions := make([]round.Contribution, len(admitted))
-	for i, unit := range admitted {
-		result := s.Round.Units[unit].Result
-		bytes, err := w.Fetch(ctx, result.Payload)
-		if err != nil {
-			return work.StateRef{}, nil, fmt.Errorf("unit %d: %w", unit, err)
-		}
-		contributions[i] = round.Contribution{Payload: bytes, Tokens: s.Spec.UnitTokens}
-	}
+	before := w.at.roots
 	state, flags, err := w.trainer.Aggregate(public, contributions)
 	if err != nil {
-		return work.StateRef{}, nil, err
+		return work.Vote{}, err
 	}
+	if w.next, err = w.keep(ctx, state); err != nil {
+		return work.Vote{}, err
+	}
+	v := work.Vote{Next: w.next.ref}
+	units := s.Admitted()
 	for i, out := range flags {
 		if out {
-			rejected = append(rejected, admitted[i])
+			v.Rejected = append(v.Rejected, units[i])
 		}
 	}
-	next, err = w.Keep(ctx, state)
-	return next, rejected, err
+	v.Trace = foldTrace(w.trainer.Layout(), before, w.next.roots, flags, dispute.AggregateBytes(v, units))
+	return v, nil
+}
+
+// admitted fetches the payloads that the aggregate of the open round reads.
+func (w *Workshop) admitted(ctx context.Context, s *work.State) ([][]byte, error) {
+	var list [][]byte
+	for _, unit := range s.Admitted() {
+		b, err := w.Fetch(ctx, s.Round.Units[unit].Result.Payload)
+		if err != nil {
+			return nil, fmt.Errorf("unit %d: %w", unit, err)
+		}
+		list = append(list, b)
+	}
+	return list, nil
 }

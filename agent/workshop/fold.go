@@ -2,8 +2,10 @@ package workshop
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,22 +24,27 @@ import (
 )
 
 // FoldSource knows what the aggregate of a round reads and puts out: it implements bisect.Source. It follows from the
-// recipe and from what the ledger knows: the public state by its roots, and payload root and tokens of each admitted unit.
+// recipe and from what the ledger knows: the public state by its roots, and the payload root of each admitted unit.
 type FoldSource struct {
-	outline *round.Outline
-	current work.StateRef
-	results []work.Result // of the admitted units
-	entries []string      // names of the state's entries, ascending
+	outline      *round.Outline
+	model, outer merkle.Hash   // the state before
+	payloads     []merkle.Hash // roots of those of the admitted units
+	entries      []string      // names of the state's entries, ascending
 }
 
-// NewFoldSource is the source of an aggregate of units that are admitted, in their order.
-func NewFoldSource(o *round.Outline, current work.StateRef, admitted []work.Result) FoldSource {
-	s := FoldSource{outline: o, current: current, results: admitted, entries: []string{round.FoldRejected}}
+// NewFoldSource is the source of an aggregate that starts from a model and reads dispute.AggregateInputs, of which there is one at least.
+func NewFoldSource(o *round.Outline, model protocol.Hash, inputs []protocol.Hash) FoldSource {
+	return FoldSource{outline: o, model: model, outer: inputs[0], payloads: inputs[1:], entries: foldEntries(o)}
+}
+
+// foldEntries are the names of an aggregate's state, ascending.
+func foldEntries(o *round.Outline) []string {
+	list := []string{round.FoldRejected}
 	for _, w := range o.Layout() {
-		s.entries = append(s.entries, round.FoldTheta+w.Name, round.FoldMomentum+w.Name, round.FoldResidual+w.Name)
+		list = append(list, round.FoldTheta+w.Name, round.FoldMomentum+w.Name, round.FoldResidual+w.Name)
 	}
-	slices.Sort(s.entries)
-	return s
+	slices.Sort(list)
+	return list
 }
 
 // PointStep implements bisect.Source: there is one step.
@@ -52,9 +59,9 @@ func (s FoldSource) Origin(state string) (bisect.Origin, bool) {
 		prefix, role string
 		root         merkle.Hash
 	}{
-		{round.FoldTheta, registry.RoleWeights, s.current.Model},
-		{round.FoldMomentum, roleMomentum, s.current.Outer},
-		{round.FoldResidual, roleResidual, s.current.Outer},
+		{round.FoldTheta, registry.RoleWeights, s.model},
+		{round.FoldMomentum, roleMomentum, s.outer},
+		{round.FoldResidual, roleResidual, s.outer},
 	} {
 		if name, ok := strings.CutPrefix(state, part.prefix); ok {
 			return bisect.Origin{State: part.root, Name: name, Role: part.role}, true
@@ -101,7 +108,7 @@ func (s FoldSource) element(weight string, element, each int, at func(payload.El
 	leaves := 1 + s.pieces()
 	return bisect.Datum{
 		Record: unit*leaves + 1 + piece,
-		Leaf:   &bisect.Leaf{Root: s.results[unit].Payload.Root, At: 1 + piece, Count: leaves},
+		Leaf:   &bisect.Leaf{Root: s.payloads[unit], At: 1 + piece, Count: leaves},
 		Find: func(b []byte) (uint64, error) {
 			if offset >= len(b) {
 				return 0, fmt.Errorf("a piece of %d bytes", len(b))
@@ -117,7 +124,7 @@ func (s FoldSource) pieces() int {
 }
 
 // PayloadSize implements bisect.Source.
-func (s FoldSource) PayloadSize() int { return 2*merkle.Size + len(s.results) }
+func (s FoldSource) PayloadSize() int { return 2*merkle.Size + len(s.payloads) }
 
 // Slot implements bisect.Source: all bytes follow from the roots of the last state.
 func (s FoldSource) Slot(int) bisect.Slot { return bisect.Slot{Entries: s.entries, Right: s.right} }
@@ -137,7 +144,7 @@ func (s FoldSource) right(roots []merkle.Hash, piece []byte, at int) bool {
 	case at < 2*merkle.Size:
 		return piece[at] == o[at-merkle.Size]
 	}
-	flags := make([]float32, len(s.results))
+	flags := make([]float32, len(s.payloads))
 	for i, b := range piece[2*merkle.Size:] {
 		if b > 1 {
 			return false
@@ -145,6 +152,51 @@ func (s FoldSource) right(roots []merkle.Hash, piece []byte, at int) bool {
 		flags[i] = float32(b)
 	}
 	return trace.TensorRoot(tensor.FromFloat32(flags, len(flags))) == root(round.FoldRejected)
+}
+
+// foldTrace is the root of the execution of an aggregate as a program: of 16 times the state before, in which all units are rejected, and the
+// state after. A Fold finds the same, with all values of the step (TestFold).
+func foldTrace(layout []tensor.Named, before, after roots, rejected []bool, sent []byte) merkle.Hash {
+	none, out := make([]float32, len(rejected)), make([]float32, len(rejected))
+	for i := range out {
+		none[i] = 1
+		if rejected[i] {
+			out[i] = 1
+		}
+	}
+	var points [trace.Points]merkle.Hash
+	last := len(points) - 1
+	points[0], points[last] = foldPoint(layout, before, none), foldPoint(layout, after, out)
+	for p := range last {
+		points[p] = points[0]
+	}
+	return trace.TraceRoot(points, trace.PayloadRoot(sent))
+}
+
+// foldPoint is the root of a state of an aggregate.
+func foldPoint(layout []tensor.Named, r roots, rejected []float32) merkle.Hash {
+	of := map[string]merkle.Hash{round.FoldRejected: trace.TensorRoot(tensor.FromFloat32(rejected, len(rejected)))}
+	for i, w := range layout {
+		of[round.FoldTheta+w.Name], of[round.FoldMomentum+w.Name], of[round.FoldResidual+w.Name] = r.theta[i], r.momentum[i], r.residual[i]
+	}
+	var leaves []merkle.Hash
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		leaves = append(leaves, trace.EntryLeaf(name, trace.RoleState, of[name]))
+	}
+	return merkle.Root(leaves)
+}
+
+// Fold is the aggregate of the open round, to be looked into in a dispute.
+func (w *Workshop) Fold(ctx context.Context, s *work.State) (*Fold, error) {
+	payloads, err := w.admitted(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	public, err := w.Public(ctx, s.Current)
+	if err != nil {
+		return nil, err
+	}
+	return NewFold(NewFoldSource(w.trainer.Outline, s.Current.Model, dispute.AggregateInputs(s)), public, payloads)
 }
 
 // FoldProgram is the program of an aggregate of n units.
@@ -161,17 +213,20 @@ func FoldProgram(o *round.Outline, n int) (*graph.Graph, *trace.Program, error) 
 // about ten bytes for each weight and unit.
 type Fold struct {
 	FoldSource
-	public   round.Public
-	payloads [][]byte
-	graph    *graph.Graph
-	program  *trace.Program
-	inputs   map[string]*tensor.Tensor
-	values   []*tensor.Tensor // nil until asked for
+	public  round.Public
+	sent    [][]byte // payloads
+	graph   *graph.Graph
+	program *trace.Program
+	inputs  map[string]*tensor.Tensor
+	values  []*tensor.Tensor // nil until asked for
 }
 
 // NewFold makes the machine of an aggregate of payloads in canonical form.
 func NewFold(s FoldSource, p round.Public, payloads [][]byte) (*Fold, error) {
-	f := &Fold{FoldSource: s, public: p, payloads: payloads}
+	if len(payloads) != len(s.payloads) {
+		return nil, fmt.Errorf("workshop: %d payloads of %d", len(payloads), len(s.payloads))
+	}
+	f := &Fold{FoldSource: s, public: p, sent: payloads}
 	var list []round.Contribution
 	for _, b := range payloads {
 		list = append(list, round.Contribution{Payload: b, Tokens: s.tokens()})
@@ -269,7 +324,7 @@ func (f *Fold) Payload() ([]byte, error) {
 	return dispute.AggregateBytes(v, admitted), nil
 }
 
-// Trace is the root of the execution, which a vote that can be disputed names.
+// Trace is the root of the execution, which a vote names.
 func (f *Fold) Trace() (protocol.Hash, error) {
 	var points [trace.Points]merkle.Hash
 	for p := range points {
@@ -284,11 +339,11 @@ func (f *Fold) Trace() (protocol.Hash, error) {
 }
 
 // Model implements bisect.Machine.
-func (f *Fold) Model() ([]trace.Entry, error) { return f.Named(f.current.Model) }
+func (f *Fold) Model() ([]trace.Entry, error) { return f.Named(f.model) }
 
 // Named implements bisect.Archive.
 func (f *Fold) Named(root merkle.Hash) ([]trace.Entry, error) {
-	if root == f.current.Model {
+	if root == f.model {
 		return entries(nil, registry.RoleWeights, f.public.Theta), nil
 	}
 	return entries(entries(nil, roleMomentum, f.public.Momentum), roleResidual, f.public.Residual), nil
@@ -298,10 +353,10 @@ func (f *Fold) Named(root merkle.Hash) ([]trace.Entry, error) {
 func (f *Fold) Datum(i int) ([]byte, merkle.Proof, error) {
 	leaves := 1 + f.pieces()
 	unit, leaf := i/leaves, i%leaves
-	if unit >= len(f.payloads) || leaf == 0 {
+	if unit >= len(f.sent) || leaf == 0 {
 		return nil, nil, fmt.Errorf("workshop: piece %d of the payloads", i)
 	}
-	b := f.payloads[unit]
+	b := f.sent[unit]
 	from := (leaf - 1) * trace.PieceSize
 	return bytes.Clone(b[from:min(from+trace.PieceSize, len(b))]), merkle.Prove(trace.PayloadLeaves(b), leaf), nil
 }

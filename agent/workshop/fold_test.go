@@ -14,7 +14,6 @@ import (
 	"github.com/mutirao/mutirao/learn/round"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
-	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/bisect"
 	"github.com/mutirao/mutirao/verify/merkle"
@@ -22,7 +21,7 @@ import (
 	"github.com/mutirao/mutirao/verify/trace"
 )
 
-// folding is the aggregate of a round of three units of diagnosis, and the run as the ledger has it.
+// folding is the aggregate of a round of some units of diagnosis, and the run as the ledger has it when verifiers vote.
 type folding struct {
 	trainer *round.Trainer
 	run     *work.State
@@ -37,25 +36,21 @@ func newFolding(t testing.TB, trainer *round.Trainer, units int) folding {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := &work.State{ID: merkle.Leaf(nil), Phase: work.PhaseAggregate, Round: &work.Round{Number: 2}}
 	var payloads [][]byte
-	var results []work.Result
 	for i := range units {
 		out, err := trainer.Unit(t.Context(), round.Task{Theta: public.Theta, Seed: protocol.Hash{byte(i)}, Steps: trainer.Recipe().Train.Steps}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := work.Result{Payload: work.PayloadRef{Root: trace.PayloadRoot(out.Payload), Size: uint64(len(out.Payload))}}
-		payloads, results = append(payloads, out.Payload), append(results, r)
-		run.Round.Units = append(run.Round.Units, work.Unit{Index: uint32(i), Status: work.Revealed, Result: r})
+		payloads = append(payloads, out.Payload)
 	}
 	// The state of a later round: nothing in it is zero any more.
 	if public, _, err = trainer.Aggregate(public, []round.Contribution{{Payload: payloads[0], Tokens: trainer.UnitTokens(trainer.Recipe().Train.Steps)}}); err != nil {
 		t.Fatal(err)
 	}
-	run.Current = work.StateRef{Model: modelRoot(public), Outer: outerRoot(public)}
-	f := folding{trainer: trainer, run: run, public: public}
-	if f.honest, err = NewFold(NewFoldSource(trainer.Outline, run.Current, results), public, payloads); err != nil {
+	f := folding{trainer: trainer, public: public, honest: &Fold{sent: payloads}}
+	f.run = f.assembly(t).state()
+	if f.honest, err = NewFold(NewFoldSource(trainer.Outline, f.run.Current.Model, dispute.AggregateInputs(f.run)), public, payloads); err != nil {
 		t.Fatal(err)
 	}
 	if f.traced, err = exec.CompileTraced(f.honest.graph); err != nil {
@@ -71,18 +66,12 @@ func (f folding) vote(t testing.TB, m bisect.Machine) work.Vote {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := work.Vote{Next: work.StateRef{Model: merkle.Hash(b[:32]), Outer: merkle.Hash(b[32:64])}}
+	v := work.Vote{Next: work.StateRef{Model: merkle.Hash(b[:32]), Outer: merkle.Hash(b[32:64]), Blob: merkle.Leaf(b)}}
 	for i, out := range b[64:] {
 		if out != 0 {
 			v.Rejected = append(v.Rejected, uint32(i))
 		}
 	}
-	return v
-}
-
-// claim is what a verifier claims who votes as a machine says.
-func (f folding) claim(t testing.TB, m bisect.Machine) dispute.Claim {
-	t.Helper()
 	var points [trace.Points]merkle.Hash
 	for p := range points {
 		state, err := m.State(f.honest.PointStep(p))
@@ -91,15 +80,19 @@ func (f folding) claim(t testing.TB, m bisect.Machine) dispute.Claim {
 		}
 		points[p] = trace.StateRoot(state)
 	}
-	b, err := m.Payload()
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := f.vote(t, m)
 	if !bytes.Equal(dispute.AggregateBytes(v, f.run.Admitted()), b) {
 		t.Fatalf("%x is not the vote %+v", b, v)
 	}
-	return dispute.AggregateClaim(f.run, f.honest.program.Root(), v, trace.TraceRoot(points, trace.PayloadRoot(b)), worker)
+	v.Trace = trace.TraceRoot(points, trace.PayloadRoot(b))
+	return v
+}
+
+// claim is what a verifier claims who votes as a machine says.
+func (f folding) claim(t testing.TB, m bisect.Machine) dispute.Claim {
+	t.Helper()
+	run, v := f.run.Clone(), f.vote(t, m)
+	run.Round.Seats[0].Vote = &v
+	return dispute.AggregateClaim(run, f.honest.program.Root(), 0)
 }
 
 // dishonest is an aggregate that is not what it should be.
@@ -149,45 +142,41 @@ func (f folding) lie(t *testing.T, change func(in map[string]*tensor.Tensor), va
 	return d
 }
 
-// trial plays a dispute about an aggregate by the rules of package dispute.
-func (f folding) trial(t *testing.T, defender bisect.Machine, choose func(*bisect.Game) bisect.Choice) verdictOf {
+// trial plays a dispute about a vote on a ledger, and checks what becomes of who votes, of who disputes, and of the model.
+func (f folding) trial(t *testing.T, defender bisect.Machine, choose func(*bisect.Game) bisect.Choice) (v verdictOf) {
 	t.Helper()
-	claim := f.claim(t, defender)
-	params := dispute.Params{Bond: money.MUT(8), Clock: 10}
-	env := protocol.Env{Height: 5}
-	d, _, err := dispute.Create(dispute.Open{Run: f.run.ID, Round: 2, Unit: dispute.AggregateUnit}, claim, params, dispute.History{}, accuser, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v verdictOf
-	for !d.Ended {
-		env.Height++
+	a := f.assembly(t)
+	honest := f.vote(t, f.honest)
+	a.vote(accused, f.vote(t, defender))
+	a.vote(checker, honest)
+	a.must(accuser, dispute.Open{Run: a.run, Round: 1, Unit: work.VoteUnit(a.seat(accused))})
+	for d := a.dispute(); !d.Ended; d = a.dispute() {
 		m := dispute.Move{Dispute: d.ID, Turn: d.Turn, Side: d.ToMove()}
-		who := claim.Defender
 		v.place = where(d.Game, f.honest.program)
 		if m.Side == dispute.Challenger {
 			c := choose(d.Game)
-			m.Choice, m.Answer, who = uint32(c.Part), c.Shown, accuser
-		} else if m.Answer, err = bisect.Defend(d.Game, defender); err != nil {
-			m.Answer = nil
+			m.Choice, m.Answer = uint32(c.Part), c.Shown
+		} else if answer, err := bisect.Defend(d.Game, defender); err == nil {
+			m.Answer = answer
 		}
-		next, _, err := dispute.Apply(d, dispute.Play{Move: m, Signature: signed(who, m.Digest())}, accuser, judge{f.honest.FoldSource}, env)
-		if err != nil && m.Side == dispute.Challenger {
-			continue // a segment without a step
-		}
-		if err != nil {
+		switch taken := a.play(m); {
+		case taken:
+			v.moves++
+			if m.Side == dispute.Defender {
+				v.bytes += len(m.Answer)
+			}
+		case m.Side == dispute.Defender:
 			v.end = "no proof (" + string(d.Game.Stage) + ")"
-			env.Height += 100
-			d, _ = dispute.Tick(d, env)
-			v.verdict = d.Game.Verdict
-			return v
+			for !a.dispute().Ended {
+				a.block()
+			}
 		}
-		if m.Side == dispute.Defender {
-			v.bytes += len(m.Answer)
-		}
-		d, v.moves = next, v.moves+1
 	}
-	v.place, v.end, v.verdict = where(d.Game, f.honest.program), string(d.Game.Verdict), d.Game.Verdict
+	d := a.dispute()
+	if v.verdict = d.Game.Verdict; v.end == "" {
+		v.place, v.end = where(d.Game, f.honest.program), string(v.verdict)
+	}
+	a.judged(v, honest)
 	return v
 }
 
@@ -223,7 +212,7 @@ func (f folding) node(t *testing.T, op string, axes int) (value int) {
 
 // aggregates lies about the aggregate of a round.
 func aggregates(t *testing.T, b *table, u unitUnderTest) {
-	b.WriteString("## Lies about an aggregate\n\nA verifier names a wrong next state for a round of three units of `diagnosis`; the rules are those of `protocol/dispute`, no ledger hosts it yet.\n\n| Fault | Found at | End | Moves | Bytes |\n|---|---|---|---|---|\n")
+	b.WriteString("## Lies about an aggregate\n\nA verifier names a wrong next state for a round of three units of `diagnosis`; another names the true one and somebody disputes the vote. The row fails if the liar keeps its bond, if the challenger is not paid, or if any other than the true state becomes the model.\n\n| Fault | Found at | End | Moves | Bytes |\n|---|---|---|---|---|\n")
 	f := newFolding(t, u.m.trainer, 3)
 	p, inputs := f.honest.program, f.honest.graph.Inputs
 	layout := f.trainer.Layout()
@@ -286,7 +275,7 @@ func TestFold(t *testing.T) {
 	trainer := example(t, "diagnosis", func(r *recipe.Recipe) { r.Train.Batch, r.Train.Steps = 8, 6 })
 	f := newFolding(t, trainer, 3)
 	var list []round.Contribution
-	for _, b := range f.honest.payloads {
+	for _, b := range f.honest.sent {
 		list = append(list, round.Contribution{Payload: b, Tokens: f.honest.tokens()})
 	}
 	want, rejected, err := trainer.Aggregate(f.public, list)
@@ -297,8 +286,9 @@ func TestFold(t *testing.T) {
 	if v.Next.Model != modelRoot(want) || v.Next.Outer != outerRoot(want) || slices.Contains(rejected, true) != (len(v.Rejected) > 0) {
 		t.Errorf("%+v", v)
 	}
-	if root, err := f.honest.Trace(); err != nil || root != f.claim(t, f.honest).Terms.Trace {
-		t.Errorf("trace %s, %v", root, err)
+	quick := foldTrace(trainer.Layout(), rootsOf(f.public), rootsOf(want), rejected, dispute.AggregateBytes(v, f.run.Admitted()))
+	if root, err := f.honest.Trace(); err != nil || root != v.Trace || root != quick {
+		t.Errorf("trace %s, by what is known of the states %s, by the points %s, %v", root, quick, v.Trace, err)
 	}
 	calls, err := graph.Calls(f.honest.graph)
 	if err != nil {

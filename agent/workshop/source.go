@@ -116,6 +116,31 @@ func (p *Programs) Source(encoded []byte, recordSize, records uint64, shard prot
 	return NewSource(o, shard, steps), nil
 }
 
+// Aggregate is the hash of the program that aggregates so many units of a run.
+func (p *Programs) Aggregate(encoded []byte, recordSize, records uint64, units int) (protocol.Hash, error) {
+	o, err := p.outline(encoded, recordSize, records)
+	if err != nil {
+		return protocol.Hash{}, err
+	}
+	_, program, err := FoldProgram(o, units)
+	if err != nil {
+		return protocol.Hash{}, err
+	}
+	return program.Root(), nil
+}
+
+// Fold is the source of an aggregate from a model and dispute.AggregateInputs.
+func (p *Programs) Fold(encoded []byte, recordSize, records uint64, model protocol.Hash, inputs []protocol.Hash) (bisect.Source, error) {
+	o, err := p.outline(encoded, recordSize, records)
+	if err != nil {
+		return nil, err
+	}
+	if len(inputs) < 2 {
+		return nil, fmt.Errorf("%w: an aggregate of nothing", round.ErrState)
+	}
+	return NewFoldSource(o, model, inputs), nil
+}
+
 // Effort is a measure of the work that Source may take, from the recipe alone; 0 for a recipe that cannot be read, which Source refuses.
 func (p *Programs) Effort(encoded []byte) uint64 {
 	r, err := recipe.Decode(encoded)

@@ -29,10 +29,10 @@ type Workshop struct {
 	trainer *round.Trainer
 	program protocol.Hash
 
-	ref    work.StateRef // of public
-	public round.Public
-	first  merkle.Hash            // point 0 of every unit that starts from public
-	begin  map[string]merkle.Hash // roots of what a unit starts from besides the weights
+	at    kept                   // the public state asked for last
+	next  kept                   // the one that this machine has computed last
+	first merkle.Hash            // point 0 of every unit that starts from at
+	begin map[string]merkle.Hash // roots of what a unit starts from besides the weights
 }
 
 // New makes a workshop from a recipe and its data, for who has both at hand.

@@ -43,6 +43,14 @@ func (p toyPrograms) Source(recipe []byte, size, count uint64, shard protocol.Ha
 	return p.Toy, nil
 }
 
+func (toyPrograms) Aggregate([]byte, uint64, uint64, int) (protocol.Hash, error) {
+	return hashOf(20), nil
+}
+
+func (p toyPrograms) Fold([]byte, uint64, uint64, protocol.Hash, []protocol.Hash) (bisect.Source, error) {
+	return p.Toy, nil
+}
+
 var plain = splittest.One("MatMul", nil, splittest.F(3, 70), splittest.F(70, 2))
 
 // court is a chain with a run whose only worker has claimed an execution of the toy unit, in the phase of audits.

@@ -157,7 +157,10 @@ func (s *story) work(weights []trace.Entry) {
 	}
 	s.in(rules.PhaseAggregate)
 	s.must(s.verifier, rules.Aggregate{Run: s.run, Round: round.Number,
-		Next: rules.StateRef{Model: trace.StateRoot(weights), Outer: hashOf(14), Blob: hashOf(15)}})
+		Next: rules.StateRef{Model: trace.StateRoot(weights), Outer: hashOf(14), Blob: hashOf(15)}, Trace: hashOf(16)})
+	for s.in(rules.PhaseContest); s.state().Phase == rules.PhaseContest; {
+		s.block()
+	}
 }
 
 func TestRunThroughTheChain(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/voucher"
+	"github.com/mutirao/mutirao/protocol/work"
 )
 
 var (
@@ -75,6 +76,11 @@ func (c *Client) Submit(ctx context.Context, msgs ...protocol.Msg) error {
 		gas += escrow.GasPerMessage + (escrow.GasPerByte+envelopeBytes)*uint64(size) + stateGas + voucherGas(m)
 		if _, ok := m.(dispute.Msg); ok {
 			gas += disputehost.GasPerMove + 50*disputehost.GasPerEffort + disputehost.GasPerMicroOperation
+		}
+		if open, ok := m.(dispute.Open); ok {
+			if _, vote := work.VoteSeat(open.Unit); vote { // of as many units as a run has by default: there may be no time for another try
+				gas += 50 * (disputehost.GasPerEffort + 64*disputehost.GasPerFold)
+			}
 		}
 	}
 	return c.execute(ctx, gas, list...)

@@ -15,6 +15,7 @@ type disputeRow struct {
 	ID         string   `json:"id"`
 	Round      uint32   `json:"round"`
 	Unit       uint32   `json:"unit"`
+	About      string   `json:"about"` // in words
 	Defender   string   `json:"defender"`
 	Challenger string   `json:"challenger"`
 	Verdict    string   `json:"verdict"`
@@ -36,7 +37,7 @@ func (s *show) hearRulings(ctx context.Context) error {
 	s.disputes = nil
 	for _, r := range rulings {
 		row := disputeRow{
-			ID: r.Dispute.String(), Round: r.Claim.Round, Unit: r.Claim.Unit, Defender: s.cast.name(r.Claim.Defender), Challenger: s.cast.name(r.Challenger),
+			ID: r.Dispute.String(), Round: r.Claim.Round, Unit: r.Claim.Unit, About: work.Subject(r.Claim.Unit), Defender: s.cast.name(r.Claim.Defender), Challenger: s.cast.name(r.Challenger),
 			Verdict: string(r.Verdict), Proven: r.Proven, Place: r.Place, Reason: r.Reason, Moves: r.Moves, Blocks: uint64(r.Height - r.Opened),
 		}
 		moves, err := s.machine.Client.Moves(ctx, r.Dispute)
@@ -72,7 +73,9 @@ func (s *show) convicted(r work.RoundSummary, x work.Slash) string {
 		return fmt.Sprintf("%s slashed %s: %s", who, x.Amount.Coins(), x.Detail)
 	}
 	lie := "lied"
-	if detail := r.Units[x.Unit].Detail; detail != "" {
+	if int(x.Unit) >= len(r.Units) {
+		lie = "lied about " + work.Subject(x.Unit)
+	} else if detail := r.Units[x.Unit].Detail; detail != "" {
 		lie = "lied in " + place(detail)
 	}
 	return fmt.Sprintf("%s %s: %d moves with %s, refuted at %s; slashed %s", who, lie, d.Moves, d.Challenger, d.Place, x.Amount.Coins())
@@ -106,7 +109,7 @@ func (s *show) unitOf(who protocol.Account, round uint32) uint32 {
 			}
 		}
 	}
-	return 1<<32 - 1
+	return work.MaxUnits
 }
 
 func (s *show) bountyWent(d *disputeRow) bool {

@@ -42,6 +42,7 @@ type ledger struct {
 	doc                          *cmttypes.GenesisDoc
 	height                       int64
 	author, worker, checker, foe client.Key
+	others                       [4]client.Key
 	run                          protocol.Hash
 	gas                          uint64
 	slowest                      time.Duration // of a block with a move
@@ -52,7 +53,7 @@ func newLedger(t testing.TB) *ledger {
 	l := &ledger{t: t}
 	keys := genesis.DeriveKeys([32]byte{1}, 1)
 	spec := genesis.Spec{Time: time.Unix(1_700_000_000, 0), Validators: keys}
-	for i, k := range []*client.Key{&l.author, &l.worker, &l.checker, &l.foe} {
+	for i, k := range []*client.Key{&l.author, &l.worker, &l.checker, &l.foe, &l.others[0], &l.others[1], &l.others[2], &l.others[3]} {
 		var err error
 		if *k, err = client.NewKey([32]byte{byte(i + 1)}); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mutirao/mutirao/agent/member"
@@ -51,8 +52,9 @@ func OpenPlayer(ctx context.Context, network, dir string, out io.Writer) (*Playe
 // Close leaves the data network.
 func (p *Player) Close() error { return p.machine.Close() }
 
-// Challenge opens a dispute over a unit of the open round of a run and returns its id.
-func (p *Player) Challenge(ctx context.Context, run string, round, unit uint32, nonce uint64) (protocol.Hash, error) {
+// Challenge opens a dispute over a unit of the open round of a run and returns its id; or, if a verifier's account is given by its beginning, over
+// what that verifier named as the aggregate.
+func (p *Player) Challenge(ctx context.Context, run string, round, unit uint32, verifier string, nonce uint64) (protocol.Hash, error) {
 	runs, err := p.Runs(ctx)
 	if err != nil {
 		return protocol.Hash{}, err
@@ -60,6 +62,11 @@ func (p *Player) Challenge(ctx context.Context, run string, round, unit uint32, 
 	for i := len(runs) - 1; i >= 0; i-- { // the newest that fits
 		if run != "" && !hasPrefix(runs[i], run) {
 			continue
+		}
+		if verifier != "" {
+			if unit, err = p.voteOf(ctx, runs[i], verifier); err != nil {
+				return protocol.Hash{}, err
+			}
 		}
 		before, err := p.cases(ctx, runs[i].String())
 		if err != nil {
@@ -86,6 +93,26 @@ func (p *Player) Challenge(ctx context.Context, run string, round, unit uint32, 
 	return protocol.Hash{}, failure.New(failure.NotFound, fmt.Sprintf("there is no run %.70q", run), errNone, "look into the invite, or leave --run out")
 }
 
+// voteOf is the number that stands for the vote of a verifier of the open round.
+func (p *Player) voteOf(ctx context.Context, run protocol.Hash, account string) (uint32, error) {
+	s, err := p.Run(ctx, run)
+	if err != nil {
+		return 0, err
+	}
+	found, unit := 0, uint32(0)
+	if s.Round != nil {
+		for i := range s.Round.Seats {
+			if strings.HasPrefix(s.Round.Seats[i].Account.String(), strings.ToLower(account)) {
+				found, unit = found+1, work.VoteUnit(i)
+			}
+		}
+	}
+	if found != 1 {
+		return 0, failure.New(failure.NotFound, fmt.Sprintf("%.50q is not one verifier of the open round", account), fmt.Errorf("%d have accounts that begin so", found), "write the whole account")
+	}
+	return unit, nil
+}
+
 func hasPrefix(h protocol.Hash, text string) bool {
 	s := h.String()
 	return len(text) <= len(s) && s[:len(text)] == text
@@ -101,7 +128,7 @@ func (p *Player) submit(ctx context.Context, m protocol.Msg) error {
 	case errors.Is(err, protocol.ErrInsufficient):
 		code, next = failure.Credit, "ask a member to send coins to "+p.Account().String()
 	case errors.Is(err, protocol.ErrPhase), errors.Is(err, protocol.ErrRound), errors.Is(err, protocol.ErrFinished):
-		code, next = failure.NotFound, "a claim can be disputed from its reveal until the round's disputes are played"
+		code, next = failure.NotFound, "a unit can be disputed from its reveal until the round's disputes are played, an aggregate from when it is named until the round closes"
 	case errors.Is(err, protocol.ErrNotAssigned), errors.Is(err, protocol.ErrInvalid):
 		code = failure.Denied
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/bisect"
 )
 
@@ -18,6 +19,7 @@ type Row struct {
 	Run        protocol.Hash    `json:"run"`
 	Round      uint32           `json:"round"`
 	Unit       uint32           `json:"unit"`
+	About      string           `json:"about"` // the unit, or the aggregate as a verifier named it
 	Defender   protocol.Account `json:"defender"`
 	Challenger protocol.Account `json:"challenger"`
 	Verdict    string           `json:"verdict"` // open, upheld, refuted, or moot: the claim was refuted in another dispute
@@ -56,7 +58,7 @@ func verdict(v bisect.Verdict) string {
 
 func row(c Case) Row {
 	claim := c.Claim()
-	r := Row{ID: c.ID(), Run: claim.Run, Round: claim.Round, Unit: claim.Unit, Defender: claim.Defender, Challenger: c.Challenger(), Opened: c.Opened()}
+	r := Row{ID: c.ID(), Run: claim.Run, Round: claim.Round, Unit: claim.Unit, About: work.Subject(claim.Unit), Defender: claim.Defender, Challenger: c.Challenger(), Opened: c.Opened()}
 	if s := c.State; s != nil {
 		r.Verdict, r.Moves, r.Deadline, r.ToMove, r.Asked = "open", s.Turn, s.Deadline(), s.ToMove(), s.Game.Stage
 		r.Bond, r.Place = s.Claims().Coins(), s.Game.Place()
@@ -93,15 +95,27 @@ func (l *List) Print(w io.Writer) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DISPUTE\tROUND\tUNIT\tDEFENDER\tCHALLENGER\tSTATE\tMOVES\tWHERE")
+	fmt.Fprintln(t, "DISPUTE\tROUND\tABOUT\tDEFENDER\tCHALLENGER\tSTATE\tMOVES\tWHERE")
 	for _, r := range l.List {
 		state := r.Verdict
 		if state == "open" {
 			state = fmt.Sprintf("%s to move until block %d", r.ToMove, r.Deadline)
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%d\t%s\n", short(r.ID.String(), 12), r.Round, r.Unit, short(r.Defender.String(), 10), short(r.Challenger.String(), 10), state, r.Moves, plain(r.Place))
+		about := "aggregate"
+		if _, vote := work.VoteSeat(r.Unit); !vote {
+			about = r.About
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\n", short(r.ID.String(), 12), r.Round, about, short(r.Defender.String(), 10), short(r.Challenger.String(), 10), state, r.Moves, plain(r.Place))
 	}
 	return t.Flush()
+}
+
+// about names what is disputed.
+func about(unit uint32) string {
+	if seat, vote := work.VoteSeat(unit); vote {
+		return fmt.Sprintf("the aggregate (as the verifier in seat %d named it)", seat)
+	}
+	return work.Subject(unit)
 }
 
 func short(s string, n int) string { return s[:min(len(s), n)] }
@@ -144,7 +158,7 @@ func (c *Court) Show(ctx context.Context, id string, explain bool) (*One, error)
 func (o *One) Print(w io.Writer) error {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 	p("dispute     %s", o.ID)
-	p("about       unit %d of round %d, run %s", o.Unit, o.Round, short(o.Run.String(), 12))
+	p("about       %s of round %d, run %s", about(o.Unit), o.Round, short(o.Run.String(), 12))
 	p("defender    %s", o.Defender)
 	p("challenger  %s  bond %s", o.Challenger, o.Bond)
 	bytes := uint32(0)

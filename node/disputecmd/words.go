@@ -43,6 +43,8 @@ func shows(asked bisect.Stage) string {
 		return "shows a piece of the payload"
 	case bisect.AskBlock:
 		return "opens the weights that the byte encodes; every validator encodes them"
+	case bisect.AskRoots:
+		return "shows the roots of all tensors of the next state; every validator hashes them"
 	}
 	return "answers"
 }
@@ -88,6 +90,8 @@ func asks(stage bisect.Stage) string {
 		what = "inputs of the micro-operation"
 	case bisect.AskBlock:
 		what = "weights that the byte encodes"
+	case bisect.AskRoots:
+		what = "roots of all tensors of the next state"
 	case bisect.AskNext, bisect.AskStart:
 		what = "reason for an entry of the state"
 	}

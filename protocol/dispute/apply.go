@@ -15,9 +15,9 @@ type Referee interface {
 	Signed(who protocol.Account, digest protocol.Hash, signature []byte) bool
 }
 
-// Create opens a dispute about a claim that the host has found on its ledger. Effect: the opener's bond is locked. Errors: those of
-// the message's Check, ErrInvalid if the opener is the defender. Rule: spec/dispute.md §2.
-func Create(m Open, c Claim, p Params, h History, from protocol.Account, env protocol.Env) (*State, []protocol.Effect, error) {
+// Create opens a dispute about a claim that the host has found on its ledger by Accused, with what an aggregate reads. Effect: the opener's
+// bond is locked. Errors: those of the message's Check, ErrInvalid if the opener is the defender. Rule: spec/dispute.md §2.
+func Create(m Open, c Claim, inputs []protocol.Hash, p Params, h History, from protocol.Account, env protocol.Env) (*State, []protocol.Effect, error) {
 	if err := m.Check(); err != nil {
 		return nil, nil, err
 	}
@@ -25,7 +25,7 @@ func Create(m Open, c Claim, p Params, h History, from protocol.Account, env pro
 		return nil, nil, fmt.Errorf("%w: %s cannot dispute a claim of %s", protocol.ErrInvalid, from, c.Defender)
 	}
 	t := &turn{env: env, State: &State{
-		ID: ID(c, from, m.Nonce), Claim: c, Challenger: from, Bond: OpenerBond(p, h), Opened: env.Height, Since: env.Height,
+		ID: ID(c, from, m.Nonce), Claim: c, Inputs: inputs, Challenger: from, Bond: OpenerBond(p, h), Opened: env.Height, Since: env.Height,
 		Defends: p.Clock, Challenges: p.Clock, Game: bisect.New(c.Terms),
 	}}
 	t.emit(protocol.Lock{From: from, Amount: t.Bond})

@@ -98,6 +98,7 @@ func ID(c Claim, opener protocol.Account, nonce uint64) protocol.Hash {
 type State struct {
 	ID         protocol.Hash    `json:"id"`
 	Claim      Claim            `json:"claim"`
+	Inputs     []protocol.Hash  `json:"inputs,omitempty"` // of an aggregate: AggregateInputs
 	Challenger protocol.Account `json:"challenger"`
 	Bond       money.Amount     `json:"bond"`
 	Backers    []Backer         `json:"backers"`

@@ -99,7 +99,7 @@ func open(t testing.TB, claimed, truth *bisecttest.Toy, h History) *table {
 	t.Helper()
 	b := &table{t: t, r: referee{truth}, height: 10, balance: map[protocol.Account]money.Amount{}}
 	m := Open{Run: protocol.Hash{9}, Round: 2, Unit: 5, Nonce: 1}
-	s, effects, err := Create(m, Claim{Run: m.Run, Round: 2, Unit: 5, Defender: worker, Terms: claimed.Terms(t)}, params, h, accuser, b.env())
+	s, effects, err := Create(m, Claim{Run: m.Run, Round: 2, Unit: 5, Defender: worker, Terms: claimed.Terms(t)}, nil, params, h, accuser, b.env())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -465,7 +465,7 @@ func TestBondsAndBackers(t *testing.T) {
 	if r := b.rulings[0]; r.Verdict != bisect.Undecided || b.balance[accuser].Compare(params.Bond) != 0 || len(r.Bounty(money.New(5))) != 0 {
 		t.Errorf("moot: %+v", r)
 	}
-	if _, _, err := Create(Open{Run: protocol.Hash{1}}, Claim{Defender: worker}, params, History{}, worker, b.env()); !errors.Is(err, protocol.ErrInvalid) {
+	if _, _, err := Create(Open{Run: protocol.Hash{1}}, Claim{Defender: worker}, nil, params, History{}, worker, b.env()); !errors.Is(err, protocol.ErrInvalid) {
 		t.Errorf("the defender disputes its own claim: %v", err)
 	}
 }

@@ -15,11 +15,11 @@ type Msg interface {
 	Target() protocol.Hash
 }
 
-// Open challenges the claim of a unit's worker. Anyone may. Rule: spec/dispute.md §2.
+// Open challenges the claim of a unit's worker, or a verifier's vote for an aggregate. Anyone may. Rule: spec/dispute.md §2, §7.
 type Open struct {
 	Run   protocol.Hash `json:"run"`
 	Round uint32        `json:"round"`
-	Unit  uint32        `json:"unit"`
+	Unit  uint32        `json:"unit"`  // or work.VoteUnit
 	Nonce uint64        `json:"nonce"` // the opener's choice; a second dispute over one claim needs another
 }
 

@@ -15,11 +15,18 @@ import (
 // DisputeParams are the terms of all disputes on a new ledger.
 var DisputeParams = dispute.Params{Bond: money.MUT(1), Prices: 1, Clock: 60}
 
-// Judge gives the ledger what it needs to judge moves about units of a run. Without it no dispute can be opened.
-func (l *Ledger) Judge(referee func(run *work.State, unit work.Unit) dispute.Referee) {
+// Judge gives the ledger what it needs to judge moves in disputes about a run. Without it no dispute can be opened.
+func (l *Ledger) Judge(referee func(run *work.State, d *dispute.State) dispute.Referee) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.referee = referee
+}
+
+// Programs tells the ledger the programs of aggregates. Without it all of them are zero, as fits runs of which nothing is computed.
+func (l *Ledger) Programs(of func(run *work.State, units int) (protocol.Hash, error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.programs = of
 }
 
 // DisputeBy changes the terms of the disputes that are opened from now on.
@@ -85,16 +92,19 @@ func (l *Ledger) openDispute(m dispute.Open, from protocol.Account) error {
 		return fmt.Errorf("%w: run %s", protocol.ErrNotFound, m.Run)
 	}
 	run := l.runs[i]
-	u, err := run.Disputable(m.Round, m.Unit)
+	claim, inputs, err := dispute.Accused(run, m, *l.dataset(run.Spec.Dataset), func(units int) (protocol.Hash, error) {
+		if l.programs == nil {
+			return protocol.Hash{}, nil
+		}
+		return l.programs(run, units)
+	})
 	if err != nil {
 		return err
 	}
-	data := l.dataset(run.Spec.Dataset)
-	claim := dispute.ClaimOf(run, u, *data)
 	if l.disputeAt(dispute.ID(claim, from, m.Nonce)) >= 0 {
 		return fmt.Errorf("%w: dispute %s", protocol.ErrExists, dispute.ID(claim, from, m.Nonce))
 	}
-	d, effects, err := dispute.Create(m, claim, l.terms.For(run.Spec.Price.PerUnit), l.history(from), from, l.env())
+	d, effects, err := dispute.Create(m, claim, inputs, l.terms.For(run.Spec.Price.PerUnit), l.history(from), from, l.env())
 	if err != nil {
 		return err
 	}
@@ -127,12 +137,7 @@ func (l *Ledger) dispute(m dispute.Msg, from protocol.Account) error {
 	}
 	var referee dispute.Referee
 	if d := l.disputes[i]; !d.Ended {
-		run := l.runs[l.run(d.Claim.Run)]
-		u := work.Unit{Index: d.Claim.Unit, Worker: d.Claim.Defender, Shard: d.Claim.Shard}
-		if run.Round != nil && run.Round.Number == d.Claim.Round {
-			u = run.Round.Units[d.Claim.Unit]
-		}
-		referee = l.referee(run, u)
+		referee = l.referee(l.runs[l.run(d.Claim.Run)], d)
 	}
 	d, effects, err := dispute.Apply(l.disputes[i], m, from, referee, l.env())
 	if err != nil {
@@ -165,12 +170,8 @@ func (l *Ledger) advance(i int, d *dispute.State, effects []protocol.Effect) err
 	conviction := ruling.Conviction()
 	at := l.run(d.Claim.Run)
 	run, effects := work.CloseGame(l.runs[at], d.Claim.Round, d.Claim.Unit, d.Challenger, conviction, l.env())
-	before := l.runs[at]
 	l.runs[at] = run
 	if err := l.execute(effects); err != nil || conviction == nil {
-		return err
-	}
-	if err := l.forfeit(before, run); err != nil {
 		return err
 	}
 	for j, other := range l.disputes {

@@ -19,7 +19,7 @@ import (
 func arena(t *testing.T, claimed, truth *bisecttest.Toy) (*Ledger, protocol.Hash) {
 	t.Helper()
 	l, author := New(), account("author")
-	l.Judge(func(*work.State, work.Unit) dispute.Referee { return Referee(truth) })
+	l.Judge(func(*work.State, *dispute.State) dispute.Referee { return Referee(truth) })
 	terms := claimed.Terms(t)
 	d := data
 	d.Root, d.Records = terms.Dataset, uint64(terms.Records)

@@ -139,7 +139,7 @@ func TestModel(t *testing.T) {
 		{p, work.Reveal{Run: run, Round: 1, Result: result, Salt: salt}},
 		{v, work.AuditCommit{Run: run, Round: 1, Pass: 1, Seal: work.ReportSeal(run, 1, 1, v, report, salt)}},
 		{v, work.AuditReveal{Run: run, Round: 1, Pass: 1, Report: report, Salt: salt}},
-		{v, work.Aggregate{Run: run, Round: 1, Next: work.StateRef{Model: hash("m2"), Outer: hash("o2"), Blob: hash("b2")}}},
+		{v, work.Aggregate{Run: run, Round: 1, Next: work.StateRef{Model: hash("m2"), Outer: hash("o2"), Blob: hash("b2")}, Trace: hash("t2")}},
 	} {
 		if err := l.Submit(m.who, m.msg); err != nil {
 			t.Fatal(err)

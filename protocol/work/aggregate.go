@@ -35,11 +35,16 @@ func (t *turn) aggregate() {
 // askVotes has the verifiers name the next model. A pause brings those back that did not, so this may happen several times;
 // what they cannot compute after MaxVotes of them, nobody can, and the round admits nothing. Rule: spec/work.md §9.
 func (t *turn) askVotes() {
+	if t.Round.Votes == MaxVotes && t.Round.Games() > 0 {
+		t.contest()
+		return
+	}
 	if t.Round.Votes == MaxVotes {
 		t.repeat("too few verifiers named an aggregate")
 		return
 	}
 	t.Round.Votes++
+	t.Round.Stands = t.in(t.Spec.Windows.contestLeast())
 	t.enter(PhaseAggregate, t.Spec.Windows.Aggregate)
 }
 
@@ -60,9 +65,13 @@ func (t *turn) available(index uint32) bool {
 }
 
 // vote takes a verifier's aggregate. Errors: ErrRound, ErrPhase, ErrNotAssigned, ErrDuplicate, and ErrInvalid if a rejected
-// unit was not admitted. Rule: spec/work.md §9.
+// unit was not admitted. While the votes are contested one that is missing is still welcome. Rule: spec/work.md §9.
 func (t *turn) vote(m Aggregate, from protocol.Account) error {
-	if err := t.expect(m.Round, PhaseAggregate); err != nil {
+	phase := PhaseAggregate
+	if t.Phase == PhaseContest {
+		phase = PhaseContest
+	}
+	if err := t.expect(m.Round, phase); err != nil {
 		return err
 	}
 	s, err := t.seated(from)
@@ -77,7 +86,7 @@ func (t *turn) vote(m Aggregate, from protocol.Account) error {
 			return fmt.Errorf("%w: unit %d is not among the admitted", protocol.ErrInvalid, unit)
 		}
 	}
-	s.Vote = &Vote{Next: m.Next, Rejected: slices.Clone(m.Rejected)}
+	s.Vote = &Vote{Next: m.Next, Rejected: slices.Clone(m.Rejected), Trace: m.Trace}
 	return nil
 }
 
@@ -92,7 +101,7 @@ func (r *Round) tally() (*Vote, int) {
 		}
 		n := 0
 		for j := range r.Seats {
-			if o := &r.Seats[j]; o.Present && o.Vote != nil && o.Vote.equal(*s.Vote) {
+			if o := &r.Seats[j]; o.Present && o.Vote != nil && o.Vote.Equal(*s.Vote) {
 				n++
 			}
 		}
@@ -114,38 +123,17 @@ func (s *State) decided() *Vote {
 	return nil
 }
 
-// endAggregate closes the round by the quorum. At the deadline those that did not vote are away and the rest is counted
-// again. If the votes are split, those outside of a strict majority are away and benched; without a majority the round
-// admits nothing. Rule: spec/work.md §9.
+// endAggregate goes on to the contest when a quorum agrees or everybody has voted. At the deadline those that did not vote are away first.
+// Rule: spec/work.md §9.
 func (t *turn) endAggregate() {
-	if v := t.decided(); v != nil {
-		t.close(*v)
-		return
-	}
-	for _, who := range t.awaited() {
-		t.miss(who, false)
-	}
-	if t.Round.present() < int(t.Spec.LeastVerifiers) {
-		t.pause(PhaseAggregate)
-		return
-	}
-	if v := t.decided(); v != nil {
-		t.close(*v)
-		return
-	}
-	majority, n := t.Round.tally()
-	if 2*n <= t.Round.present() {
-		t.repeat("the verifiers found different aggregates")
-		return
-	}
-	for i := range t.Round.Seats {
-		if s := &t.Round.Seats[i]; s.Present && !s.Vote.equal(*majority) {
-			t.miss(s.Account, true)
+	if t.decided() == nil {
+		for _, who := range t.awaited() {
+			t.miss(who, false)
+		}
+		if t.Round.present() < int(t.Spec.LeastVerifiers) {
+			t.pause(PhaseAggregate)
+			return
 		}
 	}
-	if t.Round.present() < int(t.Spec.LeastVerifiers) {
-		t.pause(PhaseAggregate)
-		return
-	}
-	t.close(*majority)
+	t.contest()
 }

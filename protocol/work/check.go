@@ -59,10 +59,13 @@ func (m AuditReveal) Check() error {
 	return checkOpenings(m.Report.Audits)
 }
 
-// Check validates the next state and the list of rejected units.
+// Check validates the next state, the trace and the list of rejected units.
 func (m Aggregate) Check() error {
 	if m.Next.Model.IsZero() || m.Next.Outer.IsZero() || m.Next.Blob.IsZero() {
 		return fmt.Errorf("%w: next state lacks a root or a blob", protocol.ErrInvalid)
+	}
+	if m.Trace.IsZero() {
+		return fmt.Errorf("%w: the vote names no trace", protocol.ErrInvalid)
 	}
 	if len(m.Rejected) > MaxUnits {
 		return fmt.Errorf("%w: %d rejected units, allowed are %d", protocol.ErrTooLarge, len(m.Rejected), MaxUnits)

@@ -110,11 +110,12 @@ func TestMessageCheck(t *testing.T) {
 		"report far unit":    {work.AuditReveal{Report: work.Report{Audits: []work.Opening{{Unit: work.MaxUnits}}}}, protocol.ErrInvalid},
 		"report with novel":  {work.AuditReveal{Report: work.Report{Audits: []work.Opening{{Detail: strings.Repeat("x", work.MaxDetail+1)}}}}, protocol.ErrInvalid},
 		"report too much":    {work.AuditReveal{Report: work.Report{Audits: make([]work.Opening, work.MaxUnits+1)}}, protocol.ErrTooLarge},
-		"aggregate":          {work.Aggregate{Next: next, Rejected: []uint32{0, 255}}, nil},
+		"aggregate":          {work.Aggregate{Next: next, Trace: hash("t"), Rejected: []uint32{0, 255}}, nil},
+		"aggregate no trace": {work.Aggregate{Next: next}, protocol.ErrInvalid},
 		"aggregate nothing":  {work.Aggregate{}, protocol.ErrInvalid},
-		"aggregate too much": {work.Aggregate{Next: next, Rejected: make([]uint32, work.MaxUnits+1)}, protocol.ErrTooLarge},
-		"aggregate unsorted": {work.Aggregate{Next: next, Rejected: []uint32{2, 1}}, protocol.ErrInvalid},
-		"aggregate far unit": {work.Aggregate{Next: next, Rejected: []uint32{work.MaxUnits}}, protocol.ErrInvalid},
+		"aggregate too much": {work.Aggregate{Next: next, Trace: hash("t"), Rejected: make([]uint32, work.MaxUnits+1)}, protocol.ErrTooLarge},
+		"aggregate unsorted": {work.Aggregate{Next: next, Trace: hash("t"), Rejected: []uint32{2, 1}}, protocol.ErrInvalid},
+		"aggregate far unit": {work.Aggregate{Next: next, Trace: hash("t"), Rejected: []uint32{work.MaxUnits}}, protocol.ErrInvalid},
 	} {
 		if err := c.msg.Check(); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

@@ -75,7 +75,7 @@ func (s *State) roundDuty(who protocol.Account) []Task {
 		task.Kind, task.Pass, task.Units = TaskAuditCommit, r.Pass, r.Audits(who)
 	case PhaseAuditReveal:
 		task.Kind, task.Pass, task.Units = TaskAuditReveal, r.Pass, r.Audits(who)
-	case PhaseAggregate:
+	case PhaseAggregate, PhaseContest:
 		task.Kind, task.Units = TaskAggregate, s.Admitted()
 	}
 	return []Task{task}
@@ -101,7 +101,7 @@ func (s *State) awaits(seat *Seat) bool {
 		return s.Round.owes(seat) && seat.Seal.IsZero()
 	case PhaseAuditReveal:
 		return s.Round.owes(seat)
-	case PhaseAggregate:
+	case PhaseAggregate, PhaseContest:
 		return seat.Vote == nil
 	}
 	return false
@@ -145,6 +145,7 @@ const (
 	WaitChallenge   Reason = "waiting-for-challenges"  // claims are open to dispute by anybody
 	WaitPlay        Reason = "waiting-for-verdicts"    // disputes over units of the round are played
 	WaitAggregate   Reason = "waiting-for-aggregate"   // verifiers compute the next model
+	WaitContest     Reason = "waiting-for-objections"  // what verifiers have named can be disputed
 	WaitBlock       Reason = "waiting-for-next-block"  // everybody has acted; the next block goes on
 	HasFinished     Reason = "finished"                // all rounds are done
 	HasStopped      Reason = "stopped-before-its-goal" // a deadline ended the run
@@ -179,6 +180,8 @@ func Waiting(s *State, h protocol.Height) (reason Reason, deadline protocol.Heig
 		reason = WaitPlay
 	case PhaseAggregate:
 		reason = WaitAggregate
+	case PhaseContest:
+		reason = WaitContest
 	case PhasePaused:
 		reason = WaitVerifiers
 	}

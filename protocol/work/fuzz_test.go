@@ -16,7 +16,7 @@ func FuzzDecodeMsg(f *testing.F) {
 		work.CreateRun{Spec: fullSpec(), Nonce: 3}, work.Join{Role: work.Provider, Peer: "/ip4"}, work.Ready{}, work.Leave{},
 		work.Commit{Seal: hash("s")}, work.AuditCommit{Seal: hash("s")}, work.AuditReveal{Report: work.Report{Audits: []work.Opening{{Unit: 3}}}},
 		work.AuditReveal{Report: work.Report{Available: []bool{true}, Audits: []work.Opening{{Unit: 1, Detail: "d"}}}},
-		work.Aggregate{Next: state("x"), Rejected: []uint32{1, 2}},
+		work.Aggregate{Next: state("x"), Rejected: []uint32{1, 2}, Trace: hash("t")},
 	} {
 		data, err := json.Marshal(m)
 		if err != nil {

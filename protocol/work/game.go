@@ -47,17 +47,23 @@ func (r *Round) Unproven(auditor protocol.Account) []uint32 {
 	return list
 }
 
-// Games is the number of disputes that are open over units of the round.
+// Games is the number of disputes that are open over units and votes of the round.
 func (r *Round) Games() (n uint32) {
 	for i := range r.Units {
 		n += r.Units[i].Games
 	}
+	for i := range r.Seats {
+		n += r.Seats[i].Games
+	}
 	return n
 }
 
-// OpenGame notes that a dispute over a unit is open: the round does not go on to its aggregate before it ends. Errors: those of
-// Disputable. Rule: spec/work.md §8.
+// OpenGame notes that a dispute over a unit, or over the vote that its number stands for, is open: the round does not go on before it ends.
+// Errors: those of Disputable and DisputableVote. Rule: spec/work.md §8, §9.
 func OpenGame(s *State, round, unit uint32, opener protocol.Account) (*State, error) {
+	if _, vote := VoteSeat(unit); vote {
+		return openVoteGame(s, round, unit)
+	}
 	if _, err := s.Disputable(round, unit); err != nil {
 		return nil, err
 	}
@@ -81,14 +87,19 @@ type Payee struct {
 	Amount money.Amount
 }
 
-// CloseGame notes that a dispute over a unit has ended; c is nil if the claim stands. A refuted unit is wrong and its worker loses its
+// CloseGame notes that a dispute over a unit or a vote has ended; c is nil if the claim stands. A refuted unit is wrong and its worker loses its
 // bond, half of which is the bounty; what else it delivered in the round is void, and an auditor that confirmed what is proven wrong loses
 // its own. If the claim stands against its auditor, that audit is refuted. A round that has closed is as it is. Rule: spec/work.md §8.
 func CloseGame(s *State, round, unit uint32, opener protocol.Account, c *Conviction, env protocol.Env) (*State, []protocol.Effect) {
-	if s.Round == nil || s.Round.Number != round || int(unit) >= len(s.Round.Units) {
+	seat, vote := VoteSeat(unit)
+	if s.Round == nil || s.Round.Number != round || vote && seat >= len(s.Round.Seats) || !vote && int(unit) >= len(s.Round.Units) {
 		return s, nil
 	}
 	t := &turn{State: s.Clone(), env: env}
+	if vote {
+		t.closeVoteGame(seat, unit, c)
+		return t.State, t.effects
+	}
 	u := &t.Round.Units[unit]
 	u.Games -= min(u.Games, 1)
 	switch {
@@ -113,23 +124,39 @@ func (t *turn) convict(u *Unit, c *Conviction) {
 	if confirmed && c.Proven {
 		t.slash(u.Auditor, protocol.Account{}, u.Index, "confirmed a claim that is wrong: "+c.Detail)
 	}
-	m := t.member(u.Worker)
-	if m == nil || m.Status == Expelled {
+	if !t.condemn(u.Worker, u.Index, fmt.Sprintf("r%d-u%d-refuted", t.Round.Number, u.Index), c) {
 		return
+	}
+	for i := range t.Round.Units {
+		if o := &t.Round.Units[i]; o.Worker == u.Worker && o.standing() {
+			o.Status = Void
+		}
+	}
+}
+
+// condemn takes the bond, and the pay that is kept back, of a member whose claim is refuted, divides half of it among who brought it down, burns the rest and expels the
+// member. It reports whether there was anything to take.
+func (t *turn) condemn(who protocol.Account, unit uint32, receipt string, c *Conviction) bool {
+	m := t.member(who)
+	if m == nil || m.Status == Expelled {
+		return false
 	}
 	bond := m.Bond
 	bounty := bond.Part(1, 2)
 	payees := c.Bounty(bounty)
 	m.Bond, m.Status, m.Leaving, m.Clean = money.Amount{}, Expelled, false, 0
+	if seat := t.Round.seat(who); seat != nil {
+		seat.Present = false
+	}
 	t.Round.Slashes = append(t.Round.Slashes, Slash{
-		Account: u.Worker, Role: m.Role, Unit: u.Index, Amount: bond, To: payees[0].To, Bounty: bounty, Burned: bond.Minus(bounty), Kept: t.forfeit(m), Detail: c.Detail,
+		Account: who, Role: m.Role, Unit: unit, Amount: bond, To: payees[0].To, Bounty: bounty, Burned: bond.Minus(bounty), Kept: t.forfeit(m), Detail: c.Detail,
 	})
 	for i, p := range payees {
-		id := fmt.Sprintf("r%d-u%d-refuted", t.Round.Number, u.Index)
+		id := receipt
 		if i > 0 {
 			id = fmt.Sprintf("%s-%d", id, i)
 		}
-		r := Receipt{ID: id, Kind: ForBounty, To: p.To, Round: t.Round.Number, Unit: u.Index, Gross: p.Amount, Amount: p.Amount}
+		r := Receipt{ID: id, Kind: ForBounty, To: p.To, Round: t.Round.Number, Unit: unit, Gross: p.Amount, Amount: p.Amount}
 		if i == 0 {
 			r.Gross, r.Burned = p.Amount.Plus(bond.Minus(bounty)), bond.Minus(bounty)
 		}
@@ -137,12 +164,8 @@ func (t *turn) convict(u *Unit, c *Conviction) {
 		t.pay(p.To, p.Amount)
 	}
 	t.burn(bond.Minus(bounty))
-	t.event("slashed", "account", u.Worker.String(), "role", string(m.Role), "unit", fmt.Sprint(u.Index), "to", payees[0].To.String(), "amount", bond.String(), "detail", c.Detail)
-	for i := range t.Round.Units {
-		if o := &t.Round.Units[i]; o.Worker == u.Worker && o.standing() {
-			o.Status = Void
-		}
-	}
+	t.event("slashed", "account", who.String(), "role", string(m.Role), "unit", fmt.Sprint(unit), "to", payees[0].To.String(), "amount", bond.String(), "detail", c.Detail)
+	return true
 }
 
 // refute takes an audit back that its auditor has not proven: it is not paid, its auditor is fined and benched, and another will audit the unit,

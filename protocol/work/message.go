@@ -81,6 +81,7 @@ type Aggregate struct {
 	Round    uint32        `json:"round"`
 	Next     StateRef      `json:"next"`
 	Rejected []uint32      `json:"rejected"` // admitted units that the aggregation rule left out, ascending
+	Trace    protocol.Hash `json:"trace"`    // root of its execution as a program of one step: spec/dispute.md §7
 }
 
 // Report is what a verifier says about a round.

@@ -169,9 +169,9 @@ func nonsense(r *rand.Rand, s *work.State) protocol.Msg {
 	case 6:
 		return dispute.Open{Run: run, Round: round, Unit: 200 + unit}
 	case 7:
-		return work.Aggregate{Run: run, Round: round, Next: s.Current, Rejected: []uint32{unit, unit}}
+		return work.Aggregate{Run: run, Round: round, Next: s.Current, Trace: h, Rejected: []uint32{unit, unit}}
 	case 8:
-		return work.Aggregate{Run: h, Round: round, Next: s.Current}
+		return work.Aggregate{Run: h, Round: round, Next: s.Current, Trace: h}
 	case 9:
 		return work.AuditCommit{Run: run, Round: round, Pass: pass + 10, Seal: h}
 	}

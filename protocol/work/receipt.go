@@ -81,7 +81,7 @@ func (r Receipt) Explain() string {
 	case ForDuties:
 		fmt.Fprintf(&b, "%d of the %d duties that verifiers did in round %d, which share %s. ", r.Duties, r.AllDuties, r.Round, r.Gross.Coins())
 	case ForBounty:
-		fmt.Fprintf(&b, "Half of a bond of %s that was slashed in round %d over unit %d; the other half is burned. ", r.Gross.Coins(), r.Round, r.Unit)
+		fmt.Fprintf(&b, "Half of a bond of %s that was slashed in round %d over %s; the other half is burned. ", r.Gross.Coins(), r.Round, Subject(r.Unit))
 	case ForKept:
 		b.WriteString("Pay of units that was kept back; no claim of their worker was refuted meanwhile. ")
 	case ForBond:
@@ -114,6 +114,14 @@ func (v UnitStatus) explain() string {
 		return "left out of the aggregate by its rule"
 	}
 	return string(v)
+}
+
+// Subject names in words what a number of a unit stands for in a dispute.
+func Subject(unit uint32) string {
+	if seat, vote := VoteSeat(unit); vote {
+		return fmt.Sprintf("the aggregate, as seat %d named it", seat)
+	}
+	return fmt.Sprintf("unit %d", unit)
 }
 
 func short(h protocol.Hash) string { return h.String()[:8] }

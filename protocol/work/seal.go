@@ -54,7 +54,7 @@ func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 	for _, n := range []struct {
 		name  string
 		value uint32
-	}{{"challenge", w.Challenge}, {"vesting", s.Vesting.Rounds}} {
+	}{{"challenge", w.Challenge}, {"vesting", s.Vesting.Rounds}, {"contest", w.Contest}} {
 		if n.value > 0 {
 			p.Text(n.name).Uint32(n.value)
 		}

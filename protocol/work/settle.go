@@ -22,7 +22,7 @@ func (t *turn) close(v Vote) {
 		return
 	}
 	for i := range t.Round.Seats {
-		if s := &t.Round.Seats[i]; s.Present && s.Vote != nil && s.Vote.equal(v) {
+		if s := &t.Round.Seats[i]; s.Present && s.Vote != nil && s.Vote.Equal(v) {
 			s.Duties++
 		}
 	}

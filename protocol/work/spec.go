@@ -91,13 +91,17 @@ type Windows struct {
 	Reveal      uint32 `json:"reveal"`       //
 	AuditCommit uint32 `json:"audit_commit"` //
 	AuditReveal uint32 `json:"audit_reveal"` //
-	Dispute     uint32 `json:"dispute"`      // for an auditor that found another result to open its dispute
+	Dispute     uint32 `json:"dispute"`      // for an auditor that found another result to open its dispute; for one over a vote that not all share
 	Aggregate   uint32 `json:"aggregate"`    //
 	Wait        uint32 `json:"wait"`         // for members, before the run is stopped
 
 	// Challenge is the least wait: for so many blocks after the reveals every claim is open to dispute, so that a stranger
 	// has time to look before anything is paid or enters the model. 0: for as long as audits take.
 	Challenge uint32 `json:"challenge,omitzero"`
+
+	// Contest is the same for the aggregate: for so many blocks, from when verifiers can vote, what they name is open to dispute
+	// however soon they agree. A stranger needs as long as it takes to compute it, and its transaction. 0: LeastContest.
+	Contest uint32 `json:"contest,omitzero"`
 }
 
 // StateRef names the public state of a training run: what the next unit starts from. The zero value is no state.
@@ -113,7 +117,7 @@ func DefaultSpec() Spec {
 		UnitTokens: 1, MaxUnits: 64, MinProviders: 1, MinVerifiers: 1, LeastVerifiers: 1,
 		Split:   Split{Provider: 8500, Verifiers: 1000, Burn: 500},
 		Audit:   AuditPolicy{NewcomerUnits: 3, CleanDivisor: 20, FloorPPM: 30_000, FinePrices: 2},
-		Windows: Windows{Compute: 60, Reveal: 20, AuditCommit: 60, AuditReveal: 20, Dispute: 20, Aggregate: 40, Wait: 1200, Challenge: 60},
+		Windows: Windows{Compute: 60, Reveal: 20, AuditCommit: 60, AuditReveal: 20, Dispute: 20, Aggregate: 40, Wait: 1200, Challenge: 60, Contest: 10},
 		Vesting: Vesting{Rounds: 4},
 	}
 }
@@ -178,6 +182,7 @@ func (s Spec) Check() error {
 		{"windows.aggregate", s.Windows.Aggregate, 1, MaxWindow},
 		{"windows.wait", s.Windows.Wait, 1, MaxWindow},
 		{"windows.challenge", s.Windows.Challenge, 0, MaxWindow},
+		{"windows.contest", s.Windows.Contest, 0, MaxWindow},
 		{"vesting.rounds", s.Vesting.Rounds, 0, MaxVesting},
 	} {
 		if n.value < n.lo || n.value > n.hi {

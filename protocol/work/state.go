@@ -55,7 +55,6 @@ type Member struct {
 	Peer    string           `json:"peer"`           // where it serves blobs, in the data network's terms
 	Bond    money.Amount     `json:"bond"`           // in escrow
 	Price   money.Amount     `json:"price,omitzero"` // of its units, in a run that hires through the market
-	Lease   protocol.Hash    `json:"lease,omitzero"` // by which it was hired there
 	Status  Status           `json:"status"`
 	Leaving bool             `json:"leaving"` // gets its bond back when the open round closes
 	Joined  protocol.Height  `json:"joined"`
@@ -76,6 +75,7 @@ type Round struct {
 	Until      protocol.Height `json:"until,omitzero"` // the last block in which claims are open to dispute whatever else is done
 	Pass       uint32          `json:"pass"`           // audit pass, from 1; 0 before
 	Votes      uint32          `json:"votes"`          // how often the verifiers were asked for the aggregate
+	Stands     protocol.Height `json:"stands"`         // the first block in which the round can close on an aggregate
 	Resume     Phase           `json:"resume"`         // what a pause interrupted; empty otherwise
 	Units      []Unit          `json:"units"`
 	Seats      []Seat          `json:"seats"` // the verifiers of this round
@@ -146,16 +146,26 @@ type Seat struct {
 	Reported  uint32           `json:"reported"`  // the last pass in which it opened a report; 0 if none
 	Available []bool           `json:"available"` // by unit index, from its last report
 	Vote      *Vote            `json:"vote,omitempty"`
+	Games     uint32           `json:"games"`  // disputes that are open over its vote
 	Duties    uint32           `json:"duties"` // done in this round and to be paid
 }
 
-// Vote is what a verifier computed as the aggregate.
+// Vote is what a verifier claims to have computed as the aggregate.
 type Vote struct {
-	Next     StateRef `json:"next"`
-	Rejected []uint32 `json:"rejected"` // units that the aggregation rule left out, ascending
+	Next     StateRef      `json:"next"`
+	Rejected []uint32      `json:"rejected"` // units that the aggregation rule left out, ascending
+	Trace    protocol.Hash `json:"trace"`    // root of the execution, by which the vote can be disputed
 }
 
-func (v Vote) equal(w Vote) bool { return v.Next == w.Next && slices.Equal(v.Rejected, w.Rejected) }
+// Equal reports whether two votes name the same.
+func (v Vote) Equal(w Vote) bool {
+	return v.Next == w.Next && v.Trace == w.Trace && slices.Equal(v.Rejected, w.Rejected)
+}
+
+func (v Vote) clone() *Vote {
+	v.Rejected = slices.Clone(v.Rejected)
+	return &v
+}
 
 // Reassignment notes that a unit went to another worker inside the round.
 type Reassignment struct {
@@ -230,7 +240,7 @@ func (s *State) Admitted() []uint32 {
 }
 
 func (r *Round) aggregating(p Phase) bool {
-	return p == PhaseAggregate || (p == PhasePaused && r.Resume == PhaseAggregate)
+	return p == PhaseAggregate || p == PhaseContest || (p == PhasePaused && r.Resume == PhaseAggregate)
 }
 
 // Opened reports whether the worker has opened its seal: then Result and Salt are known.
@@ -275,7 +285,7 @@ func (s *State) Clone() *State {
 			s := &r.Seats[i]
 			s.Available = slices.Clone(s.Available)
 			if s.Vote != nil {
-				s.Vote = &Vote{Next: s.Vote.Next, Rejected: slices.Clone(s.Vote.Rejected)}
+				s.Vote = s.Vote.clone()
 			}
 		}
 		r.Reassigned = slices.Clone(r.Reassigned)

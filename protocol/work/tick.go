@@ -21,10 +21,18 @@ func Tick(s *State, env protocol.Env) (*State, []protocol.Effect) {
 }
 
 // moves reports whether the phase can end in a block of that height, so that quiet blocks cost no copy.
-func (s *State) moves(h protocol.Height) bool { return h >= s.Deadline || s.complete() }
+func (s *State) moves(h protocol.Height) bool { return h >= s.Deadline || s.complete(h) }
 
-// complete reports whether nobody is awaited any more.
-func (s *State) complete() bool {
+// Due is the next block that can change the run though no message does: its Tick must not come later.
+func (s *State) Due() protocol.Height {
+	if s.Phase == PhaseContest && s.unanimous() {
+		return min(s.Deadline, s.Round.Stands)
+	}
+	return s.Deadline
+}
+
+// complete reports whether nobody is awaited any more in a block of that height.
+func (s *State) complete(h protocol.Height) bool {
 	switch s.Phase {
 	case PhaseGather:
 		return s.gathered()
@@ -38,6 +46,8 @@ func (s *State) complete() bool {
 		return s.Round.Games() == 0
 	case PhaseAggregate:
 		return s.decided() != nil || len(s.awaited()) == 0
+	case PhaseContest:
+		return h >= s.Round.Stands && s.unanimous()
 	default:
 		return len(s.awaited()) == 0
 	}
@@ -68,6 +78,8 @@ func (t *turn) step() bool {
 		t.endPlay()
 	case PhaseAggregate:
 		t.endAggregate()
+	case PhaseContest:
+		t.endContest()
 	case PhasePaused:
 		t.endPause()
 	}
@@ -140,11 +152,11 @@ func (s *State) returned() []protocol.Account {
 }
 
 func (t *turn) endPause() {
-	if !t.complete() && t.Round.Games() > 0 { // whoever plays them is still there
+	if !t.complete(t.env.Height) && t.Round.Games() > 0 { // whoever plays them is still there
 		t.enter(PhasePaused, t.Spec.Windows.Dispute)
 		return
 	}
-	if !t.complete() {
+	if !t.complete(t.env.Height) {
 		t.abandon("too few verifiers came back")
 		t.end(PhaseStopped)
 		return

@@ -29,6 +29,7 @@ const (
 	MaxTokens    = 1 << 40   // tokens or records of one unit
 	MaxMessage   = 512 << 10 // bytes of one message in JSON
 	MaxPasses    = 8         // audit passes of one round, each without the verifiers that missed the one before
+	LeastContest = 2         // blocks of a contest if a Spec does not say
 	MaxVotes     = 8         // times that verifiers are asked for the aggregate of one round, each after a pause
 	MaxRepeats   = 16        // rounds in a row that admit nothing
 	amountBits   = 128       // of any amount in a Spec: sums over all units of a run stay far below 2^256
@@ -54,6 +55,7 @@ const (
 	PhaseChallenge   Phase = "challenge"    // claims stay open to dispute by anybody until their window is over
 	PhasePlay        Phase = "play"         // disputes over units of the round are played
 	PhaseAggregate   Phase = "aggregate"    // verifiers name the next model
+	PhaseContest     Phase = "contest"      // anybody may dispute what a verifier has named
 	PhasePaused      Phase = "paused"       // a round is open, but too few verifiers are left to decide
 	PhaseFinished    Phase = "finished"     // all rounds are done
 	PhaseStopped     Phase = "stopped"      // ended early by a deadline; what was earned stays earned

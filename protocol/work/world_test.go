@@ -63,7 +63,7 @@ func testSpec() work.Spec {
 // newWorld funds an author, registers a dataset and creates the run.
 func newWorld(spec work.Spec) (*world, error) {
 	w := &world{ledger: ledgertest.New(), author: account("author")}
-	w.ledger.Judge(func(*work.State, work.Unit) dispute.Referee { return ledgertest.Referee(nil) })
+	w.ledger.Judge(func(*work.State, *dispute.State) dispute.Referee { return ledgertest.Referee(nil) })
 	w.ledger.Mint(w.author, spec.Budget())
 	data := registry.RegisterDataset{Root: hash("root"), Blob: hash("blob"), Schema: hash("schema"), Records: 569, RecordSize: 124, Name: "d", Licence: "CC-BY-4.0"}
 	if err := w.ledger.Submit(w.author, data); err != nil {
@@ -207,7 +207,7 @@ func (w *world) message(who protocol.Account, how strategy, t work.Task) []proto
 		if how == stray {
 			v = state("stray " + name(who))
 		}
-		return []protocol.Msg{work.Aggregate{Run: w.run, Round: r.Number, Next: v}}
+		return []protocol.Msg{work.Aggregate{Run: w.run, Round: r.Number, Next: v, Trace: hash("trace", v.Model.String())}}
 	}
 	return nil
 }

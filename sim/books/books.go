@@ -46,7 +46,7 @@ const (
 // New funds people and registers data.
 func New(seed uint64) (*Simulation, error) {
 	s := &Simulation{Ledger: ledgertest.New(), random: rand.New(rand.NewPCG(seed, 1))}
-	s.Ledger.Judge(func(*work.State, work.Unit) dispute.Referee { return credulous{} })
+	s.Ledger.Judge(func(*work.State, *dispute.State) dispute.Referee { return credulous{} })
 	g := audit.Genesis{Balances: map[audit.Account]*big.Int{}, Work: escrow, Disputes: escrow, Registry: escrow,
 		DisputeBond: integer(ledgertest.DisputeParams.Bond), DisputePrices: int64(ledgertest.DisputeParams.Prices)}
 	for i := range persons {

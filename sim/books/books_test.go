@@ -13,6 +13,7 @@ import (
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/work"
+	"github.com/mutirao/mutirao/verify/bisect"
 )
 
 // messages is the length of the simulation: `make ledger-audit` runs it over 100,000.
@@ -36,7 +37,7 @@ func TestAuditAgrees(t *testing.T) {
 	if err := s.Ledger.Check(); err != nil {
 		t.Error(err)
 	}
-	won, slashed, kinds := 0, 0, map[string]int{}
+	won, slashed, kinds, votes := 0, 0, map[string]int{}, map[bisect.Verdict]int{}
 	for _, e := range s.Ledger.EventsFrom(0) {
 		if e.Type == "work.forfeited" {
 			kinds["forfeited"]++
@@ -47,12 +48,16 @@ func TestAuditAgrees(t *testing.T) {
 		if r, ok := r.(work.Receipt); ok && r.Kind == work.ForBounty {
 			slashed++
 		}
-		if r, ok := r.(dispute.Ruling); ok && len(r.Shares) > 1 {
+		r, ok := r.(dispute.Ruling)
+		if ok && len(r.Shares) > 1 {
 			won++
 		}
+		if _, vote := work.VoteSeat(r.Claim.Unit); ok && vote {
+			votes[r.Verdict]++
+		}
 	}
-	if kinds["forfeited"] == 0 || slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || kinds["redemption"] == 0 || kinds["channel"] == 0 || len(s.Ledger.Models()) < 3 {
-		t.Errorf("the traffic lacks something: %d bounties, %d disputes won with backers, %v, %d models", slashed, won, kinds, len(s.Ledger.Models()))
+	if kinds["forfeited"] == 0 || slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || kinds["redemption"] == 0 || kinds["channel"] == 0 || len(s.Ledger.Models()) < 3 || votes[bisect.Refuted] == 0 || votes[bisect.Upheld] == 0 {
+		t.Errorf("the traffic lacks something: %d bounties, %d disputes won with backers, about votes %v, %v, %d models", slashed, won, votes, kinds, len(s.Ledger.Models()))
 	}
 	t.Logf("%d messages, %d carried out, %d blocks, %d runs, %d models, records %v", s.Sent, s.Books.Messages(), s.Ledger.Height(), len(s.Ledger.Runs()), len(s.Ledger.Models()), kinds)
 }

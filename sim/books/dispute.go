@@ -4,6 +4,7 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/bisect"
 )
 
@@ -13,16 +14,20 @@ type credulous struct{ bisect.Source }
 
 func (credulous) Signed(protocol.Account, protocol.Hash, []byte) bool { return true }
 
-// quarrel has somebody dispute some unit of the open round.
+// quarrel has somebody dispute some unit of the open round, or some vote for its aggregate.
 func (p *performance) quarrel() {
 	s := p.state()
 	if s.Round == nil || len(s.Round.Units) == 0 {
 		return
 	}
+	if len(s.Admitted()) > 0 {
+		p.dispute(p.person(), work.VoteUnit(p.random.IntN(len(s.Round.Seats))))
+		return
+	}
 	p.dispute(p.person(), p.random.Uint32N(uint32(len(s.Round.Units))))
 }
 
-// dispute opens a dispute over a unit of the open round, lets people back it, and decides it at random.
+// dispute opens a dispute over a unit or a vote of the open round, lets people back it, and decides it at random.
 func (p *performance) dispute(opener protocol.Account, unit uint32) {
 	p.nonce++
 	open := dispute.Open{Run: p.id, Round: p.state().Round.Number, Unit: unit, Nonce: p.nonce}

@@ -47,7 +47,7 @@ func (p *performance) state() *work.State {
 
 // play lets every member do what is due, and reports whether the run has ended.
 func (p *performance) play() (bool, error) {
-	if p.chance(20) {
+	if p.chance(20) || len(p.state().Admitted()) > 0 && p.chance(30) {
 		p.quarrel()
 	}
 	for _, who := range p.members {
@@ -95,7 +95,7 @@ func (p *performance) message(who protocol.Account, t work.Task) protocol.Msg {
 		return nil
 	case work.TaskAggregate:
 		next := work.StateRef{Model: hash("m", p.id, r.Number), Outer: hash("o", p.id, r.Number), Blob: hash("b", p.id, r.Number)}
-		return work.Aggregate{Run: p.id, Round: r.Number, Next: next}
+		return work.Aggregate{Run: p.id, Round: r.Number, Next: next, Trace: hash("t", p.id, r.Number)}
 	}
 	return nil
 }

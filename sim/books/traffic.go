@@ -59,7 +59,7 @@ func (s *Simulation) startRun() error {
 	spec.Split.Provider = 8000 + s.random.Uint32N(1000)
 	spec.Split.Verifiers = 700 + s.random.Uint32N(200)
 	spec.Split.Burn = 10_000 - spec.Split.Provider - spec.Split.Verifiers
-	spec.Windows = work.Windows{Compute: 2, Reveal: 2, AuditCommit: 2, AuditReveal: 2, Dispute: 2, Aggregate: 2, Wait: 6, Challenge: s.random.Uint32N(6)}
+	spec.Windows = work.Windows{Compute: 2, Reveal: 2, AuditCommit: 2, AuditReveal: 2, Dispute: 2, Aggregate: 2, Wait: 6, Challenge: s.random.Uint32N(6), Contest: s.random.Uint32N(4)}
 	spec.Vesting.Rounds = s.random.Uint32N(4)
 	spec.Parents = s.ancestors()
 	author := s.person()

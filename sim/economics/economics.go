@@ -83,7 +83,7 @@ func New(c Config) (*Network, error) {
 		Config: c, ledger: ledgertest.New(), random: rand.New(rand.NewPCG(c.Seed, 0x65636f6e)),
 		false_: map[protocol.Hash]int{}, seen: map[protocol.Hash]bool{}, watcher: account(c.Seed, "watcher", 0), griefer: account(c.Seed, "griefer", 0),
 	}
-	n.ledger.Judge(func(*work.State, work.Unit) dispute.Referee { return referee{} })
+	n.ledger.Judge(func(*work.State, *dispute.State) dispute.Referee { return referee{} })
 	author := account(c.Seed, "author", 0)
 	set := registry.RegisterDataset{Root: name("r"), Blob: name("b"), Schema: name("s"), Records: 10, RecordSize: 4, Name: "d", Licence: "CC0-1.0"}
 	s := c.Terms

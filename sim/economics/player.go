@@ -81,7 +81,7 @@ func (n *Network) do(p *player, s *work.State, m work.Member, task work.Task) []
 		for _, i := range task.Units {
 			h = new(protocol.Preimage).Hash(h).Hash(s.Round.Units[i].Result.Payload.Root).Digest("economics/aggregate")
 		}
-		return []protocol.Msg{work.Aggregate{Run: s.ID, Round: task.Round, Next: work.StateRef{Model: h, Outer: h, Blob: h}}}
+		return []protocol.Msg{work.Aggregate{Run: s.ID, Round: task.Round, Next: work.StateRef{Model: h, Outer: h, Blob: h}, Trace: h}}
 	}
 	return nil
 }

@@ -22,6 +22,10 @@ type Programs interface {
 	Effort(recipe []byte) uint64
 	// Source is that of a unit with a shard's seed and so many steps of a run with a recipe, on so many records of a size in bytes.
 	Source(recipe []byte, recordSize, records uint64, shard protocol.Hash, steps int) (bisect.Source, error)
+	// Aggregate is the hash of the program that aggregates so many units.
+	Aggregate(recipe []byte, recordSize, records uint64, units int) (protocol.Hash, error)
+	// Fold is the source of an aggregate from a model and dispute.AggregateInputs.
+	Fold(recipe []byte, recordSize, records uint64, model protocol.Hash, inputs []protocol.Hash) (bisect.Source, error)
 }
 
 // noPrograms is for a chain that offers no disputes.
@@ -30,18 +34,30 @@ type noPrograms struct{}
 // Effort is none.
 func (noPrograms) Effort([]byte) uint64 { return 0 }
 
+var errNoPrograms = errors.New("this chain offers no disputes")
+
 // Source is an error.
 func (noPrograms) Source([]byte, uint64, uint64, protocol.Hash, int) (bisect.Source, error) {
-	return nil, errors.New("this chain offers no disputes")
+	return nil, errNoPrograms
+}
+
+// Aggregate is an error.
+func (noPrograms) Aggregate([]byte, uint64, uint64, int) (protocol.Hash, error) {
+	return protocol.Hash{}, errNoPrograms
+}
+
+// Fold is an error.
+func (noPrograms) Fold([]byte, uint64, uint64, protocol.Hash, []protocol.Hash) (bisect.Source, error) {
+	return nil, errNoPrograms
 }
 
 // Works is what this module needs of the runs.
 type Works interface {
 	// Run returns the state of a run after charging for it, or protocol.ErrNotFound.
 	Run(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*work.State, error)
-	// OpenGame tells a run that a dispute over one of its units is open.
+	// OpenGame tells a run that a dispute over one of its units or votes is open.
 	OpenGame(ctx sdk.Context, run *work.State, round, unit uint32, opener protocol.Account) error
-	// CloseGame tells a run how a dispute over one of its units has ended; c is nil if the claim stands.
+	// CloseGame tells a run how a dispute over one of its units or votes has ended; c is nil if the claim stands.
 	CloseGame(ctx sdk.Context, run protocol.Hash, round, unit uint32, opener protocol.Account, c *work.Conviction, charge escrow.Charge) error
 }
 

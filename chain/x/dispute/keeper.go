@@ -134,13 +134,21 @@ type terms struct {
 	Records    uint64 `json:"records"`
 }
 
-// source is that of the unit that a claim is about.
-func (k *Keeper) source(t terms, c dispute.Claim) (bisect.Source, error) {
-	s, err := k.programs.Source(t.Recipe, t.RecordSize, t.Records, c.Shard, c.Terms.Steps)
+// source is that of the unit or aggregate that a claim is about.
+func (k *Keeper) source(t terms, c dispute.Claim, inputs []protocol.Hash) (s bisect.Source, err error) {
+	if _, vote := work.VoteSeat(c.Unit); vote {
+		s, err = k.programs.Fold(t.Recipe, t.RecordSize, t.Records, c.Terms.Model, inputs)
+	} else {
+		s, err = k.programs.Source(t.Recipe, t.RecordSize, t.Records, c.Shard, c.Terms.Steps)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: units of run %s cannot be disputed: %w", protocol.ErrInvalid, c.Run, err)
+		return nil, undisputable(c.Run, err)
 	}
 	return s, nil
+}
+
+func undisputable(run protocol.Hash, err error) error {
+	return fmt.Errorf("%w: units of run %s cannot be disputed: %w", protocol.ErrInvalid, run, err)
 }
 
 // add stores a dispute that has just been opened.
@@ -270,12 +278,11 @@ func (k *Keeper) cancel(ctx context.Context, id protocol.Hash) error {
 	return k.due.Remove(ctx, id[:])
 }
 
-// termsOf reads what the referee needs of a run and keeps it at the first dispute over a unit of it.
-func (k *Keeper) termsOf(ctx sdk.Context, run *work.State, size, count uint64) (terms, error) {
-	t := terms{run.Spec.Recipe, size, count}
-	known, err := k.runs.Has(ctx, run.ID[:])
+// keepTerms keeps what the referee needs of a run at the first dispute about it.
+func (k *Keeper) keepTerms(ctx sdk.Context, run protocol.Hash, t terms) error {
+	known, err := k.runs.Has(ctx, run[:])
 	if err != nil || known {
-		return t, err
+		return err
 	}
-	return t, put(ctx, k.runs, run.ID[:], t)
+	return put(ctx, k.runs, run[:], t)
 }

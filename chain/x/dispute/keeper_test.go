@@ -94,6 +94,14 @@ func (anyPrograms) Source([]byte, uint64, uint64, protocol.Hash, int) (bisect.So
 	return nil, nil
 }
 
+func (anyPrograms) Aggregate([]byte, uint64, uint64, int) (protocol.Hash, error) {
+	return protocol.Hash{}, nil
+}
+
+func (anyPrograms) Fold([]byte, uint64, uint64, protocol.Hash, []protocol.Hash) (bisect.Source, error) {
+	return nil, nil
+}
+
 // bench is a keeper over an empty store with what it stands on.
 type bench struct {
 	*testing.T

@@ -19,6 +19,7 @@ import (
 const (
 	GasPerMove           = 300_000   // signatures, proofs
 	GasPerEffort         = 30_000    // making the unit's source anew, up to 0.3 ms, when a move asks it: nobody can count on another dispute having made it
+	GasPerFold           = 2_000     // making the program of an aggregate, for each unit and measure of effort: up to 20 µs
 	GasPerMicroOperation = 1_000_000 // what the referee computes at the end of a game: up to 10 ms
 )
 
@@ -60,15 +61,22 @@ func (s msgServer) open(metered sdk.Context, m dispute.Open, from protocol.Accou
 	if err != nil {
 		return err
 	}
-	unit, err := run.Disputable(m.Round, m.Unit)
-	if err != nil {
-		return err
-	}
 	data, err := s.datasets.Dataset(ctx, run.Spec.Dataset, charge)
 	if err != nil {
 		return err
 	}
-	claim := dispute.ClaimOf(run, unit, data)
+	t := terms{run.Spec.Recipe, data.RecordSize, data.Records}
+	claim, inputs, err := dispute.Accused(run, m, data, func(units int) (protocol.Hash, error) {
+		metered.GasMeter().ConsumeGas((GasPerEffort+GasPerFold*uint64(units))*s.programs.Effort(t.Recipe), "program of the aggregate")
+		h, err := s.programs.Aggregate(t.Recipe, t.RecordSize, t.Records, units)
+		if err != nil {
+			return h, undisputable(run.ID, err)
+		}
+		return h, nil
+	})
+	if err != nil {
+		return err
+	}
 	id := dispute.ID(claim, from, m.Nonce)
 	switch known, err := s.known.Has(ctx, id[:]); {
 	case err != nil:
@@ -76,12 +84,11 @@ func (s msgServer) open(metered sdk.Context, m dispute.Open, from protocol.Accou
 	case known:
 		return fmt.Errorf("%w: dispute %s", protocol.ErrExists, id)
 	}
-	t, err := s.termsOf(ctx, run, data.RecordSize, data.Records)
-	if err != nil {
+	if err := s.keepTerms(ctx, run.ID, t); err != nil {
 		return err
 	}
 	s.chargeSource(metered, t)
-	if _, err := s.source(t, claim); err != nil {
+	if _, err := s.source(t, claim, inputs); err != nil {
 		return err
 	}
 	params, err := s.Params(ctx)
@@ -92,7 +99,7 @@ func (s msgServer) open(metered sdk.Context, m dispute.Open, from protocol.Accou
 	if err != nil {
 		return err
 	}
-	next, effects, err := dispute.Create(m, claim, params.For(run.Spec.Price.PerUnit), history, from, escrow.Env(ctx))
+	next, effects, err := dispute.Create(m, claim, inputs, params.For(run.Spec.Price.PerUnit), history, from, escrow.Env(ctx))
 	if err != nil {
 		return err
 	}
@@ -140,7 +147,7 @@ func (s msgServer) judge(metered sdk.Context, state *dispute.State, msg dispute.
 			return nil, err
 		}
 		s.chargeSource(metered, t)
-		return s.source(t, state.Claim)
+		return s.source(t, state.Claim, state.Inputs)
 	}}
 	return dispute.Apply(state, msg, from, referee{source}, escrow.Env(ctx))
 }

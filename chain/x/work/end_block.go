@@ -68,7 +68,7 @@ func (k *Keeper) tick(ctx sdk.Context, id protocol.Hash, raw []byte, env protoco
 	}
 	branch, write := ctx.CacheContext()
 	next, effects := work.Tick(state, env)
-	due := max(next.Deadline, env.Height+1)
+	due := max(next.Due(), env.Height+1)
 	if next == state { // nothing changed
 		err = k.plan(branch, id, due)
 	} else {
