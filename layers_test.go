@@ -45,6 +45,7 @@ var homes = map[string]string{
 	"github.com/pelletier":      "learn",
 	"oras.land":                 "node", // node/oci: docs/adr/017
 	"github.com/opencontainers": "node",
+	"github.com/CycloneDX":      "node", // node/provenance: docs/adr/017
 	"github.com/google":         "node", // a registry for tests
 }
 

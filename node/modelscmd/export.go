@@ -13,6 +13,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/onnx"
 	"github.com/mutirao/mutirao/engine/safetensors"
 	"github.com/mutirao/mutirao/engine/tensor"
@@ -28,6 +29,7 @@ const (
 	onnxFile       = "model.onnx"        // for other programs
 	tensorsFile    = "model.safetensors" // the weights alone
 	graphFile      = "model.graph"       // the network's own encoding, from which the id follows
+	bomFile        = "model.cdx.json"    // a bill of materials
 	cardFile       = "README.md"
 	provenanceFile = "model.intoto.jsonl"
 )
@@ -77,12 +79,15 @@ func (o *options) pack(ctx context.Context, c *client.Client, id protocol.Hash, 
 		if err != nil {
 			return nil, failure.New(failure.General, "model "+short(id)+" cannot be written as "+name, err, "mutirao models export "+short(id)+" FOLDER --format graph")
 		}
-		b.files = append(b.files, oci.File{Name: formats[name], Content: content})
+		b.add(formats[name], content)
 	}
-	b.files = append(b.files, oci.File{Name: cardFile, Content: readme(card, s, b.files)})
-	for _, file := range b.files {
-		s.Add(file.Name, file.Content)
+	inputs, outputs := ports(f.graph.Inputs), ports(f.graph.Outputs)
+	bill, err := provenance.BOM(s, inputs, outputs)
+	if err != nil {
+		return nil, err
 	}
+	b.add(bomFile, bill)
+	b.add(cardFile, readme(card, s, inputs, outputs))
 	envelope, err := provenance.Seal(s, key.Account(), func(d protocol.Hash) ([]byte, error) { return key.Sign(d) })
 	if err != nil {
 		return nil, err
@@ -90,6 +95,20 @@ func (o *options) pack(ctx context.Context, c *client.Client, id protocol.Hash, 
 	line, err := provenance.Write(envelope)
 	b.files = append(b.files, oci.File{Name: provenanceFile, Content: line})
 	return b, err
+}
+
+// add takes a file into the bundle and into the statement.
+func (b *bundle) add(name string, content []byte) {
+	b.files = append(b.files, oci.File{Name: name, Content: content})
+	b.statement.Add(name, content)
+}
+
+// ports are inputs or outputs in words.
+func ports(values []graph.Value) (list []string) {
+	for _, v := range values {
+		list = append(list, fmt.Sprintf("%s %v%v", v.Name, v.DType, v.Shape))
+	}
+	return list
 }
 
 func (f *fetched) encode(format string, meta map[string]string) ([]byte, error) {
@@ -156,10 +175,11 @@ func statement(ctx context.Context, l Ledger, c *Card, f *fetched) (*provenance.
 }
 
 // readme is the model card.
-func readme(c *Card, s *provenance.Statement, files []oci.File) []byte {
+func readme(c *Card, s *provenance.Statement, inputs, outputs []string) []byte {
 	d := s.Predicate.BuildDefinition
 	a := provenance.About{
 		Name: c.Name, ID: c.ID.String(), Network: d.External.Network, Trained: d.BuildType == provenance.Trained, Provenance: provenanceFile,
+		Inputs: inputs, Outputs: outputs,
 	}
 	if a.Trained {
 		a.Run = d.External.Run.String()
@@ -171,16 +191,13 @@ func readme(c *Card, s *provenance.Statement, files []oci.File) []byte {
 			a.Parents = append(a.Parents, r.URI)
 		}
 	}
-	if c.Callable != nil {
-		a.Inputs, a.Outputs = fmt.Sprintf("float32 [1, %d]", c.Callable.Inputs), fmt.Sprintf("float32 [1, %d]", c.Callable.Outputs)
-	}
 	a.Lineage = tree(c.Lineage, "", "")
 	a.Shares = "| Holder | Holds | First given for |\n|---|---|---|\n"
 	for _, h := range c.Holders {
 		a.Shares += fmt.Sprintf("| `%s` | %s | %s |\n", h.Holder, percent(h.PPM), given(h))
 	}
-	for _, f := range files {
-		a.Files = append(a.Files, f.Name)
+	for _, r := range s.Subject {
+		a.Files = append(a.Files, r.Name)
 	}
 	return provenance.ModelCard(a)
 }
@@ -237,7 +254,7 @@ func newExport(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export MODEL FOLDER", Short: "Write a model's files with a card and signed provenance", Args: cobra.ExactArgs(2),
 		Long: `Write a model's files with a card and signed provenance: ` + onnxFile + ` for other programs, ` + tensorsFile + ` with the trained weights, ` + graphFile + ` in
-the network's own encoding, from which the model's id follows, ` + cardFile + ` as model hubs read it, and ` + provenanceFile + `: an in-toto statement in a DSSE envelope
+the network's own encoding, from which the model's id follows, ` + bomFile + `, a bill of materials in CycloneDX, ` + cardFile + ` as model hubs read it, and ` + provenanceFile + `: an in-toto statement in a DSSE envelope
 that this folder's account signs. The model's id is recomputed from its bytes first, so the validator that is asked need not be trusted for them.`,
 		Example: `  mutirao models export f673 ./diagnosis --network ./network
   mutirao models export f673 ./diagnosis --format onnx,safetensors --provenance diagnosis.intoto.jsonl

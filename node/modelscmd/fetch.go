@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/workshop"
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/engine/graph"
@@ -95,7 +96,7 @@ func (o *options) fromMembers(ctx context.Context, run *work.State) ([]byte, err
 	defer m.Close()
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	shop, err := workshop.Open(ctx, m.Client, m.Blobs(), run)
+	shop, err := workshop.Open(ctx, m.Client, everybody{m.Blobs(), run}, run)
 	if err != nil {
 		return nil, err
 	}
@@ -108,4 +109,21 @@ func (o *options) fromMembers(ctx context.Context, run *work.State) ([]byte, err
 		return nil, err
 	}
 	return graph.Encode(g), nil
+}
+
+// everybody asks all who ever were members of a run, not only those who work: a run that has ended has none of these, and some go on serving.
+type everybody struct {
+	agent.Blobs
+	run *work.State
+}
+
+// SetPeers takes the run's members instead.
+func (e everybody) SetPeers([]string) {
+	var list []string
+	for _, m := range e.run.Members {
+		if m.Peer != "" {
+			list = append(list, m.Peer)
+		}
+	}
+	e.Blobs.SetPeers(list)
 }

@@ -191,7 +191,7 @@ func (n *net) throughARegistry(dir string) {
 	if out := n.must("pull", place+":folder", back); !strings.Contains(out, "model.graph: SHA-256 agrees; the model's id was recomputed") || !strings.Contains(out, "ledger: origin") {
 		t.Errorf("pull:\n%s", out)
 	}
-	for _, name := range []string{onnxFile, tensorsFile, graphFile, cardFile, provenanceFile} {
+	for _, name := range []string{onnxFile, tensorsFile, graphFile, bomFile, cardFile, provenanceFile} {
 		want, err := os.ReadFile(filepath.Join(dir, name))
 		got, err2 := os.ReadFile(filepath.Join(back, name))
 		if err != nil || err2 != nil || !bytes.Equal(want, got) {

@@ -164,7 +164,7 @@ func artifact(s *provenance.Statement, files []oci.File) *oci.Model {
 	}
 	var kinds []string
 	for _, f := range files {
-		if f.Name != cardFile && f.Name != provenanceFile {
+		if f.Name == onnxFile || f.Name == tensorsFile || f.Name == graphFile {
 			kinds = append(kinds, strings.TrimPrefix(filepath.Ext(f.Name), "."))
 		}
 	}

@@ -123,7 +123,7 @@ func dated(annotations map[string]string) map[string]string {
 
 func typeOf(name string) string {
 	switch filepath.Ext(name) {
-	case ".md", ".jsonl":
+	case ".md", ".json", ".jsonl":
 		return typeDoc
 	}
 	return typeWeights

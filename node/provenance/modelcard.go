@@ -12,7 +12,7 @@ type About struct {
 	Trained                bool     // by a run that the network verified
 	Datasets               []string // names and licences, ids behind
 	Parents                []string // ids of models that it is made from
-	Inputs, Outputs        string   // in words
+	Inputs, Outputs        []string // names with shapes
 	Lineage                string   // a tree, in plain text
 	Shares                 string   // a table in Markdown
 	Files                  []string // names
@@ -47,9 +47,7 @@ func ModelCard(a About) []byte {
 	} else {
 		b.WriteString("A model that its author registered with the Mutirão network. How it was made is the author's word.\n")
 	}
-	if a.Inputs != "" {
-		fmt.Fprintf(&b, "\n- **Input**: %s\n- **Output**: %s\n", a.Inputs, a.Outputs)
-	}
+	fmt.Fprintf(&b, "\n- **Input**: %s\n- **Output**: %s\n", escape(strings.Join(a.Inputs, ", ")), escape(strings.Join(a.Outputs, ", ")))
 	fmt.Fprintf(&b, "\n## Lineage\n\n```\n%s```\n\n*Proven* edges were recomputed by the network, *claimed* ones are the author's word.\n", strings.ReplaceAll(a.Lineage, "```", "'''"))
 	fmt.Fprintf(&b, "\n## Shares\n\nThe model belongs to those who computed it, gave the data, wrote the recipe and verified it. As of the export:\n\n%s", a.Shares)
 	fmt.Fprintf(&b, "\n## Files\n\n%s\n\nTheir digests and origins are in `%s`, an in-toto statement in a signed envelope. `mutirao models verify-provenance %s` checks both.\n",

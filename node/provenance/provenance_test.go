@@ -1,6 +1,7 @@
 package provenance
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/mutirao/mutirao/engine/graph"
@@ -205,7 +207,7 @@ func TestForgeries(t *testing.T) {
 
 // A name that an author chose is no Markdown, HTML or YAML of its own.
 func TestModelCardOfAHostileName(t *testing.T) {
-	card := string(ModelCard(About{Name: "<script>[x](y) `z`", ID: "00", Network: "n", Datasets: []string{"a: \"b\"\n- c"}, Lineage: "x\n```\n", Files: []string{"model.onnx"}, Provenance: "p"}))
+	card := string(ModelCard(About{Name: "<script>[x](y) `z`", ID: "00", Network: "n", Datasets: []string{"a: \"b\"\n- c"}, Lineage: "x\n```\n", Files: []string{"model.onnx"}, Provenance: "p", Inputs: []string{"<x> float32[1 2]"}}))
 	for _, bad := range []string{"<script>", "[x](y)", "\n- c", "\n```\n```"} {
 		if strings.Contains(card, bad) {
 			t.Errorf("%q is in\n%s", bad, card)
@@ -213,6 +215,34 @@ func TestModelCardOfAHostileName(t *testing.T) {
 	}
 	if !strings.HasPrefix(card, "---\nlicense: unknown\n") || !strings.Contains(card, "\n---\n\n# \\<script\\>") {
 		t.Error(card)
+	}
+}
+
+// The bill names the model with its files, the data and the parents, and how each is known.
+func TestBOM(t *testing.T) {
+	s, _ := trained(t)
+	s.Predicate.BuildDefinition.Dependencies = []Resource{
+		{Name: "patients", URI: "mutirao:dataset/01", Digest: map[string]string{DigestDataset: "01", DigestRecords: "02"}, Annotations: map[string]string{"lineage": "proven", "licence": "CC-BY-4.0", "steward": "0x01"}},
+		{URI: "mutirao:model/03", Digest: map[string]string{DigestModel: "03"}, Annotations: map[string]string{"lineage": "claimed"}},
+	}
+	raw, err := BOM(s, []string{"features float32[1 2]"}, []string{"probability float32[1 1]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bom := new(cdx.BOM)
+	if err := cdx.NewBOMDecoder(bytes.NewReader(raw), cdx.BOMFileFormatJSON).Decode(bom); err != nil {
+		t.Fatal(err)
+	}
+	m := bom.Metadata.Component
+	if bom.SpecVersion != cdx.SpecVersion1_6 || m.Type != cdx.ComponentTypeMachineLearningModel || m.Name != "risk" || len(*m.Components) != 4 || (*(*m.Components)[0].Hashes)[0].Value != s.Subject[0].Digest["sha256"] {
+		t.Errorf("%s", raw)
+	}
+	p := m.ModelCard.ModelParameters
+	if (*p.Datasets)[0].Ref != "mutirao:dataset/01" || (*p.Inputs)[0].Format != "features float32[1 2]" || (*bom.Components)[0].BOMRef != "mutirao:dataset/01" || (*m.Pedigree.Ancestors)[0].Name != "03" {
+		t.Errorf("%s", raw)
+	}
+	if want := (cdx.Property{Name: "lineage", Value: "claimed"}); !slices.Contains(*(*m.Pedigree.Ancestors)[0].Properties, want) {
+		t.Errorf("%s", raw)
 	}
 }
 
