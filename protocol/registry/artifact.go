@@ -67,8 +67,12 @@ type Callable struct {
 	Inputs  int    `json:"inputs"`
 	Output  string `json:"output"` // name of the one output, float32 [1, Outputs]
 	Outputs int    `json:"outputs"`
-	MACs    uint64 `json:"macs"` // of one call: what gas is counted by
+	MACs    uint64 `json:"macs"` // of one call: what its fee is counted by
+	Gas     uint64 `json:"gas"`  // of one call: what it costs every validator, loading and compiling included
 }
+
+// effortPerGas is how many picoseconds of graph.Effort a unit of gas pays for.
+const effortPerGas = 2_500
 
 // artifact is a decoded artifact and what a run's terms are compared with.
 type artifact struct {
@@ -86,7 +90,7 @@ func openArtifact(data []byte, params []string) (artifact, error) {
 	if err != nil {
 		return artifact{}, fmt.Errorf("%w: %w", protocol.ErrArtifact, err)
 	}
-	callable, err := inspect(g)
+	callable, err := inspect(g, len(data))
 	if err != nil {
 		return artifact{}, err
 	}
@@ -105,7 +109,7 @@ func openArtifact(data []byte, params []string) (artifact, error) {
 }
 
 // inspect bounds the cost of a model before anything is allocated for it, then compiles it.
-func inspect(g *graph.Graph) (Callable, error) {
+func inspect(g *graph.Graph, encoded int) (Callable, error) {
 	elements, err := graph.Elements(g)
 	if err != nil {
 		return Callable{}, fmt.Errorf("%w: %w", protocol.ErrArtifact, err)
@@ -120,6 +124,14 @@ func inspect(g *graph.Graph) (Callable, error) {
 	if macs > MaxMACs {
 		return Callable{}, fmt.Errorf("%w: one call takes %d multiply-accumulates, allowed are %d", protocol.ErrTooLarge, macs, MaxMACs)
 	}
+	effort, err := graph.Effort(g, encoded)
+	if err != nil {
+		return Callable{}, fmt.Errorf("%w: %w", protocol.ErrArtifact, err)
+	}
+	gas := effort/effortPerGas + 1
+	if gas > MaxGas {
+		return Callable{}, fmt.Errorf("%w: one call takes %d gas, allowed are %d", protocol.ErrTooLarge, gas, MaxGas)
+	}
 	in, err := row("input", g.Inputs, MaxInputs)
 	if err != nil {
 		return Callable{}, err
@@ -131,7 +143,7 @@ func inspect(g *graph.Graph) (Callable, error) {
 	if _, err := exec.Compile(g); err != nil {
 		return Callable{}, fmt.Errorf("%w: %w", protocol.ErrArtifact, err)
 	}
-	return Callable{Input: in.Name, Inputs: in.Len(), Output: out.Name, Outputs: out.Len(), MACs: macs}, nil
+	return Callable{Input: in.Name, Inputs: in.Len(), Output: out.Name, Outputs: out.Len(), MACs: macs, Gas: gas}, nil
 }
 
 // row returns the only value of a list if it is float32 [1, n] with n up to max. The error is ErrShape.

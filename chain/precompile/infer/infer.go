@@ -34,13 +34,12 @@ import (
 // Address is where the precompile lives on every chain of the network.
 var Address = common.HexToAddress("0x0000000000000000000000000000000000000901")
 
-// Gas of a call: all of it is charged before the work that it pays for. A unit of gas stands for about 10 ns of a slow
-// machine's time; the portable kernels take 1 to 2 ns for a multiply-accumulate.
+// Gas of a call: all of it is charged before the work that it pays for. What a model takes is in its record (registry.Callable): it is
+// the same whether the node has compiled the model before or not, or gas would depend on memory.
 const (
-	gasBase            = 20_000 // decoding the call and fetching the model's record
-	gasPerInputByte    = 16     // of call data, like Ethereum's own
-	gasPerMAC          = 1
-	gasPerArtifactByte = 3 // reading and compiling a model; charged also when it is kept, or gas would depend on memory
+	gasBase         = 20_000 // decoding the call and fetching the model's record
+	gasPerInputByte = 2      // of call data; a number takes 32
+	gasPerByte      = 1      // of the artifact, read from the state
 )
 
 var errValue = errors.New("infer takes no value: the fee comes from the caller's balance")
@@ -179,8 +178,8 @@ func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Metho
 	if err != nil {
 		return nil, err
 	}
-	ctx.GasMeter().ConsumeGas(gasPerArtifactByte*uint64(size), "model artifact")
-	ctx.GasMeter().ConsumeGas(gasPerMAC*m.Callable.MACs, "multiply-accumulates")
+	ctx.GasMeter().ConsumeGas(gasPerByte*uint64(size), "model artifact")
+	ctx.GasMeter().ConsumeGas(m.Callable.Gas, "model")
 	program, err := p.programs(ctx).get(m.ID, func() ([]byte, error) { return p.models.Artifact(ctx, m.ID) })
 	if err != nil {
 		return nil, err
