@@ -75,12 +75,14 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
+	requestprecompile "github.com/mutirao/mutirao/chain/precompile/request"
 	"github.com/mutirao/mutirao/chain/x/commons"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/chain/x/params"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/upgrade"
+	"github.com/mutirao/mutirao/chain/x/request"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/protocol"
 	workrules "github.com/mutirao/mutirao/protocol/work"
@@ -103,6 +105,7 @@ var permissions = map[string][]string{
 	registry.ModuleName:            {authtypes.Burner},
 	market.ModuleName:              {authtypes.Burner},
 	commons.ModuleName:             {authtypes.Minter, authtypes.Burner},
+	request.ModuleName:             {authtypes.Burner},
 	network.PoolAccount:            nil,
 	network.TreasuryAccount:        nil,
 }
@@ -142,6 +145,7 @@ type App struct {
 	Market    *market.Keeper
 	Commons   *commons.Keeper
 	Params    *params.Keeper
+	Requests  *request.Keeper
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -175,7 +179,7 @@ func build(logger log.Logger, db dbm.DB, o Options, solo *Solo) (*App, error) {
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey, evidencetypes.StoreKey,
 		govtypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey, consensustypes.StoreKey, feemarkettypes.StoreKey, evmtypes.StoreKey,
 		work.ModuleName, registry.ModuleName, dispute.ModuleName,
-		market.ModuleName, commons.ModuleName, params.ModuleName}
+		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName}
 	keys := storetypes.NewKVStoreKeys(names...)
 	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
 	// The EVM snapshots these stores around calls to precompiles; names keeps their order fixed.
@@ -274,9 +278,14 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		return err
 	}
 
+	if a.Requests, err = request.NewKeeper(store(request.ModuleName), a.Bank, a.Registry); err != nil {
+		return err
+	}
+
+	engine := infer.New(a.Registry, a.Bank)
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
 		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
-		WithStaticPrecompiles(precompiles(infer.New(a.Registry, a.Bank), registryprecompile.New(a.Registry, a.Bank)))
+		WithStaticPrecompiles(precompiles(engine, registryprecompile.New(a.Registry, a.Bank), requestprecompile.New(a.Requests, engine, a.Bank)))
 	setGlobals()
 	return nil
 }
@@ -312,8 +321,9 @@ func blocked() map[string]bool {
 		}
 		out[authtypes.NewModuleAddress(name).String()] = true
 	}
-	out[sdk.AccAddress(infer.Address[:]).String()] = true
-	out[sdk.AccAddress(registryprecompile.Address[:]).String()] = true
+	for _, at := range []common.Address{infer.Address, registryprecompile.Address, requestprecompile.Address} {
+		out[sdk.AccAddress(at[:]).String()] = true
+	}
 	return out
 }
 
@@ -336,19 +346,20 @@ func (a *App) addModules() error {
 		dispute.NewModule(a.Dispute, a.Account.AddressCodec()),
 		commons.NewModule(a.Commons, a.Account.AddressCodec()),
 		params.NewModule(a.Params, a.Account.AddressCodec()),
+		request.NewModule(a.Requests),
 	)
 	a.manager.SetOrderPreBlockers(upgradetypes.ModuleName, evmtypes.ModuleName, authtypes.ModuleName)
 	// The base fee must be known before the EVM begins its block.
 	a.manager.SetOrderBeginBlockers(params.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
 	// The fee market comes last to see all gas of the block.
 	// A run goes on in the block in which the last dispute that it waits for ends; the commons bids before the market clears.
-	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, registry.ModuleName, commons.ModuleName, market.ModuleName, banktypes.ModuleName, govtypes.ModuleName,
+	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, request.ModuleName, registry.ModuleName, commons.ModuleName, market.ModuleName, banktypes.ModuleName, govtypes.ModuleName,
 		stakingtypes.ModuleName, feegrant.ModuleName, evmtypes.ModuleName, feemarkettypes.ModuleName)
 	// The EVM reads the coin's metadata from the bank; staking checks its pools against balances.
 	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName, govtypes.ModuleName,
 		evidencetypes.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName, dispute.ModuleName,
-		market.ModuleName, commons.ModuleName, params.ModuleName}
+		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName}
 	a.manager.SetOrderInitGenesis(order...)
 	a.manager.SetOrderExportGenesis(order...)
 	a.migrate = module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter())

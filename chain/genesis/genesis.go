@@ -30,6 +30,7 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	"github.com/mutirao/mutirao/chain/precompile/registry"
+	"github.com/mutirao/mutirao/chain/precompile/request"
 	commonshost "github.com/mutirao/mutirao/chain/x/commons"
 	markethost "github.com/mutirao/mutirao/chain/x/market"
 	paramshost "github.com/mutirao/mutirao/chain/x/params"
@@ -229,7 +230,7 @@ func evm() *evmtypes.GenesisState {
 	state := evmtypes.DefaultGenesisState()
 	state.Params.EvmDenom = network.Denom
 	state.Params.ExtendedDenomOptions = &evmtypes.ExtendedDenomOptions{ExtendedDenom: network.Denom}
-	state.Params.ActiveStaticPrecompiles = []string{infer.Address.Hex(), registry.Address.Hex()}
+	state.Params.ActiveStaticPrecompiles = []string{infer.Address.Hex(), registry.Address.Hex(), request.Address.Hex()}
 	// Contracts that Ethereum's tools expect at fixed addresses (CREATE2 deployer, Multicall3).
 	state.Preinstalls = evmtypes.DefaultPreinstalls
 	return state

@@ -28,6 +28,7 @@ import (
 	"github.com/mutirao/mutirao/chain/precompile/refusal"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
 
@@ -168,12 +169,29 @@ func (p *Precompile) programs(ctx sdk.Context) *programs {
 	return p.blocks
 }
 
-// answer charges for the work, does it, and encodes the output.
+// answer computes and encodes the output.
 func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Method, args []any) ([]byte, error) {
 	input := args[1].([]uint32)
 	if len(input) != m.Callable.Inputs {
 		return nil, refusal.New("WrongInputLength", big.NewInt(int64(len(input))), big.NewInt(int64(m.Callable.Inputs)))
 	}
+	output, err := p.Compute(ctx, m, input)
+	if err != nil {
+		return nil, err
+	}
+	return method.Outputs.Pack(output)
+}
+
+// Model is the registry's.
+func (p *Precompile) Model(ctx context.Context, id protocol.Hash, charge escrow.Charge) (registry.Model, error) {
+	return p.models.Model(ctx, id, charge)
+}
+
+// Fee is what one use of a model costs.
+func (*Precompile) Fee(m registry.Model) money.Amount { return feeOf(m) }
+
+// Compute charges for the work and runs a callable model on an input of its length, as every validator does.
+func (p *Precompile) Compute(ctx sdk.Context, m registry.Model, input []uint32) ([]uint32, error) {
 	size, err := p.models.ArtifactSize(ctx, m.ID)
 	if err != nil {
 		return nil, err
@@ -184,13 +202,9 @@ func (p *Precompile) answer(ctx sdk.Context, m registry.Model, method *abi.Metho
 	if err != nil {
 		return nil, err
 	}
-	output, err := program.run(*m.Callable, input, func(panicked any) {
+	return program.run(*m.Callable, input, func(panicked any) {
 		ctx.Logger().Error("engine panicked", "model", m.ID.String(), "panic", fmt.Sprint(panicked))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return method.Outputs.Pack(output)
 }
 
 // infer computes, takes the fee from caller, and logs the use.
