@@ -55,6 +55,7 @@ type Genesis struct {
 	Work     Account // escrow of runs
 	Disputes Account // escrow of disputes
 	Registry Account // escrow of models and channels
+	Requests Account // escrow of requests
 	Fees     Account // where fees are collected
 	Market   MarketTerms
 	Commons  CommonsTerms
@@ -108,13 +109,17 @@ const (
 )
 
 // ContractAct is what a contract did to a model, in the order of the receipt's logs: it paid for a use, moved parts from one account to
-// another, or had a holder paid. Fee is the one amount that is taken from the log: it moves value within a contract's execution.
+// another, had a holder paid, or dealt with a request. Fee and Price are the amounts that are taken from the log: they move value within a
+// contract's execution.
 type ContractAct struct {
-	Kind     string // ActUse, ActMove or ActClaim
+	Kind     string // ActUse and so on
 	Model    Hash
-	From, To Account  // the payer; giver and taker; the holder in To
-	Fee      *big.Int // of a use
-	Parts    int64    // of a move
+	Request  Hash
+	From, To Account  // the payer; giver and taker; the holder in To; who asks, seals, opens, or had a request replayed
+	Fee      *big.Int // of a use, or of an answer
+	Price    *big.Int // of each worker of a request
+	Parts    int64    // of a move; the workers of a request
+	Answer   string   // digest of what was opened, or of the final answer
 }
 
 // Kinds of what a contract does to a model.
@@ -122,6 +127,11 @@ const (
 	ActUse   = "use"
 	ActMove  = "move"
 	ActClaim = "claim"
+
+	ActAsk    = "ask"
+	ActSeal   = "seal"
+	ActOpen   = "open"
+	ActAnswer = "answer"
 )
 
 // Event is a verdict.
@@ -172,6 +182,7 @@ type Books struct {
 	messages int
 	trade    trade
 	fund     fund
+	asked    map[Hash]*asked // requests that have not ended
 	moves    []Move
 	findings []Finding
 	tx       string  // the one that is being read; "" at the end of a block
@@ -185,7 +196,7 @@ func New(g Genesis) *Books {
 	b := &Books{
 		genesis: g, balances: map[Account]*big.Int{}, supply: new(big.Int), runs: map[Hash]*run{}, datasets: map[Hash]Account{},
 		models: map[Hash]*model{}, channels: map[Hash]*channel{}, disputes: map[Hash]*dispute{}, lost: map[Account]int{}, receipts: map[Receipt]int{},
-		trade: newTrade(), fund: newFund(),
+		trade: newTrade(), fund: newFund(), asked: map[Hash]*asked{},
 	}
 	for who, amount := range g.Balances {
 		b.balances[who] = new(big.Int).Set(amount)
@@ -245,6 +256,8 @@ func (b *Books) apply(m Message) {
 				b.transfer(a.Model, a.From, a.To, a.Parts)
 			case ActClaim:
 				b.claim(a.Model, a.To)
+			default:
+				b.request(a)
 			}
 		}
 	case module == "work":

@@ -66,6 +66,8 @@ func (b *Books) Escrow(a Account) string {
 		return "escrow of disputes"
 	case b.genesis.Registry:
 		return "escrow of models"
+	case b.genesis.Requests:
+		return "escrow of requests"
 	case b.genesis.Market.Escrow:
 		return "escrow of the market"
 	case b.genesis.Market.Pool:

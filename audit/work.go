@@ -177,6 +177,9 @@ func (b *Books) verdict(e Event) {
 	case "work.run-created":
 		b.grantedRun(e) // by no message
 		return
+	case "request.answered", "request.refunded":
+		b.requestVerdict(e)
+		return
 	case "dispute.ended":
 		b.disputeEnded(e)
 		return

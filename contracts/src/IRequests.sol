@@ -46,13 +46,14 @@ interface IRequests {
         bool[] opened;
     }
 
-    event Requested(bytes32 indexed id, bytes32 indexed model, address indexed requester, uint8 workers, uint256 price);
+    /// @notice workers times price, and fee for the model's holders, are locked.
+    event Requested(bytes32 indexed id, bytes32 indexed model, address indexed requester, uint8 workers, uint256 price, uint256 fee);
     event Sealed(bytes32 indexed id, address indexed worker);
     event Opened(bytes32 indexed id, address indexed worker, uint32[] output);
     /// @notice The workers' answers differ. replay decides.
     event Contested(bytes32 indexed id);
-    /// @notice There is an answer. It may come again with a higher finality.
-    event Answered(bytes32 indexed id, uint8 finality, uint32[] output);
+    /// @notice There is an answer, with the call of by. After WINDOW_OPEN it may come again. When a window closes by itself, at the end of a block, there is no log.
+    event Answered(bytes32 indexed id, address indexed by, uint8 finality, uint32[] output);
     event Delivered(bytes32 indexed id, address indexed to);
     /// @notice The callback failed with these bytes (up to 1,024). deliver tries again.
     event CallbackFailed(bytes32 indexed id, address indexed to, bytes reason);

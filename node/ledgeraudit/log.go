@@ -27,6 +27,7 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
+	"github.com/mutirao/mutirao/chain/precompile/request"
 	commonshost "github.com/mutirao/mutirao/chain/x/commons"
 	"github.com/mutirao/mutirao/chain/x/commons/commonspb"
 	"github.com/mutirao/mutirao/chain/x/dispute"
@@ -35,6 +36,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/market/marketpb"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
+	requesthost "github.com/mutirao/mutirao/chain/x/request"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/contracts"
@@ -46,22 +48,32 @@ import (
 // decoder turns blocks of CometBFT into the audit's log.
 type decoder struct {
 	decode      sdk.TxDecoder
-	moved, paid common.Hash // events of the registry's precompile
+	moved, paid common.Hash            // events of the registry's precompile
+	request     map[common.Hash]string // names of events of the requests' precompile
 }
 
 func newDecoder() decoder {
-	parsed, err := abi.JSON(bytes.NewReader(contracts.Load("IRegistry").ABI))
-	if err != nil {
-		panic("the embedded ABI of the registry is damaged: " + err.Error())
+	registry := embedded("IRegistry")
+	d := decoder{encoding.New().TxConfig.TxDecoder(), registry.Events["SharesMoved"].ID, registry.Events["DividendPaid"].ID, map[common.Hash]string{}}
+	for name, e := range embedded("IRequests").Events {
+		d.request[e.ID] = name
 	}
-	return decoder{encoding.New().TxConfig.TxDecoder(), parsed.Events["SharesMoved"].ID, parsed.Events["DividendPaid"].ID}
+	return d
+}
+
+func embedded(name string) abi.ABI {
+	parsed, err := abi.JSON(bytes.NewReader(contracts.Load(name).ABI))
+	if err != nil {
+		panic("the embedded ABI of " + name + " is damaged: " + err.Error())
+	}
+	return parsed
 }
 
 // genesisOf reads the balances with which the network began.
 func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
 	g := audit.Genesis{
 		Balances: map[audit.Account]*big.Int{}, Work: moduleAccount(work.ModuleName), Registry: moduleAccount(registry.ModuleName), Disputes: moduleAccount(dispute.ModuleName),
-		Fees: moduleAccount(authtypes.FeeCollectorName),
+		Requests: moduleAccount(requesthost.ModuleName), Fees: moduleAccount(authtypes.FeeCollectorName),
 	}
 	var err error
 	if g.Market, err = marketTerms(doc.AppState); err != nil {
@@ -187,7 +199,7 @@ func (d decoder) block(b *cmttypes.Block, r *abci.ResponseFinalizeBlock) (audit.
 
 func ours(kind string) bool {
 	module, _, found := strings.Cut(kind, ".")
-	return found && (module == "work" || module == "dispute" || module == "registry" || module == "voucher" || module == "market" || module == "commons")
+	return found && (module == "work" || module == "dispute" || module == "registry" || module == "voucher" || module == "market" || module == "commons" || module == "request")
 }
 
 func event(e abci.Event) audit.Event {
@@ -328,6 +340,10 @@ func (d decoder) ethereum(t sdk.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
 func (d decoder) acts(logs []*evmtypes.Log) []audit.ContractAct {
 	var list []audit.ContractAct
 	for _, l := range logs {
+		if common.HexToAddress(l.Address) == request.Address {
+			list = append(list, d.requestAct(l)...)
+			continue
+		}
 		if len(l.Topics) < 3 || len(l.Data) != 32 {
 			continue
 		}

@@ -301,7 +301,7 @@ func (c *call) request() ([]byte, error) {
 	if err != nil {
 		return nil, c.refuse(err, nil, ask.Cost(use.Fee))
 	}
-	data, err := c.abi.Events["Requested"].Inputs.NonIndexed().Pack(ask.Workers, t.Price)
+	data, err := c.abi.Events["Requested"].Inputs.NonIndexed().Pack(ask.Workers, t.Price, new(big.Int).SetBytes(word(use.Fee)))
 	if err != nil {
 		return nil, err
 	}
@@ -395,7 +395,7 @@ func (c *call) settle(before, after *request.Request) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.log("Answered", after.ID, data)
+		c.log("Answered", after.ID, data, topic(c.from))
 	}
 	if c.method.Name != "deliver" && (after.Status != request.Answered || after.Ask.Callback.IsZero()) {
 		return c.method.Outputs.Pack(uint8(after.Status))
