@@ -73,7 +73,9 @@ import (
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/precompile/credits"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
+	marketprecompile "github.com/mutirao/mutirao/chain/precompile/market"
 	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
 	requestprecompile "github.com/mutirao/mutirao/chain/precompile/request"
 	"github.com/mutirao/mutirao/chain/x/commons"
@@ -285,7 +287,8 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	engine := infer.New(a.Registry, a.Bank)
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
 		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
-		WithStaticPrecompiles(precompiles(engine, registryprecompile.New(a.Registry, a.Bank), requestprecompile.New(a.Requests, engine, a.Bank)))
+		WithStaticPrecompiles(precompiles(engine, registryprecompile.New(a.Registry, a.Bank), requestprecompile.New(a.Requests, engine, a.Bank),
+			marketprecompile.New(a.Market), credits.New(a.Bank, a.Market, a.Registry, a.Requests)))
 	setGlobals()
 	return nil
 }
@@ -321,7 +324,7 @@ func blocked() map[string]bool {
 		}
 		out[authtypes.NewModuleAddress(name).String()] = true
 	}
-	for _, at := range []common.Address{infer.Address, registryprecompile.Address, requestprecompile.Address} {
+	for _, at := range []common.Address{infer.Address, registryprecompile.Address, requestprecompile.Address, marketprecompile.Address, credits.Address} {
 		out[sdk.AccAddress(at[:]).String()] = true
 	}
 	return out

@@ -28,7 +28,9 @@ import (
 
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/precompile/credits"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
+	marketreads "github.com/mutirao/mutirao/chain/precompile/market"
 	"github.com/mutirao/mutirao/chain/precompile/registry"
 	"github.com/mutirao/mutirao/chain/precompile/request"
 	commonshost "github.com/mutirao/mutirao/chain/x/commons"
@@ -230,7 +232,9 @@ func evm() *evmtypes.GenesisState {
 	state := evmtypes.DefaultGenesisState()
 	state.Params.EvmDenom = network.Denom
 	state.Params.ExtendedDenomOptions = &evmtypes.ExtendedDenomOptions{ExtendedDenom: network.Denom}
-	state.Params.ActiveStaticPrecompiles = []string{infer.Address.Hex(), registry.Address.Hex(), request.Address.Hex()}
+	state.Params.ActiveStaticPrecompiles = []string{ // in ascending order
+		infer.Address.Hex(), registry.Address.Hex(), marketreads.Address.Hex(), credits.Address.Hex(), request.Address.Hex(),
+	}
 	// Contracts that Ethereum's tools expect at fixed addresses (CREATE2 deployer, Multicall3).
 	state.Preinstalls = evmtypes.DefaultPreinstalls
 	return state

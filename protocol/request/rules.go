@@ -238,6 +238,20 @@ func (r *Request) Escrow() money.Amount {
 	return r.Ask.Cost(r.Fee).Plus(r.Bond().Times(uint64(len(r.Workers))))
 }
 
+// LockedBy is what of Escrow an account has locked.
+func (r *Request) LockedBy(who protocol.Account) (sum money.Amount) {
+	if r.Status.Final() {
+		return sum
+	}
+	if r.From == who {
+		sum = r.Ask.Cost(r.Fee)
+	}
+	if r.seat(who) >= 0 {
+		sum = sum.Plus(r.Bond())
+	}
+	return sum
+}
+
 func (r *Request) event(kind string, pairs ...string) protocol.Event {
 	e := protocol.Event{Type: "request." + kind, Attributes: []protocol.Attribute{{Name: "request", Value: r.ID.String()}}}
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -15,8 +15,8 @@ type FixedFee struct {
 // fee costs a thousandth of a MUT per use and as much again for a million multiply-accumulates.
 var fee = FixedFee{PerUse: money.New(1_000_000_000_000_000), PerMAC: money.New(1_000_000_000)}
 
-// feeOf is what one use of a model costs: nothing but the fixed part for one whose bytes are not on the ledger.
-func feeOf(m registry.Model) money.Amount {
+// FeeOf is what one use of a model costs: nothing but the fixed part for one whose bytes are not on the ledger.
+func FeeOf(m registry.Model) money.Amount {
 	if m.Callable == nil {
 		return fee.PerUse
 	}

@@ -188,7 +188,7 @@ func (p *Precompile) Model(ctx context.Context, id protocol.Hash, charge escrow.
 }
 
 // Fee is what one use of a model costs.
-func (*Precompile) Fee(m registry.Model) money.Amount { return feeOf(m) }
+func (*Precompile) Fee(m registry.Model) money.Amount { return FeeOf(m) }
 
 // Compute charges for the work and runs a callable model on an input of its length, as every validator does.
 func (p *Precompile) Compute(ctx sdk.Context, m registry.Model, input []uint32) ([]uint32, error) {

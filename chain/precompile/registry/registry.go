@@ -50,6 +50,9 @@ type Models interface {
 	Model(ctx context.Context, id protocol.Hash, charge escrow.Charge) (registry.Model, error)
 	// HasModel reports whether id is registered.
 	HasModel(ctx context.Context, id protocol.Hash) (bool, error)
+	// Artifact returns the encoded graph of a callable model, ArtifactSize its length without reading it, or protocol.ErrNotFound.
+	Artifact(ctx context.Context, id protocol.Hash) ([]byte, error)
+	ArtifactSize(ctx context.Context, id protocol.Hash) (int, error)
 	// Holding returns what an account holds of a model, or protocol.ErrNotFound.
 	Holding(ctx context.Context, model protocol.Hash, holder protocol.Account) (registry.Holding, error)
 	// Due is what Claim would pay, or protocol.ErrNotFound for an unknown model. It changes nothing.
@@ -131,6 +134,8 @@ func (p *Precompile) call(ctx sdk.Context, evm *vm.EVM, contract *vm.Contract, r
 	switch known, err := p.models.HasModel(ctx, id); {
 	case err != nil:
 		return nil, err
+	case method.Name == "exists":
+		return method.Outputs.Pack(known)
 	case !known:
 		return nil, refusal.New("ModelNotFound", [32]byte(id))
 	}
@@ -144,6 +149,8 @@ func (p *Precompile) call(ctx sdk.Context, evm *vm.EVM, contract *vm.Contract, r
 			return nil, err
 		}
 		return method.Outputs.Pack(m.Name)
+	case "info", "parents", "artifact":
+		return p.show(ctx, method, id)
 	case "sharesOf":
 		h, err := p.models.Holding(ctx, id, account(args[1]))
 		if err != nil && !errors.Is(err, protocol.ErrNotFound) {

@@ -63,20 +63,10 @@ func (q queryServer) Quote(ctx context.Context, r *marketpb.QuoteRequest) (*mark
 	if r.Units == 0 || r.Units > auction.MaxUnits {
 		return nil, fault.Query(fmt.Errorf("%w: %d units", protocol.ErrInvalid, r.Units))
 	}
-	params, err := q.Keeper.Params(ctx)
+	price, free, err := q.Keeper.Quote(sdk.UnwrapSDKContext(ctx), class, r.Units, r.MinReputation, escrow.Free)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
-	env := now(ctx)
-	state, err := q.class(ctx, class.ID(), params.Batch(env.Height), escrow.Free)
-	if err != nil {
-		return nil, fault.Query(err)
-	}
-	offers, err := q.best(ctx, class, maxOffers, units(class, r.Units, r.MinReputation, env), env, escrow.Free)
-	if err != nil {
-		return nil, fault.Query(err)
-	}
-	price, free := market.Instant(class, r.Units, r.MinReputation, state.Base, offers, env)
 	return &marketpb.QuoteResponse{Price: uint64(price), Free: uint64(free)}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/voucher"
 )
 
@@ -138,6 +139,21 @@ func (k *Keeper) end(ctx sdk.Context, id protocol.Hash, env protocol.Env) (err e
 	}
 	write()
 	return nil
+}
+
+// LockedBy sums what lies in escrow in an account's channels, of which it counts at most max. It reports whether these are all.
+func (k *Keeper) LockedBy(ctx context.Context, payer protocol.Account, max int, charge escrow.Charge) (sum money.Amount, complete bool, err error) {
+	n, within := 0, collections.NewPrefixedPairRange[[]byte, []byte](payer[:])
+	err = k.ofPayer.Walk(ctx, within, func(key pair) (bool, error) {
+		c, err := k.Channel(ctx, protocol.Hash(key.K2()), charge)
+		if err != nil {
+			return true, err
+		}
+		sum = sum.Plus(c.Left())
+		n++
+		return n == max, nil
+	})
+	return sum, n < max, err
 }
 
 // listChannels calls each with the stored form of the open channels of a payer, or of all, that come after an id.

@@ -17,6 +17,7 @@ import (
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/record"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/request"
 )
@@ -27,7 +28,10 @@ const ModuleName = "request"
 // self is that account.
 var self = protocol.Account(authtypes.NewModuleAddress(ModuleName))
 
-type due = collections.Pair[uint64, []byte] // block, id
+type (
+	due   = collections.Pair[uint64, []byte] // block, id
+	party = collections.Pair[[]byte, []byte] // account, id
+)
 
 // Keeper stores requests.
 type Keeper struct {
@@ -40,6 +44,7 @@ type Keeper struct {
 	answers  collections.Map[[]byte, []byte] // digest of id and answer -> numbers
 	numbers  collections.Map[[]byte, uint64] // account -> requests it has made
 	wanted   collections.KeySet[[]byte]      // ids of requests that are not final
+	parties  collections.KeySet[party]       // requesters and workers of requests that are not final
 	queue    collections.KeySet[due]         // Due of each request
 	records  record.Book
 }
@@ -57,6 +62,7 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, models Models) (*
 		wanted:  collections.NewKeySet(b, collections.NewPrefix(4), "wanted", collections.BytesKey),
 		queue:   collections.NewKeySet(b, collections.NewPrefix(5), "queue", collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
 		records: record.NewBook(b, collections.NewPrefix(6)),
+		parties: collections.NewKeySet(b, collections.NewPrefix(7), "parties", collections.PairKeyCodec(collections.BytesKey, collections.BytesKey)),
 	}
 	var err error
 	k.schema, err = b.Build()
@@ -135,6 +141,22 @@ func (k *Keeper) Wanted(ctx context.Context, after protocol.Hash, max int) ([]pr
 	return ids, err
 }
 
+// LockedBy sums what lies in escrow for an account: what its requests cost, and the bonds of its answers. It counts at most max requests, and
+// reports whether these are all.
+func (k *Keeper) LockedBy(ctx context.Context, who protocol.Account, max int, charge escrow.Charge) (sum money.Amount, complete bool, err error) {
+	n := 0
+	err = k.parties.Walk(ctx, collections.NewPrefixedPairRange[[]byte, []byte](who[:]), func(key party) (bool, error) {
+		r, err := k.Request(ctx, protocol.Hash(key.K2()), charge)
+		if err != nil {
+			return true, err
+		}
+		sum = sum.Plus(r.LockedBy(who))
+		n++
+		return n == max, nil
+	})
+	return sum, n < max, err
+}
+
 // Create hosts request.Create. After an error the caller must drop all changes of ctx.
 func (k *Keeper) Create(ctx sdk.Context, a request.Ask, model registry.Model, useFee registry.Use, input []uint32, from protocol.Account) (*request.Request, error) {
 	number, err := k.numbers.Get(ctx, from[:])
@@ -148,7 +170,8 @@ func (k *Keeper) Create(ctx sdk.Context, a request.Ask, model registry.Model, us
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(k.numbers.Set(ctx, from[:], number+1), k.inputs.Set(ctx, r.ID[:], request.Bytes(input)), k.wanted.Set(ctx, r.ID[:])); err != nil {
+	if err := errors.Join(k.numbers.Set(ctx, from[:], number+1), k.inputs.Set(ctx, r.ID[:], request.Bytes(input)), k.wanted.Set(ctx, r.ID[:]),
+		k.parties.Set(ctx, collections.Join(from[:], r.ID[:]))); err != nil {
 		return nil, err
 	}
 	return r, k.put(ctx, nil, r, effects)
@@ -158,6 +181,9 @@ func (k *Keeper) Create(ctx sdk.Context, a request.Ask, model registry.Model, us
 func (k *Keeper) Take(ctx sdk.Context, r *request.Request, seal protocol.Hash, from protocol.Account) (*request.Request, error) {
 	next, effects, err := request.Take(r, seal, from, escrow.Env(ctx))
 	if err != nil {
+		return nil, err
+	}
+	if err := k.parties.Set(ctx, collections.Join(from[:], r.ID[:])); err != nil {
 		return nil, err
 	}
 	return next, k.put(ctx, r, next, effects)
@@ -235,10 +261,13 @@ func (k *Keeper) put(ctx sdk.Context, before, after *request.Request, effects []
 
 // finish drops what a final request does not need, and hands the fee of an answered one to the model's holders.
 func (k *Keeper) finish(ctx sdk.Context, before, after *request.Request) error {
-	if err := errors.Join(k.wanted.Remove(ctx, after.ID[:]), k.inputs.Remove(ctx, after.ID[:])); err != nil {
+	if err := errors.Join(k.wanted.Remove(ctx, after.ID[:]), k.inputs.Remove(ctx, after.ID[:]), k.parties.Remove(ctx, collections.Join(after.From[:], after.ID[:]))); err != nil {
 		return err
 	}
 	for _, w := range before.Workers {
+		if err := k.parties.Remove(ctx, collections.Join(w.Account[:], after.ID[:])); err != nil {
+			return err
+		}
 		if w.Answer.IsZero() || w.Answer == after.Answer {
 			continue
 		}
