@@ -73,7 +73,7 @@ import (
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
-	"github.com/mutirao/mutirao/chain/precompile/credits"
+	creditsprecompile "github.com/mutirao/mutirao/chain/precompile/credits"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	marketprecompile "github.com/mutirao/mutirao/chain/precompile/market"
 	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
@@ -288,7 +288,7 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
 		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
 		WithStaticPrecompiles(precompiles(engine, registryprecompile.New(a.Registry, a.Bank), requestprecompile.New(a.Requests, engine, a.Bank),
-			marketprecompile.New(a.Market), credits.New(a.Bank, a.Market, a.Registry, a.Requests)))
+			marketprecompile.New(a.Market), creditsprecompile.New(a.Bank, a.Market, a.Registry, a.Requests)))
 	setGlobals()
 	return nil
 }
@@ -324,7 +324,7 @@ func blocked() map[string]bool {
 		}
 		out[authtypes.NewModuleAddress(name).String()] = true
 	}
-	for _, at := range []common.Address{infer.Address, registryprecompile.Address, requestprecompile.Address, marketprecompile.Address, credits.Address} {
+	for _, at := range []common.Address{infer.Address, registryprecompile.Address, requestprecompile.Address, marketprecompile.Address, creditsprecompile.Address} {
 		out[sdk.AccAddress(at[:]).String()] = true
 	}
 	return out
