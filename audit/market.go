@@ -50,7 +50,8 @@ type lease struct {
 	start, end      uint64
 	length          int64
 	cost, earned    *big.Int
-	closed          bool
+	back            *big.Int // of cost: returned when the time was up
+	over, closed    bool
 }
 
 // trade is the market as these books know it.
@@ -133,7 +134,7 @@ func (b *Books) market(m Message) {
 		if l := t.leases[body.Lease]; l != nil {
 			b.settle(body.Lease, l)
 		}
-	case "market/accept-lease": // announced
+	case "market/accept-lease", "market/propose": // announced
 	default:
 		b.find("message "+m.Kind, "known to this audit", "unknown")
 	}
@@ -204,7 +205,10 @@ func (b *Books) traded(e Event) {
 	case e.Kind == "market.lease-accepted":
 		l.start = b.height
 		l.end = l.start + uint64(l.length)
+	case e.Kind == "market.lease-void":
+		b.void(id, l, e)
 	case e.Kind == "market.lease-over":
+		l.over, l.back = true, minus(l.cost, l.gross(l.end))
 		b.because("lease %.8s ended after %d of its %d blocks: of %s the work was worth %s", id, l.end-l.start, l.length, l.cost, l.gross(l.end))
 		b.move(b.genesis.Market.Escrow, l.buyer, minus(l.cost, l.gross(l.end)), "rest of a lease")
 		if a := t.asks[l.ask]; a != nil {
@@ -234,7 +238,7 @@ func (b *Books) entered(e Event) {
 
 // offered makes a lease.
 func (b *Books) offered(e Event, terms marketTerms) *lease {
-	l := &lease{metered: terms.Metered, earned: new(big.Int), cost: new(big.Int)}
+	l := &lease{metered: terms.Metered, earned: new(big.Int), cost: new(big.Int), back: new(big.Int)}
 	var id Hash
 	tenor, bad := strconv.Atoi(e.Attributes["tenor"])
 	for i, name := range []string{"buyer_price", "seller_price"} {
@@ -272,6 +276,42 @@ func (b *Books) bind(l *lease, e Event) {
 		return
 	}
 	b.trade.asks[l.ask].leased += l.units
+}
+
+// void ends a lease whose provider was expelled from the run that hired it: half of the bond of its units is for who proved it, half is
+// burned, and what was not settled goes back. Rule: spec/market.md §9.
+func (b *Books) void(id Hash, l *lease, e Event) {
+	var to Account
+	a := b.trade.asks[l.ask]
+	if a == nil || l.closed || to.UnmarshalText([]byte(e.Attributes["to"])) != nil || !b.convicted(l, to) {
+		b.find("lease "+id.String(), "void because its provider was expelled", "void")
+		return
+	}
+	if l.over {
+		a.watched -= l.units
+	} else {
+		a.leased -= l.units
+	}
+	bond := least(new(big.Int).Mul(a.unitBond, big.NewInt(l.units)), a.bond)
+	half := part(bond, 1, 2)
+	b.because("the provider of lease %.8s was proven wrong: half of the bond of %s of its units", id, bond)
+	b.move(b.genesis.Market.Escrow, to, half, "bounty of a lease")
+	b.move(b.genesis.Market.Escrow, Account{}, minus(bond, half), "burned of a lease's bond")
+	a.bond = minus(a.bond, bond)
+	b.shut(a)
+	b.because("lease %.8s is void: what its provider had not been paid", id)
+	b.move(b.genesis.Market.Escrow, l.buyer, minus(minus(l.cost, l.earned), l.back), "rest of a lease")
+	l.closed = true
+}
+
+// convicted reports whether the member that a lease hired has been expelled, and somebody paid for proving it.
+func (b *Books) convicted(l *lease, to Account) bool {
+	for _, r := range b.runs {
+		if m := r.members[l.provider]; m != nil && m.lease == l && m.expelled && m.provenBy == to {
+			return true
+		}
+	}
+	return false
 }
 
 // silent burns a part of the bond of units whose offer was let pass, and closes their ask.

@@ -40,6 +40,7 @@ type member struct {
 	units    int64
 	duties   int64
 	expelled bool
+	provenBy Account
 }
 
 type duties struct {
@@ -331,7 +332,7 @@ func (b *Books) slashed(id Hash, r *run, who, to Account, unit string) {
 	}
 	b.move(b.genesis.Work, Account{}, minus(m.bond, bounty), "burned")
 	b.move(b.genesis.Work, Account{}, m.keptPay(), "burned")
-	m.bond, m.kept, m.expelled = new(big.Int), nil, true
+	m.bond, m.kept, m.expelled, m.provenBy = new(big.Int), nil, true, to
 }
 
 // fined burns the fine for an audit that is taken back, at most the bond. Who has nothing left is expelled.

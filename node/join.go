@@ -14,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/member"
 	"github.com/mutirao/mutirao/agent/provider"
+	"github.com/mutirao/mutirao/agent/verifier"
 	"github.com/mutirao/mutirao/agent/watcher"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/node/child"
@@ -37,13 +38,14 @@ type joinOptions struct {
 	drill      string
 	reserve    string
 	watch      string
+	as         string
 }
 
 func newJoin() *cobra.Command {
 	var o joinOptions
 	cmd := &cobra.Command{
 		Use:   "join <invite>",
-		Short: "Lend this machine to a run: compute units and earn for each verified one",
+		Short: "Lend this machine to a run: compute units, or verify them, and earn",
 		Long: `Lend this machine to the run that an invite names: it fetches the data and the model from other members, computes
 the units that it is assigned, and is paid for each one that holds. The bond goes back when the run ends or on leaving.
 
@@ -65,6 +67,7 @@ liar's bond. One honest machine with --watch 100 is enough for no false unit to 
 	f.BoolVar(&o.supervised, "supervised", false, "stop when standard input ends, as it does when the starting process is gone")
 	f.StringVar(&o.reserve, "reserve", "0", "least price of a unit for which this machine works, in MUT, in a run that hires through the market")
 	f.StringVar(&o.watch, "watch", "", "compute no units of this machine's own: execute this share of the others' again, in percent such as 100 or 2.5, and dispute what is false")
+	f.StringVar(&o.as, "as", string(work.Provider), "what this machine does: provider computes units, verifier recomputes some and is paid for that")
 	f.StringVar(&o.drill, "drill", "", "misbehave on purpose, to see that the others notice: lie:ROUND, slow:ROUND or copy")
 	return cmd
 }
@@ -88,6 +91,10 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	if v.Chain != network.ChainID {
 		return failure.New(failure.Usage, "the invite is for another network", fmt.Errorf("%w: %.60q, this version takes part in %s", errChain, v.Chain, network.ChainID), "ask for an invite to "+network.ChainID)
 	}
+	as := work.Role(o.as)
+	if as != work.Provider && as != work.Verifier {
+		return failure.New(failure.Usage, "the role is unknown", fmt.Errorf("%q is neither provider nor verifier", o.as), "mutirao join --as verifier <invite>")
+	}
 	drill, err := parseDrill(o.drill)
 	if err != nil {
 		return failure.New(failure.Usage, "the drill is unknown", err, "mutirao join --help")
@@ -108,7 +115,7 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 		return err
 	}
 	defer m.Close()
-	if err := reach(ctx, m, v, watch > 0); err != nil {
+	if err := reach(ctx, m, v, as, watch > 0); err != nil {
 		return err
 	}
 	if err := findProposer(ctx, m, v); err != nil {
@@ -121,9 +128,12 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 		Market: m.Client, Reserve: reserve,
 	}
 	var r agent.Role
-	if watch > 0 {
+	switch {
+	case watch > 0:
 		r = watcher.New(c, watch)
-	} else {
+	case as == work.Verifier:
+		r = verifier.New(c, verifier.DefaultPatience)
+	default:
 		r = provider.New(c, drill)
 	}
 	err = agent.Run(ctx, m.Client, v.Run, r, observe)
@@ -133,9 +143,9 @@ func join(ctx context.Context, word string, o joinOptions, news *event.Writer) e
 	return err
 }
 
-// reach fails early, and with a reason, when the ledger does not answer or does not know the run, or when there are no coins: for the bond of a
-// provider, or for that of a watcher's first dispute.
-func reach(ctx context.Context, m *role.Machine, v invite.Invite, watches bool) error {
+// reach fails early, and with a reason, when the ledger does not answer or does not know the run, or when there are no coins: for the bond of
+// a member, or for that of a watcher's first dispute.
+func reach(ctx context.Context, m *role.Machine, v invite.Invite, as work.Role, watches bool) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	if _, err := m.Client.Next(ctx, 0); err != nil {
@@ -155,9 +165,9 @@ func reach(ctx context.Context, m *role.Machine, v invite.Invite, watches bool) 
 	if watches {
 		return canDispute(ctx, m, s, balance)
 	}
-	if _, member := s.Member(m.Identity.Account); !member && balance.Compare(s.Spec.Bond(work.Provider)) <= 0 {
+	if _, member := s.Member(m.Identity.Account); !member && balance.Compare(s.Spec.Bond(as)) <= 0 {
 		return failure.New(failure.Credit, "not enough coins for the bond",
-			fmt.Errorf("%s has %s, the bond is %s and a transaction costs a little", m.Identity.Account, balance.Coins(), s.Spec.Bond(work.Provider).Coins()),
+			fmt.Errorf("%s has %s, the bond is %s and a transaction costs a little", m.Identity.Account, balance.Coins(), s.Spec.Bond(as).Coins()),
 			"ask a member to send coins to "+m.Identity.Account.String())
 	}
 	return nil

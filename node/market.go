@@ -44,7 +44,7 @@ at once. Prices are for one unit during one tenor.`,
 	p.StringVar(&f.where.Dir, "dir", defaultDir(), "folder with the account's key")
 	p.BoolVar(&f.json, "json", false, "print JSON objects")
 	cmd.AddCommand(marketBook(f), marketQuote(f), marketAsks(f), marketBids(f), marketLeases(f), marketAsk(f), marketServe(f), marketWithdraw(f),
-		marketBid(f), marketOpen(f), marketTake(f), marketLease(f, "accept", "Begin a lease that is offered to you", func(id protocol.Hash) protocol.Msg { return market.AcceptLease{Lease: id} }),
+		marketBid(f), marketOpen(f), marketPropose(f), marketTake(f), marketLease(f, "accept", "Begin a lease that is offered to you", func(id protocol.Hash) protocol.Msg { return market.AcceptLease{Lease: id} }),
 		marketLease(f, "end", "End a running lease: the buyer at once, the provider after its notice", func(id protocol.Hash) protocol.Msg { return market.EndLease{Lease: id} }),
 		marketLease(f, "settle", "Pay what a lease owes its provider by now", func(id protocol.Hash) protocol.Msg { return market.SettleLease{Lease: id} }))
 	return cmd
@@ -392,6 +392,36 @@ func marketOpen(f *marketFlags) *cobra.Command {
 				}
 			}
 			return nil
+		},
+	}
+}
+
+func marketPropose(f *marketFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "propose FILE",
+		Short: "Propose a better allocation of the batch that is being opened",
+		Long: `Propose who gets what in the batch that is being opened, better than the built-in solver does. The file is JSON:
+
+  {"batch": 12, "deals": [{"bid": "…", "ask": "…", "units": 2}]}
+
+Prices are the built-in solver's, whoever proposes. The best proposal is taken if what is possible of it at the end of the batch has a
+greater welfare by a thousandth of the bound of linear-programming duality.`,
+		Example: "  mutirao market bids --json\n  mutirao market asks cpu/eu/audited/0 --json\n  mutirao market propose deals.json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := marketcmd.ReadProposal(args[0])
+			if err != nil {
+				return err
+			}
+			m, err := marketcmd.Open(cmd.Context(), f.where)
+			if err != nil {
+				return err
+			}
+			if err := m.Propose(cmd.Context(), p); err != nil {
+				return err
+			}
+			p.Schema = "mutirao.market-proposal/v1"
+			return f.answer(cmd, p, line("%d deals are the best proposal for batch %d so far", len(p.Deals), p.Batch))
 		},
 	}
 }

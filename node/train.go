@@ -3,10 +3,12 @@ package node
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/node/dryrun"
+	"github.com/mutirao/mutirao/node/training"
 )
 
 func newTrain() *cobra.Command {
@@ -15,12 +17,41 @@ func newTrain() *cobra.Command {
 		Short: "Train a model that a run file describes",
 		Long: `Train a model that a run file describes.
 
-A run file says in TOML what is trained, on what data, for what pay and by how many. The folders of examples/ hold two.`,
-		Example: "  mutirao train dry-run examples/diagnosis/run.toml",
+A run file says in TOML what is trained, on what data, for what pay, by how many, and how they are hired. The folders of examples/
+hold three.`,
+		Example: "  mutirao train dry-run examples/diagnosis/run.toml          what it would cost\n  mutirao train start examples/diagnosis/run.toml --network ./network",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDryRun(), newAlone(), newExportStep())
+	cmd.AddCommand(newStart(), newDryRun(), newAlone(), newExportStep())
+	return cmd
+}
+
+func newStart() *cobra.Command {
+	var o training.Options
+	cmd := &cobra.Command{
+		Use:   "start <run.toml>",
+		Short: "Submit a run to a network: lock its budget, hire machines, follow it, publish the model",
+		Long: `Submit a run to a network. Its budget is locked: the price of a unit for all units that it can have; what is not spent comes back. With
+a section [market] the providers are hired in the next batch of the market, at the one price that it clears at and at most
+market.limit; without one every provider has pay.unit_price.
+
+The command gives data and model to the members, recomputes every round, and publishes the model at the end. After Ctrl-C or kill -9
+the same command goes on; another --number makes another run of the same file.`,
+		Example: "  mutirao train start examples/diagnosis/run.toml --network ./network\n  mutirao train start run.toml --network http://10.0.0.7:26657 --listen /ip4/0.0.0.0/tcp/4001 --model out.graph --json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.File, o.Out, o.Err = args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return training.Run(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
+	f.StringVar(&o.Dir, "dir", defaultDir(), "folder of the author's key, and of what members fetch")
+	f.StringVar(&o.Listen, "listen", "/ip4/127.0.0.1/tcp/0", "where members fetch data and model, as a multiaddr")
+	f.Uint64Var(&o.Number, "number", 1, "which of your runs of this file; a new number is a new run")
+	f.StringVar(&o.Model, "model", "", "write the trained model to this file, too")
+	f.BoolVar(&o.JSON, "json", false, "print JSON objects, one a line")
 	return cmd
 }
 

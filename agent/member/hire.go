@@ -41,24 +41,32 @@ func (m *Member) seekHire(ctx context.Context, s *work.State) ([]protocol.Msg, e
 	return m.offer(ctx, s.Spec.Market.Class)
 }
 
-// offer places an ask of one unit unless one stands.
+// offer has one unit on offer. What other runs have leased of the same ask stays leased.
 func (m *Member) offer(ctx context.Context, class market.Class) ([]protocol.Msg, error) {
 	asks, err := m.Market.OwnAsks(ctx, m.Identity.Account)
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range asks {
-		if a.Class == class && !a.Closing {
-			return nil, nil
-		}
-	}
 	p, err := m.Market.MarketParams(ctx)
 	if err != nil {
 		return nil, err
+	}
+	units, bond := uint32(1), p.MinUnitBond
+	for _, a := range asks {
+		switch {
+		case a.Class != class:
+		case a.Open():
+			return nil, nil
+		default:
+			units = max(a.Leased+1, a.Watched)
+			if a.Leased > 0 || a.Watched > 0 {
+				bond = a.UnitBond // that of bound units cannot change
+			}
+		}
 	}
 	h, err := m.Ledger.Height(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return []protocol.Msg{market.PlaceAsk{Class: class, Units: 1, Reserve: m.Reserve, Until: h + standing, UnitBond: p.MinUnitBond}}, nil
+	return []protocol.Msg{market.PlaceAsk{Class: class, Units: units, Reserve: m.Reserve, Until: h + standing, UnitBond: bond}}, nil
 }

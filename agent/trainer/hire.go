@@ -10,10 +10,10 @@ import (
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
-// Hire buys providers for a run in the batches of the market until want of them have a lease, each unit at the price that the batch
-// clears at, at most limit. It bids once offers asks stand in the class. Everything that it has done is on the ledger, and the
+// Hire buys providers for a run in the batches of the market until as many as the order wants have a lease, each unit at the price that
+// the batch clears at. Everything that it has done is on the ledger, and the
 // salts of its bids derive from its secret, so it may be called again after a crash. tell reports what it waits for.
-func (t *Trainer) Hire(ctx context.Context, m agent.Market, s *work.State, want uint32, offers int, limit auction.Price, tell func(string)) error {
+func (t *Trainer) Hire(ctx context.Context, m agent.Market, s *work.State, o *Order, tell func(string)) error {
 	p, err := m.MarketParams(ctx)
 	if err != nil {
 		return err
@@ -24,14 +24,14 @@ func (t *Trainer) Hire(ctx context.Context, m agent.Market, s *work.State, want 
 		if err != nil {
 			return err
 		}
-		if has >= want {
+		if has >= o.Want {
 			return nil
 		}
-		b := bid{t: t, run: s, batch: p.Batch(h + 1), limit: limit}
+		b := bid{t: t, run: s, batch: p.Batch(h + 1), limit: o.Limit}
 		if p.Revealing(h + 1) {
-			err = b.open(ctx, m, want-has)
+			err = b.open(ctx, m, o.Want-has)
 		} else {
-			err = b.seal(ctx, m, want-has, offers, tell)
+			err = b.seal(ctx, m, o.Want-has, o.Offers-int(has), tell)
 		}
 		if err != nil {
 			return err
@@ -47,6 +47,23 @@ func (t *Trainer) HireNow(ctx context.Context, m agent.Market, s *work.State, wa
 		return err
 	}
 	return t.Ledger.Submit(ctx, market.TakeNow{Class: s.Spec.Market.Class, Units: 1, Tenors: 1, Limit: limit, Job: s.ID, Metered: true, Nonce: uint64(has)})
+}
+
+// Release ends the leases of a run that has ended: they cost nothing, and bind units and bonds of who worked until their time is up.
+func (t *Trainer) Release(ctx context.Context, m agent.Market, run protocol.Hash) error {
+	leases, err := m.Leases(ctx, t.Identity.Account)
+	if err != nil {
+		return err
+	}
+	for _, l := range leases {
+		if l.Job != run || l.Buyer != t.Identity.Account || l.Status != market.Running {
+			continue
+		}
+		if err := late(t.Ledger.Submit(ctx, market.EndLease{Lease: l.ID})); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hired counts the providers whose lease for a run has not been let pass.

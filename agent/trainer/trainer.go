@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mutirao/mutirao/agent"
 	"github.com/mutirao/mutirao/agent/workshop"
@@ -32,7 +33,8 @@ type Config struct {
 // Trainer is the role. One goroutine owns it.
 type Trainer struct {
 	Config
-	shop *workshop.Workshop
+	shop      *workshop.Workshop
+	collected map[protocol.Hash]bool // payloads that are here
 }
 
 // New makes a trainer. Errors are those of recipe and data.
@@ -41,7 +43,7 @@ func New(c Config) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Trainer{Config: c, shop: shop}, nil
+	return &Trainer{Config: c, shop: shop, collected: map[protocol.Hash]bool{}}, nil
 }
 
 // Round gives access to evaluation and to the centralised baseline of the same recipe.
@@ -129,4 +131,24 @@ func (t *Trainer) Publish(ctx context.Context, s *work.State) (model protocol.Ha
 		return model, err
 	}
 	return registry.ModelID(s.Spec.InferenceProgram, s.Current.Model, s.ID), nil
+}
+
+// collectTimeout is how long Collect waits for one payload before it tries again with the next state.
+const collectTimeout = 3 * time.Second
+
+// Collect fetches what the units of the open round have revealed, so that the trainer can recompute the round also when its members are
+// gone, and its members can fetch from the trainer. What cannot be had now is left for the next call.
+func (t *Trainer) Collect(ctx context.Context, s *work.State) {
+	if s.Round == nil {
+		return
+	}
+	for _, u := range s.Round.Units {
+		if ref := u.Result.Payload; u.Opened() && !t.collected[ref.Blob] {
+			wait, cancel := context.WithTimeout(ctx, collectTimeout)
+			if _, err := t.shop.Fetch(wait, ref); err == nil {
+				t.collected[ref.Blob] = true
+			}
+			cancel()
+		}
+	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -163,16 +165,116 @@ func TestDemoGoesOnAfterKill(t *testing.T) {
 			t.Fatalf("%d providers outlive the demo", providers(t, dir))
 		}
 	}
-	second, stdout, stderr := demo(t, "--dir", dir)
-	if err := second.Wait(); err != nil {
-		t.Fatalf("continuing the killed demo: %v\n%s", err, stderr)
+	second := exec.Command(binary, "demo", "--json", "--seed", "7", "--dir", dir, "--keep")
+	out, err := second.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
+	var trouble bytes.Buffer
+	second.Stderr = &trouble
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { second.Process.Kill() })
 	var r demoReport
-	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
-		t.Fatalf("%v\n%s", err, stderr)
+	if err := json.NewDecoder(out).Decode(&r); err != nil {
+		second.Process.Kill()
+		second.Wait()
+		t.Fatalf("continuing the killed demo: %v\n%s", err, &trouble)
 	}
 	r.check(t)
+	train(t, dir)
+	if err := second.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Wait(); err != nil {
+		t.Errorf("the kept demo ends with %v\n%s", err, &trouble)
+	}
 	audit(t, dir)
+}
+
+// train submits another run to the network that the demo leaves behind, which hires two of three machines through the market.
+func train(t *testing.T, network string) {
+	t.Helper()
+	dir := t.TempDir()
+	file, err := os.ReadFile(filepath.Join("..", "..", "examples", "diagnosis", "run.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for old, short := range map[string]string{
+		`name = "diagnosis-1"`: `name = "short"`, "rounds = 8": "rounds = 2", "steps = 100 ": "steps = 20 ", "max_units = 8": "max_units = 3",
+		"providers = 6                 #": "providers = 2 #", "offers = 7": "offers = 3", `limit = "1 MUT"`: `limit = "0.95 MUT"`,
+	} {
+		if file = bytes.Replace(file, []byte(old), []byte(short), 1); !bytes.Contains(file, []byte(short)) {
+			t.Fatalf("the run file lacks %q", old)
+		}
+	}
+	run := filepath.Join(dir, "run.toml")
+	table, err := os.ReadFile(filepath.Join("..", "..", "examples", "diagnosis", "wdbc.csv"))
+	if err == nil {
+		err = errors.Join(os.WriteFile(run, file, 0o600), os.WriteFile(filepath.Join(dir, "wdbc.csv"), table, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// as starts a command with the key of somebody of the demo, in a folder of its own.
+	as := func(who string, args ...string) (*exec.Cmd, io.Reader, *bytes.Buffer) {
+		key, err := os.ReadFile(filepath.Join(network, who, "key"))
+		home := filepath.Join(dir, who)
+		if err == nil {
+			err = errors.Join(os.Mkdir(home, 0o700), os.WriteFile(filepath.Join(home, "key"), key, 0o600))
+		}
+		cmd := exec.Command(binary, append(args, "--dir", home, "--json")...)
+		out, failed := cmd.StdoutPipe()
+		var trouble bytes.Buffer
+		cmd.Stderr = &trouble
+		if err := errors.Join(err, failed, cmd.Start()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill() })
+		return cmd, out, &trouble
+	}
+	author, out, trouble := as("trainer", "train", "start", run, "--network", network, "--model", filepath.Join(dir, "model.graph"))
+	news := json.NewDecoder(out)
+	var events []string
+	for {
+		var n struct {
+			Event, Invite, Price, Back string
+			Units                      int
+			Replayed                   bool
+		}
+		if err := news.Decode(&n); err != nil {
+			break
+		}
+		events = append(events, n.Event)
+		switch n.Event {
+		case "created":
+			for who, more := range map[string][]string{"p1": {"--reserve", "0.2"}, "p3": {"--reserve", "0.3"}, "p5": {"--reserve", "0.7"},
+				"v1": {"--as", "verifier"}, "v2": {"--as", "verifier"}, "v3": {"--as", "verifier"}} {
+				_, out, _ := as(who, append([]string{"join", n.Invite}, more...)...)
+				go io.Copy(io.Discard, out)
+			}
+		case "hired":
+			if n.Units != 2 || n.Price != "700000000000000000" {
+				t.Errorf("hired %+v", n)
+			}
+		case "round":
+			if !n.Replayed || n.Units != 2 {
+				t.Errorf("a round: %+v", n)
+			}
+		case "ended":
+			if n.Back != "3200000000000000000" { // six units are locked, four cost 0.7 each
+				t.Errorf("ended: %+v", n)
+			}
+		}
+	}
+	err = author.Wait()
+	if want := "created hired round round ended published"; err != nil || strings.Join(events, " ") != want {
+		t.Errorf("%v, %v\n%s", err, events, trouble)
+	}
+	if model, err := os.ReadFile(filepath.Join(dir, "model.graph")); err != nil || len(model) < 1000 {
+		t.Errorf("the model has %d bytes: %v", len(model), err)
+	}
 }
 
 // The books of the network that the demo left behind are recomputed from its blocks alone; a coin more at the beginning than the

@@ -24,7 +24,7 @@ func (r *Recipe) version() byte {
 // maxEncoded bounds the canonical bytes that Decode looks at.
 const maxEncoded = 64 << 10
 
-// Encode returns the canonical bytes: magic and version, then every field in the order of fields. Integers take
+// Encode returns the canonical bytes: magic and version, then every field in the order of fields, but for those of section market. Integers take
 // 8 bytes, floats their binary32 bits in 4, texts and lists a 4-byte length first; all little endian.
 func (r *Recipe) Encode() []byte {
 	version := r.version()
@@ -34,7 +34,7 @@ func (r *Recipe) Encode() []byte {
 		b = append(b, s...)
 	}
 	for _, f := range r.fields() {
-		if f.late && version < second {
+		if f.local || f.late && version < second {
 			continue
 		}
 		switch v := f.ptr.(type) {
@@ -74,7 +74,7 @@ func Decode(b []byte) (*Recipe, error) {
 	c := cursor{rest: b[len(magic)+1:]}
 	r := &Recipe{Train: Train{Optimizer: AdamW, Momentum: defaultMomentum}}
 	for _, f := range r.fields() {
-		if f.late && version < second {
+		if f.local || f.late && version < second {
 			continue
 		}
 		switch v := f.ptr.(type) {

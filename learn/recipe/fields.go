@@ -5,7 +5,7 @@ package recipe
 type field struct {
 	key  string // "train.steps"
 	ptr  any    // *string, *int, *int64, *float32, *[]int, *[]string
-	kind string // data or model kind that the key belongs to; empty means every run
+	kind string // data or model kind that the key belongs to, or hires; empty means every run
 	form form   // strings: the form of the text
 
 	// Bounds, both inclusive: the value of a number or of each number in a list. Text is bounded by
@@ -14,7 +14,8 @@ type field struct {
 	low, top float32 // float32 fields
 	maxItems int     // lists: at least one item, at most this many
 
-	late bool // in version 2 of the canonical bytes only
+	late  bool // in version 2 of the canonical bytes only
+	local bool // not in the canonical bytes: it matters to whoever submits the run
 }
 
 // form is the shape of a text value.
@@ -26,12 +27,16 @@ const (
 	formPath           // a local slash-separated path
 	formColumn         // the name of a column
 	formAmount         // "1.5 MUT"
+	formClass          // RESOURCE/REGION/TIER/TENOR, or nothing
 	formLicence        // an SPDX licence expression
 	formData           // Table or Text
 	formModel          // MLP or Transformer
 	formSource         // GoRoot
 	formOptimizer      // AdamW and the others
 )
+
+// hires is the kind of run that the keys of section market belong to.
+const hires = "market"
 
 // fields lists every key in the order of the canonical bytes. Bounds keep a hostile recipe from
 // asking for more memory than a home machine has; checkShape bounds their products.
@@ -77,10 +82,14 @@ func (r *Recipe) fields() []field {
 		{key: "network.max_units", ptr: &n.MaxUnits, min: 1, max: 256},
 		{key: "train.optimizer", ptr: &t.Optimizer, form: formOptimizer, late: true},
 		{key: "train.momentum", ptr: &t.Momentum, low: 0, top: 0.999, late: true},
+		{key: "market.class", ptr: &r.Market.Class, form: formClass, local: true},
+		{key: "market.limit", ptr: &r.Market.Limit, kind: hires, form: formAmount, local: true},
+		{key: "market.providers", ptr: &r.Market.Providers, kind: hires, min: 1, max: 256, local: true},
+		{key: "market.offers", ptr: &r.Market.Offers, kind: hires, min: 1, max: 1000, local: true},
 	}
 }
 
 // used reports whether the field means anything for this recipe's kinds of data and model.
 func (f field) used(r *Recipe) bool {
-	return f.kind == "" || f.kind == r.Data.Kind || f.kind == r.Model.Kind
+	return f.kind == "" || f.kind == r.Data.Kind || f.kind == r.Model.Kind || f.kind == hires && r.Market.Class != ""
 }

@@ -24,6 +24,7 @@ func Parse(file []byte) (*Recipe, error) {
 	if err := dec.Decode(&r); err != nil {
 		return nil, explain(err)
 	}
+	r.complete()
 	if err := r.validate(); err != nil {
 		lines := keyLines(file)
 		err.Line = lines[err.Key]

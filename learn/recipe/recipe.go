@@ -34,6 +34,7 @@ type Recipe struct {
 	Train   Train   `toml:"train"`
 	Pay     Pay     `toml:"pay"`
 	Network Network `toml:"network"`
+	Market  Market  `toml:"market"` // how the run hires; not in the canonical bytes, because nobody computes with it
 }
 
 // Data says where the records come from and how many are kept for testing.
@@ -101,6 +102,31 @@ type Network struct {
 	MinProviders int `toml:"min_providers"` // the run waits for that many
 	MinVerifiers int `toml:"min_verifiers"` // the run waits for that many
 	MaxUnits     int `toml:"max_units"`     // units in one round at most
+}
+
+// Market says how a run that is submitted to a network hires its providers. Without a class every provider has the same price.
+type Market struct {
+	Class     string `toml:"class"`     // RESOURCE/REGION/TIER/TENOR of the machines that are wanted
+	Limit     string `toml:"limit"`     // the most that the run bids for a unit; pay.unit_price if not said
+	Providers int    `toml:"providers"` // how many are hired; network.min_providers if not said
+	Offers    int    `toml:"offers"`    // the run bids once so many offer; as many as it hires if not said
+}
+
+// complete fills in what the section need not say.
+func (r *Recipe) complete() {
+	m := &r.Market
+	if m.Class == "" {
+		return
+	}
+	if m.Limit == "" {
+		m.Limit = r.Pay.UnitPrice
+	}
+	if m.Providers == 0 {
+		m.Providers = r.Network.MinProviders
+	}
+	if m.Offers == 0 {
+		m.Offers = m.Providers
+	}
 }
 
 // defaults is what a run file need not say. The optimizer's values are those of profile S.

@@ -107,6 +107,10 @@ func TestMistakes(t *testing.T) {
 		{"[train]", "[pay]\nunit_price = \"1.50 MUT\"\n[train]", `line 13: pay.unit_price: "1.50 MUT" is not an amount; write it like "1.5 MUT"`},
 		{"[train]", "[network]\nmin_providers = 20\n[train]", "line 13: network.min_providers: 20 providers cannot share 16 units"},
 		{"[train]", "[network]\nmax_units = 257\n[train]", "line 13: network.max_units: 257 is outside 1 to 256"}, // as the ledger has it
+		{"[train]", "[market]\nclass = \"cpu/home\"\n[train]", `line 13: market.class: "cpu/home" is not a class; write RESOURCE/REGION/TIER/TENOR`},
+		{"[train]", "[market]\nproviders = 3\n[train]", `line 13: market.providers: the run file does not say what class of machines it hires; say it, like market.class = "cpu/home/audited/2"`},
+		{"[train]", "[market]\nclass = \"cpu/home/audited/2\"\nproviders = 1\n[train]", "line 14: market.providers: 1 are hired and the run waits for 2"},
+		{"[train]", "[market]\nclass = \"cpu/home/audited/2\"\nproviders = 5\noffers = 4\n[train]", "line 15: market.offers: the run bids for 5 units"},
 		{"[train]", "[network]\nmin_verifiers = 65\n[train]", "line 13: network.min_verifiers: 65 is outside 1 to 64"},
 	} {
 		_, err := Parse([]byte(strings.Replace(table, c.old, c.new, 1)))
@@ -126,6 +130,24 @@ func TestMistakes(t *testing.T) {
 	}
 	if _, err := Parse([]byte(strings.Replace(text, `["fmt", "strings"]`, `["strings", "fmt"]`, 1))); err == nil {
 		t.Error("include out of order accepted")
+	}
+}
+
+// How a run hires is complete after parsing, and leaves no trace in the canonical bytes.
+func TestMarket(t *testing.T) {
+	plain, err := Parse([]byte(table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Parse([]byte(table + "\n[market]\nclass = \"cpu/home/audited/2\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Market{"cpu/home/audited/2", "1 MUT", 2, 2}); r.Market != want {
+		t.Errorf("parsed %+v, want %+v", r.Market, want)
+	}
+	if !bytes.Equal(r.Encode(), plain.Encode()) {
+		t.Error("the canonical bytes differ")
 	}
 }
 

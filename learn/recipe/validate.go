@@ -42,7 +42,9 @@ var (
 	slug   = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){0,63}$`)
 	column = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
 	// amount allows 18 decimals, the smallest part of a MUT, and no second spelling of one value.
-	amount  = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})(\.[0-9]{0,17}[1-9])? MUT$`)
+	amount = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})(\.[0-9]{0,17}[1-9])? MUT$`)
+	// class has the names that protocol/market allows, and one of its tiers and tenors.
+	class   = regexp.MustCompile(`^[!-.0-~]{1,32}/[!-.0-~]{1,32}/(audited|replicated)/[0-3]$`)
 	licence = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+() -]{0,63}$`)
 )
 
@@ -63,6 +65,9 @@ func (r *Recipe) validate() *Error {
 	}
 	for _, f := range r.fields() {
 		if !f.used(r) {
+			if !f.zero() && f.kind == hires {
+				return &Error{Key: f.key, What: f.key, Why: "the run file does not say what class of machines it hires", Next: `say it, like market.class = "cpu/home/audited/2"`}
+			}
 			if !f.zero() {
 				return &Error{Key: f.key, What: f.key, Why: fmt.Sprintf("it has a meaning only for kind %q", f.kind), Next: "remove it"}
 			}
@@ -151,6 +156,10 @@ func (f field) checkText(s string) *Error {
 		if !amount.MatchString(s) {
 			return f.fail(fmt.Sprintf("%q is not an amount", clip(s)), `write it like "1.5 MUT"`)
 		}
+	case formClass:
+		if s != "" && !class.MatchString(s) {
+			return f.fail(fmt.Sprintf("%q is not a class", clip(s)), `write RESOURCE/REGION/TIER/TENOR, like "cpu/home/audited/2"`)
+		}
 	case formLicence:
 		if !licence.MatchString(s) {
 			return f.fail(fmt.Sprintf("%q is not a licence", clip(s)), `write an SPDX expression such as "CC-BY-4.0", or leave it out`)
@@ -238,6 +247,12 @@ func (r *Recipe) checkShape() *Error {
 	}
 	if t.Momentum != defaultMomentum && !t.usesMomentum() {
 		return &Error{Key: "train.momentum", What: "train.momentum", Why: fmt.Sprintf("the optimizer is %q", t.Optimizer), Next: "remove it, or use sgd, nesterov or muon"}
+	}
+	if h := r.Market; h.Class != "" && h.Providers < n.MinProviders {
+		return &Error{Key: "market.providers", What: "market.providers", Why: fmt.Sprintf("%d are hired and the run waits for %d", h.Providers, n.MinProviders), Next: "raise it, or lower network.min_providers"}
+	}
+	if h := r.Market; h.Offers < h.Providers {
+		return &Error{Key: "market.offers", What: "market.offers", Why: fmt.Sprintf("the run bids for %d units and would not wait for as many offers", h.Providers), Next: "raise it"}
 	}
 	if n.MinProviders > n.MaxUnits {
 		return &Error{Key: "network.min_providers", What: "network.min_providers",

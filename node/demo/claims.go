@@ -223,9 +223,34 @@ func (s *show) supplyExact(ctx context.Context, p payments) (claim, error) {
 	if err != nil {
 		return claim{}, err
 	}
+	leases, err := s.forfeited(ctx)
+	if err != nil {
+		return claim{}, err
+	}
+	burned := p.Burned.Plus(leases)
 	gone, err := before.Sub(now)
-	held := err == nil && gone.Compare(p.Burned) == 0 && p.Exact
-	return claim{"coins-conserved", held, fmt.Sprintf("supply fell by %s amut, burned were %s amut; locked = paid + burned + refunded + returned: %v", gone, p.Burned, p.Exact)}, nil
+	held := err == nil && gone.Compare(burned) == 0 && p.Exact
+	return claim{"coins-conserved", held, fmt.Sprintf("supply fell by %s amut, burned were %s amut; locked = paid + burned + refunded + returned: %v", gone, burned, p.Exact)}, nil
+}
+
+// forfeited is what was burned of the bonds of leases whose providers were convicted: half of each.
+func (s *show) forfeited(ctx context.Context) (burned money.Amount, err error) {
+	params, err := s.machine.Client.MarketParams(ctx)
+	if err != nil {
+		return burned, err
+	}
+	for _, m := range s.final.Members {
+		if m.Status != work.Expelled || m.Lease.IsZero() {
+			continue
+		}
+		l, err := s.machine.Client.Lease(ctx, m.Lease)
+		if err != nil {
+			return burned, err
+		}
+		bond := params.MinUnitBond.Times(uint64(l.Units))
+		burned = burned.Plus(bond.Minus(bond.Part(1, 2)))
+	}
+	return burned, nil
 }
 
 func (s *show) modelOwned(m registry.Model) claim {

@@ -8,21 +8,9 @@ import (
 	"github.com/mutirao/mutirao/node/marketcmd"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
-	"github.com/mutirao/mutirao/protocol/market/auction"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
 )
-
-// limit is the most that the run pays for a unit.
-func (s *show) limit() auction.Price {
-	var limit auction.Price
-	for p := auction.Price(1) << 41; p > 0; p >>= 1 { // the largest price within what is locked for a unit
-		if market.Amount(limit|p).Compare(s.spec.Price.PerUnit) <= 0 {
-			limit |= p
-		}
-	}
-	return limit
-}
 
 // hire buys the first providers in a batch of the market, once all have offered their machines, so that the one that is not needed
 // yet makes the price.
@@ -31,9 +19,8 @@ func (s *show) hire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := len(s.cast.providers)
-	err = s.trainer.Hire(ctx, s.machine.Client, state, uint32(want), want+1, s.limit(), func(what string) {
-		s.say("%d machines offered, %d wanted: %s", want+1, want, what)
+	err = s.trainer.Hire(ctx, s.machine.Client, state, s.order, func(what string) {
+		s.say("%d machines offered, %d wanted: %s", s.order.Offers, s.order.Want, what)
 	})
 	if err != nil {
 		return err
@@ -53,7 +40,7 @@ func (s *show) hireLate(ctx context.Context, state *work.State) error {
 	if s.lateHired || state.Phase.Ended() {
 		return nil
 	}
-	err := s.trainer.HireNow(ctx, s.machine.Client, state, uint32(len(s.cast.earners())), s.limit())
+	err := s.trainer.HireNow(ctx, s.machine.Client, state, uint32(len(s.cast.earners())), s.order.Limit)
 	if errors.Is(err, protocol.ErrFull) {
 		return nil // its offer is a block away
 	}

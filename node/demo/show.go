@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/mutirao/mutirao/agent/trainer"
-	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/examples"
 	"github.com/mutirao/mutirao/learn/data"
 	"github.com/mutirao/mutirao/learn/recipe"
@@ -22,7 +21,6 @@ import (
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/role"
 	"github.com/mutirao/mutirao/protocol"
-	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -44,6 +42,8 @@ type show struct {
 
 	run  protocol.Hash
 	spec work.Spec
+
+	order *trainer.Order // how the run hires
 
 	ledger     *ledger
 	machine    *role.Machine    // the trainer's
@@ -99,21 +99,34 @@ func (s *show) prepare() error {
 	return err
 }
 
-// terms are those of the run file, but the first round waits for the whole cast, so that a seed always tells one story.
+// terms are those of the run file, but the hiring and the first round wait for the whole cast, so that a seed always tells one story.
 func (s *show) terms() error {
-	w, err := windows(s.round.StepGraph(), s.recipe.Train.Steps)
+	w, err := trainer.Windows(s.round.StepGraph(), s.recipe.Train.Steps)
 	if err != nil {
 		return err
 	}
+	w.Challenge = challenge
 	if s.spec, err = trainer.Terms(s.recipe, s.Seed, w); err != nil {
 		return failure.New(failure.Usage, "the run file cannot be used", err, "correct [pay] in the run file")
 	}
 	s.spec.MinProviders, s.spec.MinVerifiers = uint32(len(s.cast.providers)), uint32(len(s.cast.verifiers))
 	s.spec.LeastVerifiers = s.spec.MinVerifiers/2 + 1
 	s.spec.Rounds = uint32(s.recipe.Train.Rounds)
-	s.spec.Market = &work.Market{Class: market.Class{Resource: "cpu", Region: "home", Tier: market.Audited, Tenor: 2}}
+	if s.order, err = trainer.OrderOf(s.recipe); err != nil {
+		return err
+	}
+	if s.order == nil {
+		return failure.New(failure.Usage, "the run file cannot be used", errNoMarket, "add [market] with class = \"cpu/home/audited/2\"")
+	}
+	s.order.Want, s.order.Offers = uint32(len(s.cast.providers)), len(s.cast.earners())
 	return nil
 }
+
+// challenge is for how many blocks claims are open to dispute at least: here, where blocks are short and everybody is at hand, about as long
+// as audits take anyway.
+const challenge = 4
+
+var errNoMarket = errors.New("it does not say what machines it hires, and the demo's hire through the market")
 
 var errExposed = errors.New("its accounts follow from the seed, so it must not be reachable from elsewhere")
 
@@ -151,22 +164,6 @@ func (s *show) unpack() (string, error) {
 		return "", fmt.Errorf("unpack the example: %w", err)
 	}
 	return filepath.Join(folder, s.Run), nil
-}
-
-// challenge is for how many blocks claims are open to dispute at least: here, where blocks are short and everybody is at hand, about as long
-// as audits take anyway.
-const challenge = 4
-
-// windows gives a unit time in proportion to its work, at a fifth of the pace of two busy cores, so that the
-// draws of a seed do not depend on the speed of the machine.
-func windows(step *graph.Graph, steps int) (work.Windows, error) {
-	macs, err := graph.MACs(step)
-	if err != nil {
-		return work.Windows{}, err
-	}
-	const macsPerBlock = 400_000_000
-	compute := 20 + uint32(macs*uint64(steps)/macsPerBlock)
-	return work.Windows{Compute: compute, Reveal: 16, AuditCommit: 2 * compute, AuditReveal: 30, Dispute: 30, Aggregate: 60, Wait: 1200, Challenge: challenge}, nil
 }
 
 // close ends everything that the show started.

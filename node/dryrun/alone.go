@@ -29,7 +29,7 @@ type Alone struct {
 // TrainAlone trains the recipe of a run file on this machine with all training records, and writes the model with its
 // weights to out, as the ledger keeps it, and to asONNX for other programs unless that is empty. Neither may exist.
 func TrainAlone(ctx context.Context, file, out, asONNX string, progress io.Writer) (*Alone, error) {
-	r, set, err := load(file)
+	r, set, err := Load(file)
 	if err != nil {
 		return nil, err
 	}

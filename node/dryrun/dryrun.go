@@ -28,7 +28,7 @@ type Options struct {
 
 // Run tries the run file. Errors are failures with an exit code and the next step, or the end of ctx.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	r, set, err := load(o.File)
+	r, set, err := Load(o.File)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 
 // ExportStep writes the training step of a run file in ONNX's own operators to a file that does not exist yet.
 func ExportStep(file, out string) error {
-	r, set, err := load(file)
+	r, set, err := Load(file)
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/mutirao/mutirao/node/failure"
 )
 
-// load reads a run file and its data.
-func load(file string) (*recipe.Recipe, *data.Set, error) {
+// Load reads a run file and its data.
+func Load(file string) (*recipe.Recipe, *data.Set, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, nil, failure.New(code(err), "the run file cannot be read", err, "name an existing file, such as examples/diagnosis/run.toml")

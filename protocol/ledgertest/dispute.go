@@ -170,8 +170,12 @@ func (l *Ledger) advance(i int, d *dispute.State, effects []protocol.Effect) err
 	conviction := ruling.Conviction()
 	at := l.run(d.Claim.Run)
 	run, effects := work.CloseGame(l.runs[at], d.Claim.Round, d.Claim.Unit, d.Challenger, conviction, l.env())
+	before := l.runs[at]
 	l.runs[at] = run
 	if err := l.execute(effects); err != nil || conviction == nil {
+		return err
+	}
+	if err := l.forfeit(before, run); err != nil {
 		return err
 	}
 	for j, other := range l.disputes {

@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
@@ -12,6 +13,12 @@ type Faults struct {
 	Effect   func(protocol.Effect) []protocol.Effect  // what is carried out instead of an effect
 	Use      func(registry.Model) registry.Model      // a model after a use
 	Transfer func(sender, receiver *registry.Holding) // holdings after a transfer
+	Params   func(market.Params) market.Params        // terms of the market
+	Lease    func(market.Lease) market.Lease          // a lease before it is settled
+
+	// Market is what is carried out instead of the effects of a rule of the market: offer, withdraw, seal, take, accept, settle, end; at the
+	// end of a block silence, over, close, lapse, clear; and void.
+	Market func(what string, list []protocol.Effect) []protocol.Effect
 }
 
 // Fail makes mistakes from now on.
@@ -37,6 +44,13 @@ func (f Faults) use(m registry.Model) registry.Model {
 		return m
 	}
 	return f.Use(m)
+}
+
+func (f Faults) lease(l market.Lease) market.Lease {
+	if f.Lease == nil {
+		return l
+	}
+	return f.Lease(l)
 }
 
 func (f Faults) transfer(sender, receiver *registry.Holding) {

@@ -1,4 +1,4 @@
-// Package ledgertest is a ledger in memory on the real rules of packages work, registry, voucher and dispute: accounts with balances,
+// Package ledgertest is a ledger in memory on the real rules of packages work, registry, voucher, dispute and market: accounts with balances,
 // an escrow, blocks that advance when told, any number of runs, datasets and models, and everything that the rules record.
 // Tests of the layers above use it in place of a chain, and the simulator hosts whole networks on it. It has no consensus,
 // no fees and no signatures: a Client is trusted to be its account. It imports packages below protocol only.
@@ -12,6 +12,7 @@ import (
 
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/voucher"
@@ -41,6 +42,7 @@ type Ledger struct {
 	records  []protocol.Recorded
 	events   []Event
 	faults   Faults
+	trade    trading
 }
 
 // Event is an event with the block in which it happened.
@@ -100,6 +102,9 @@ func (l *Ledger) Advance() protocol.Height {
 		}
 	}
 	l.endChannels()
+	if err := l.tickMarket(); err != nil {
+		panic(fmt.Sprintf("ledgertest: block %d: %v", l.height+1, err)) // what is due never locks
+	}
 	l.height++
 	close(l.closed)
 	l.closed = make(chan struct{})
@@ -140,6 +145,8 @@ func (l *Ledger) apply(m protocol.Msg, from protocol.Account) error {
 		return l.claim(m)
 	case registry.TransferShares:
 		return l.transfer(m, from)
+	case market.PlaceAsk, market.WithdrawAsk, market.SealBid, market.OpenBid, market.TakeNow, market.AcceptLease, market.SettleLease, market.EndLease:
+		return l.market(m, from)
 	case voucher.Open, voucher.Fund, voucher.Close, voucher.Redeem:
 		return l.voucher(m, from)
 	case work.CreateRun:
@@ -165,7 +172,9 @@ func (l *Ledger) apply(m protocol.Msg, from protocol.Account) error {
 			return fmt.Errorf("%w: run %s", protocol.ErrNotFound, m.Target())
 		}
 		if join, ok := m.(work.Join); ok && join.Hire != nil {
-			return fmt.Errorf("%w: lease %s: this ledger has no market", protocol.ErrNotFound, join.Hire.Lease)
+			if err := l.hired(l.runs[i], *join.Hire, from); err != nil {
+				return err
+			}
 		}
 		s, effects, err := work.Apply(l.runs[i], m, from, l.env())
 		if err != nil {
@@ -265,20 +274,21 @@ type saved struct {
 	holdings        []registry.Holding
 	channels        []voucher.Channel
 	disputes        []*dispute.State
+	trade           trading
 	records, events int
 }
 
 func (l *Ledger) save() saved {
 	return saved{
 		books: l.books.clone(), runs: slices.Clone(l.runs), datasets: slices.Clone(l.datasets), models: slices.Clone(l.models),
-		files: slices.Clone(l.files), holdings: slices.Clone(l.holdings), channels: slices.Clone(l.channels), disputes: slices.Clone(l.disputes),
+		files: slices.Clone(l.files), holdings: slices.Clone(l.holdings), channels: slices.Clone(l.channels), disputes: slices.Clone(l.disputes), trade: l.trade.clone(),
 		records: len(l.records), events: len(l.events),
 	}
 }
 
 func (l *Ledger) restore(s saved) {
 	l.books, l.runs, l.datasets, l.models, l.files, l.holdings = s.books, s.runs, s.datasets, s.models, s.files, s.holdings
-	l.channels, l.disputes = s.channels, s.disputes
+	l.channels, l.disputes, l.trade = s.channels, s.disputes, s.trade
 	l.records, l.events = l.records[:s.records], l.events[:s.events]
 }
 
@@ -392,7 +402,7 @@ func (l *Ledger) Events(after protocol.Height) []Event {
 }
 
 // Check verifies what must hold between any two steps: the coins that were minted are in balances, in escrow or burned, to
-// the last unit; the escrow is the sum of what runs, models and disputes owe; and no two records share a key.
+// the last unit; the escrow is the sum of what runs, models, disputes and the market owe; and no two records share a key.
 func (l *Ledger) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -408,6 +418,15 @@ func (l *Ledger) Check() error {
 	}
 	for _, d := range l.disputes {
 		claims = claims.Plus(d.Claims())
+	}
+	for _, a := range l.trade.asks {
+		claims = claims.Plus(a.Bond)
+	}
+	for _, b := range l.trade.bids {
+		claims = claims.Plus(b.Deposit)
+	}
+	for _, x := range l.trade.leases {
+		claims = claims.Plus(x.Claims())
 	}
 	for _, c := range l.channels {
 		claims = claims.Plus(c.Left())

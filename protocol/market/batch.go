@@ -50,7 +50,7 @@ func Draw(block []byte, batch uint64) protocol.Hash {
 // Clear ends a batch. Effects: deposits go back less what leases cost; a bid that stayed sealed loses part of its deposit.
 // A proposal by somebody else is taken instead of the built-in solver's allocation if it is valid and better by a thousandth
 // of the bound or more; pass nil for none. Rule: spec/market.md §7.
-func Clear(r Round, proposal *auction.Allocation, p Params, env protocol.Env) (Outcome, error) {
+func Clear(r Round, proposal *Proposal, p Params, env protocol.Env) (Outcome, error) {
 	b := arrange(r, p, env)
 	allocation := auction.Clear(b.book)
 	worth, err := auction.Check(b.book, allocation)
@@ -58,8 +58,13 @@ func Clear(r Round, proposal *auction.Allocation, p Params, env protocol.Env) (O
 		return Outcome{}, fmt.Errorf("the market's own allocation: %w", err)
 	}
 	if proposal != nil {
-		if w, err := auction.Check(b.book, *proposal); err == nil && better(w, worth) {
-			allocation, worth = *proposal, w
+		if a, w, err := b.complete(proposal.Propose, allocation); err == nil && better(w, worth) {
+			out := b.outcome(r, a, w, p, env)
+			out.Effects = append(out.Effects, protocol.Event{Type: "market.proposal-taken", Attributes: []protocol.Attribute{
+				{Name: "batch", Value: fmt.Sprint(p.Batch(env.Height))}, {Name: "by", Value: proposal.By.String()},
+				{Name: "welfare", Value: w.Welfare.String()}, {Name: "instead_of", Value: worth.Welfare.String()},
+			}})
+			return out, nil
 		}
 	}
 	return b.outcome(r, allocation, worth, p, env), nil

@@ -87,7 +87,9 @@ func Void(l Lease, ask Ask, challenger protocol.Account) (Lease, Ask, []protocol
 	effects = append(effects, ask.shrink()...)
 	rest := l.Claims()
 	l.Back, l.Status = l.Back.Plus(rest), Closed
-	return l, ask, append(append(effects, paid(l.Buyer, rest)...), leaseEvent("void", l))
+	void := leaseEvent("void", l)
+	void.Attributes = append(void.Attributes, protocol.Attribute{Name: "to", Value: challenger.String()})
+	return l, ask, append(append(effects, paid(l.Buyer, rest)...), void)
 }
 
 // paid returns what an account had locked itself.

@@ -63,7 +63,19 @@ func TestWhoConfirmsAProvenLieIsSlashed(t *testing.T) {
 			t.Fatal(err)
 		}
 		claims := s.Claims()
+		for i := range s.Members { // as if each had been hired
+			s.Members[i].Lease = protocol.Hash{byte(i + 1)}
+		}
+		before := s
 		s, effects := work.CloseGame(s, 1, unit, account("friend"), convicted(proven), protocol.Env{Height: 9})
+		lost := map[protocol.Hash]protocol.Account{}
+		for _, f := range work.Forfeits(before, s) {
+			lost[f.Lease] = f.To
+		}
+		worker, _ := s.Member(s.Round.Units[unit].Worker)
+		if to, ok := lost[worker.Lease]; !ok || to != account("friend") || len(lost) != map[bool]int{true: 2, false: 1}[proven] || len(work.Forfeits(s, s)) > 0 {
+			t.Errorf("proven %v: forfeited are %v", proven, lost)
+		}
 		m, _ := s.Member(auditor)
 		if (m.Status == work.Expelled) != proven || s.Round.Units[unit].Status != work.Wrong || s.Round.Units[unit].Games != 0 {
 			t.Errorf("proven %v: the auditor is %s, the unit %s", proven, m.Status, s.Round.Units[unit].Status)

@@ -50,6 +50,33 @@ func CheckMetered(s *State, from protocol.Account, wants []market.Alternative) e
 	return nil
 }
 
+// Forfeit is a lease whose provider was convicted, and who proved it.
+type Forfeit struct {
+	Lease protocol.Hash
+	To    protocol.Account
+}
+
+// Forfeits lists the leases of members that a rule has expelled between two states of a run: the host has the market void them.
+// Rule: spec/work.md §8, spec/market.md §9.
+func Forfeits(before, after *State) (list []Forfeit) {
+	for i := range after.Members {
+		m := &after.Members[i]
+		if m.Lease.IsZero() || m.Status != Expelled || after.Round == nil {
+			continue
+		}
+		if old := before.member(m.Account); old == nil || old.Status == Expelled {
+			continue
+		}
+		for _, x := range after.Round.Slashes {
+			if x.Account == m.Account {
+				list = append(list, Forfeit{m.Lease, x.To})
+				break
+			}
+		}
+	}
+	return list
+}
+
 // hirePrice is what the units of who joins will cost. Errors: ErrInvalid if a provider lacks its hire or the run hires nobody,
 // ErrInsufficient above what the run has locked for a unit.
 func (s Spec) hirePrice(m Join) (money.Amount, error) {

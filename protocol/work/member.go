@@ -45,7 +45,9 @@ func (t *turn) join(m Join, from protocol.Account) error {
 	}
 	old.Role, old.Peer, old.Bond, old.Status, old.Leaving, old.Joined, old.Price = m.Role, m.Peer, bond, Active, false, t.env.Height, price
 	t.lock(from, bond)
+	old.Lease = protocol.Hash{}
 	if m.Hire != nil {
+		old.Lease = m.Hire.Lease
 		t.event("member-hired", "account", from.String(), "lease", m.Hire.Lease.String(), "price", price.String())
 	}
 	t.event("member-joined", "account", from.String(), "role", string(m.Role))

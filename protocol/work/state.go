@@ -55,6 +55,7 @@ type Member struct {
 	Peer    string           `json:"peer"`           // where it serves blobs, in the data network's terms
 	Bond    money.Amount     `json:"bond"`           // in escrow
 	Price   money.Amount     `json:"price,omitzero"` // of its units, in a run that hires through the market
+	Lease   protocol.Hash    `json:"lease,omitzero"` // by which it was hired there
 	Status  Status           `json:"status"`
 	Leaving bool             `json:"leaving"` // gets its bond back when the open round closes
 	Joined  protocol.Height  `json:"joined"`

@@ -176,3 +176,22 @@ func FuzzTrace(f *testing.F) {
 		}
 	})
 }
+
+// With fewer than ten owners no price but the true one gains anything, in any book and for any order, also of several units, whole or
+// not, and whoever knows all others.
+func TestThinClassesAreTruthful(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	for range 150 {
+		n := 2 + r.IntN(auction.Thin-2)
+		s := shape{jobs: n, sellers: 2 + r.IntN(auction.Thin-2), classes: 1, alternatives: 1}
+		book := s.draw(r)
+		for _, owner := range []uint32{uint32(r.IntN(s.jobs)), uint32(1_000_000 + r.IntN(s.sellers))} {
+			list := outcomes(func() Mechanism { return call{} }, book, owner, 0, []int{100})
+			for i, gain := range list[1:] {
+				if gain > list[0] {
+					t.Fatalf("owner %d gains %v by a factor of %d %%, %v by the truth: %+v", owner, gain, lies[i], list[0], book)
+				}
+			}
+		}
+	}
+}

@@ -134,9 +134,9 @@ Made by `+"`make market-eval`"+` from seed %d, on the rules of `+"`protocol/mark
 What the numbers say, for better and worse:
 
 - With many owners in a class the call auction takes all that can be had, and one owner's lies gain next to nothing: below 1 %% from ten owners on, told blindly, and below 1.5 %% from fifteen on even if all sealed bids were known.
-- Thin classes pay for their truth. Below ten owners trades are reduced: five jobs in one class get half of what a reverse auction of honest sellers gets, and eight classes among fifty jobs two thirds of the bound
+- Thin classes pay for their truth. Below ten owners trades are reduced: five jobs in one class get half of what a reverse auction of honest sellers gets, and eight classes among fifty jobs five eighths of the bound
   against three quarters. Few, broad classes are worth more than many narrow ones.
-- With orders of several units and fewer than ten owners, lies gain 2 to 10 %%, whatever the rule says of single units.
+- Below ten owners no untrue price gains anything, whatever an order wants, even if all other orders were known: the orders that set the prices do not trade, and lots decide who trades.
 - Sellers of the reverse auction and of first come gain hundreds of percent by asking more. Their welfare is what they would have among honest sellers, and prices say nothing.
 - A day with peaks is not a sequence of single batches: serving fewer jobs now leaves machines for better ones later, so trade reduction can come out above the call auction, and no batch can know it.
   First come does most work and least welfare.
@@ -175,8 +175,8 @@ Orders of several units, knowing:
 %s
 ![blind, one unit](market/lies-blind-single.svg) ![knowing, one unit](market/lies-single.svg) ![blind, several units](market/lies-blind.svg) ![knowing, several units](market/lies.svg)
 
-With orders of several units trade reduction is not proof against lies: the side that is longer after the reduction is served best price first, so a buyer or seller near the margin can gain its place by
-a better price than the truth, and pays no more for it.
+After a trade reduction one side wants more units than the other has. Lots decide who of it trades: if the best price went first, a buyer or seller near the margin could gain its place by
+a better price than the truth and would pay no more for it (2 to 10 %% with three to eight owners). Lots cost welfare, up to a twentieth of the bound in thin classes. Units held back are another matter: no price rule of this kind sees them.
 
 An owner of a tenth of all units, who may misstate its reserve and hold units back as well:
 

@@ -45,7 +45,7 @@ func (k *Keeper) endBlock(metered sdk.Context) error {
 	if !params.Closes(env.Height) {
 		return nil
 	}
-	bids, err := k.batchBids(ctx)
+	bids, err := k.batchBids(ctx, escrow.Free)
 	if err != nil || len(bids) == 0 {
 		return err
 	}
@@ -122,10 +122,11 @@ func (k *Keeper) lapse(ctx sdk.Context, id protocol.Hash, params market.Params, 
 	return k.execute(ctx, effects)
 }
 
-// batchBids reads all bids.
-func (k *Keeper) batchBids(ctx sdk.Context) ([]market.Bid, error) {
+// batchBids reads all bids, after charging for the size of the stored form of each.
+func (k *Keeper) batchBids(ctx sdk.Context, charge escrow.Charge) ([]market.Bid, error) {
 	var list []market.Bid
 	err := k.bids.Walk(ctx, nil, func(_ date, raw []byte) (bool, error) {
+		charge(len(raw))
 		var b market.Bid
 		err := decode(raw, &b)
 		list = append(list, b)
@@ -137,11 +138,15 @@ func (k *Keeper) batchBids(ctx sdk.Context) ([]market.Bid, error) {
 // clear hosts market.Clear.
 func (k *Keeper) clear(ctx sdk.Context, bids []market.Bid, params market.Params, env protocol.Env) error {
 	batch := params.Batch(env.Height)
-	asks, err := k.book(ctx, bids, env)
+	asks, err := k.book(ctx, bids, env, escrow.Free)
 	if err != nil {
 		return err
 	}
-	out, err := market.Clear(market.Round{Asks: asks, Bids: bids, Draw: market.Draw(ctx.HeaderHash(), batch)}, nil, params, env)
+	proposal, err := k.proposal(ctx, escrow.Free)
+	if err != nil {
+		return err
+	}
+	out, err := market.Clear(market.Round{Asks: asks, Bids: bids, Draw: market.Draw(ctx.HeaderHash(), batch)}, proposal, params, env)
 	if err != nil {
 		return err
 	}
@@ -165,7 +170,7 @@ func (k *Keeper) clear(ctx sdk.Context, bids []market.Bid, params market.Params,
 }
 
 // book reads the asks of the classes that open bids name, the cheapest first, as many of each class as of any other.
-func (k *Keeper) book(ctx sdk.Context, bids []market.Bid, env protocol.Env) ([]market.Candidate, error) {
+func (k *Keeper) book(ctx sdk.Context, bids []market.Bid, env protocol.Env, charge escrow.Charge) ([]market.Candidate, error) {
 	var classes []market.Class
 	seen := map[market.Class]bool{} // looked up, never walked over
 	for _, b := range bids {
@@ -178,7 +183,7 @@ func (k *Keeper) book(ctx sdk.Context, bids []market.Bid, env protocol.Env) ([]m
 			}
 			seen[a.Class] = true
 			id := a.Class.ID()
-			switch s, err := load[market.ClassState](ctx, k.classes, "class", id[:], escrow.Free); {
+			switch s, err := load[market.ClassState](ctx, k.classes, "class", id[:], charge); {
 			case err == nil && s.Offered > s.Leased:
 				classes = append(classes, a.Class)
 			case err != nil && !errors.Is(err, protocol.ErrNotFound):
@@ -188,7 +193,7 @@ func (k *Keeper) book(ctx sdk.Context, bids []market.Bid, env protocol.Env) ([]m
 	}
 	var asks []market.Candidate
 	for _, c := range classes {
-		list, err := k.best(ctx, c, maxBook/len(classes), all, env, escrow.Free)
+		list, err := k.best(ctx, c, maxBook/len(classes), all, env, charge)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +208,24 @@ func (k *Keeper) dropBids(ctx sdk.Context, bids []market.Bid) error {
 			return err
 		}
 	}
+	if err := k.better.Remove(ctx); err != nil {
+		return err
+	}
 	return k.sealed.Remove(ctx)
+}
+
+// proposal is the one that is held for the batch, or nil.
+func (k *Keeper) proposal(ctx sdk.Context, charge escrow.Charge) (*market.Proposal, error) {
+	raw, err := k.better.Get(ctx)
+	if errors.Is(err, collections.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	charge(len(raw))
+	p := new(market.Proposal)
+	return p, decode(raw, p)
 }
 
 // giveBack returns all deposits of a batch that could not be cleared.

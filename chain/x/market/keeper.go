@@ -50,6 +50,7 @@ type Keeper struct {
 	results collections.Map[[]byte, []byte] // provider -> market.Reputation in JSON
 	prices  record.Book                     // market.ClassPrice of each class
 	jobs    collections.KeySet[link]        // run of the commons, lease that is not closed
+	better  collections.Item[[]byte]        // market.Proposal in JSON: the best one for the batch; gone with it
 }
 
 // NewKeeper returns a keeper over the module's store. Of what buyers pay, pool receives the part of validators and verifiers and
@@ -78,6 +79,7 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs, pool, 
 		results: byID(11, "results"),
 		prices:  record.NewBook(b, collections.NewPrefix(12)),
 		jobs:    collections.NewKeySet(b, collections.NewPrefix(13), "jobs", links),
+		better:  collections.NewItem(b, collections.NewPrefix(14), "better", collections.BytesValue),
 	}
 	var err error
 	k.schema, err = b.Build()
@@ -123,6 +125,33 @@ func (k *Keeper) Checked(ctx sdk.Context, who protocol.Account, good bool) error
 		return err
 	}
 	return put(ctx, k.results, who[:], r.Checked(good, escrow.Env(ctx).Height))
+}
+
+// Forfeit hosts market.Void: the provider of a lease was proven wrong, by whom. A lease that is gone or closed is final and stays as it is.
+func (k *Keeper) Forfeit(ctx sdk.Context, id protocol.Hash, to protocol.Account, charge escrow.Charge) error {
+	l, err := k.Lease(ctx, id, charge)
+	if errors.Is(err, protocol.ErrNotFound) || err == nil && l.Status == market.Closed {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ask, err := k.Ask(ctx, l.Ask, charge)
+	if err != nil {
+		return err
+	}
+	params, err := k.Params(ctx)
+	if err != nil {
+		return err
+	}
+	after, changed, effects := market.Void(l, ask, to)
+	if err := k.putLease(ctx, l, after); err != nil {
+		return err
+	}
+	if err := k.putAsk(ctx, ask, changed, params.Batch(escrow.Env(ctx).Height)); err != nil {
+		return err
+	}
+	return k.execute(ctx, effects)
 }
 
 // class returns the state of a class in the batch that is open, or protocol.ErrNotFound.

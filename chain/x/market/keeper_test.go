@@ -491,7 +491,7 @@ func TestABatchThatFailsIsGivenBack(t *testing.T) {
 	if got := w.bank.has[string(payer[:])]; got != money.MUT(1000) {
 		t.Errorf("the bidder has %s", got.Coins())
 	}
-	if n, err := w.k.batchBids(w.ctx); err != nil || len(n) != 0 {
+	if n, err := w.k.batchBids(w.ctx, escrow.Free); err != nil || len(n) != 0 {
 		t.Errorf("%d bids are left: %v", len(n), err)
 	}
 }
@@ -526,4 +526,97 @@ func TestStateIsPaidBeforeItIsDecoded(t *testing.T) {
 	}()
 	w.ctx = w.ctx.WithGasMeter(storetypes.NewGasMeter(1_000_000))
 	w.Log(w.send(person(0), market.SettleLease{Lease: id}))
+}
+
+// A provider that was proven wrong loses the bond of the leased units, half of it to who proved it, and the buyer has back what was not
+// settled; a second proof finds nothing left.
+func TestForfeit(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.send(person(0), ask(1, 3, 10)))
+	take := market.TakeNow{Class: cpu(1), Units: 2, Tenors: 1, Limit: 100}
+	w.must(w.send(person(1), take))
+	lease := market.LeaseID(market.TakeID(take, person(1)), market.AskID(person(0), cpu(1)))
+	w.must(w.send(person(0), market.AcceptLease{Lease: lease}))
+	w.next()
+	has := func(n int) money.Amount { p := person(n); return w.bank.has[string(p[:])] }
+	buyer, seller, supply := has(1), has(0), w.bank.has["burned"]
+	for range 2 {
+		w.must(w.k.Forfeit(w.at(), lease, person(2), escrow.Free))
+		w.check()
+	}
+	if got := has(2); got != money.MUT(1000).Plus(bond) {
+		t.Errorf("who proved it has %s", got.Coins())
+	}
+	if got := w.bank.has["burned"].Minus(supply); got != bond {
+		t.Errorf("%s were burned", got.Coins())
+	}
+	if got := has(1).Minus(buyer); got != money.New(20*market.Tick) {
+		t.Errorf("the buyer has %s back", got.Coins())
+	}
+	if got := has(0).Minus(seller); got != bond { // of the unit that nobody had leased
+		t.Errorf("the provider has %s back", got.Coins())
+	}
+	w.must(w.k.Forfeit(w.at(), protocol.Hash{1}, person(2), escrow.Free)) // no such lease
+}
+
+// Somebody packs whole bids better than the built-in solver: four units, one bid of three that is served first, two of two each.
+func TestProposal(t *testing.T) {
+	w := newWorld(t)
+	w.h = 10
+	w.must(w.send(person(0), ask(0, 4, 10)))
+	var bids []protocol.Hash
+	for i, b := range []struct {
+		limit auction.Price
+		units uint32
+	}{{100, 3}, {99, 2}, {99, 2}} {
+		who := 1 + i
+		terms := market.Terms{Alternatives: []market.Alternative{{Class: cpu(0), Units: b.units, Limit: b.limit}}, Whole: true, Tenors: 1}
+		seal := market.TermsSeal(terms, person(who), 1, protocol.Hash{1})
+		w.must(w.send(person(who), market.SealBid{Seal: seal, Deposit: terms.Most(), Batch: 1}))
+		bids = append(bids, market.BidID(person(who), 1, seal))
+		w.open = append(w.open, func() {
+			w.must(w.send(person(who), market.OpenBid{Bid: bids[i], Terms: terms, Salt: protocol.Hash{1}}))
+		})
+	}
+	offer := market.AskID(person(0), cpu(0))
+	propose := func(deals ...market.Deal) error {
+		return w.send(person(7), market.Propose{Batch: 1, Deals: market.PackDeals(deals)})
+	}
+	both := []market.Deal{{Bid: bids[1], Ask: offer, Units: 2}, {Bid: bids[2], Ask: offer, Units: 2}}
+	if err := propose(both...); !errors.Is(err, protocol.ErrPhase) {
+		t.Errorf("before the opening: %v", err)
+	}
+	w.until(17)
+	w.openAll()
+	for name, deals := range map[string][]market.Deal{
+		"what the built-in solver does": {{Bid: bids[0], Ask: offer, Units: 3}},
+		"orders that nobody made":       {{Bid: protocol.Hash{1}, Ask: protocol.Hash{2}, Units: 1}},
+		"too much":                      {{Bid: bids[1], Ask: offer, Units: 1 << 31}},
+	} {
+		if err := propose(deals...); !errors.Is(err, protocol.ErrExists) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := w.send(person(7), market.Propose{Batch: 1, Deals: []byte{1}}); !errors.Is(err, protocol.ErrInvalid) {
+		t.Errorf("half a deal: %v", err)
+	}
+	w.must(propose(both...))
+	if err := propose(both...); !errors.Is(err, protocol.ErrExists) {
+		t.Errorf("no better than the one before: %v", err)
+	}
+	w.until(21)
+	w.check()
+	if held, err := w.k.proposal(w.ctx, escrow.Free); err != nil || held != nil {
+		t.Errorf("the proposal outlives its batch: %v, %v", held, err)
+	}
+	served := map[protocol.Hash]uint32{}
+	for _, l := range stored[market.Lease](w, w.k.leases) {
+		served[l.Bid] += l.Units
+		if l.Quote != (auction.Quote{Buyer: 99, Seller: 99}) {
+			t.Errorf("a lease at %+v", l.Quote)
+		}
+	}
+	if served[bids[0]] != 0 || served[bids[1]] != 2 || served[bids[2]] != 2 {
+		t.Errorf("served %v", served)
+	}
 }

@@ -2,6 +2,7 @@ package market
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -71,6 +72,8 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 	switch m := msg.(type) {
 	case market.PlaceAsk:
 		return s.place(c, m)
+	case market.Propose:
+		return s.propose(c, m)
 	case market.WithdrawAsk:
 		return s.withdraw(c, m)
 	case market.SealBid:
@@ -167,6 +170,37 @@ func (s msgServer) open(c call, m market.OpenBid) error {
 		return err
 	}
 	return s.putBid(c.ctx, b)
+}
+
+// propose reads the whole book, for which its sender pays, whether the proposal is any good or not.
+func (s msgServer) propose(c call, m market.Propose) error {
+	if m.Batch != c.batch() || !c.params.Revealing(c.env.Height) { // before anything is read
+		return fmt.Errorf("%w: proposals for batch %d are taken while it is opened", protocol.ErrPhase, m.Batch)
+	}
+	best, err := s.proposal(c.ctx, c.charge)
+	if err != nil {
+		return err
+	}
+	bids, err := s.batchBids(c.ctx, c.charge)
+	if err != nil {
+		return err
+	}
+	asks, err := s.book(c.ctx, bids, c.env, c.charge)
+	if err != nil {
+		return err
+	}
+	p, effects, err := market.Judge(m, best, market.Round{Asks: asks, Bids: bids}, c.from, c.params, c.env)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	if err := s.better.Set(c.ctx, raw); err != nil {
+		return err
+	}
+	return s.execute(c.ctx, effects)
 }
 
 // metered refuses leases that cost nothing by themselves unless a run pays for what comes of them.

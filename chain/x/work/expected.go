@@ -16,6 +16,8 @@ import (
 type Market interface {
 	// Lease returns a lease after charging for the size of its stored form, or protocol.ErrNotFound.
 	Lease(ctx context.Context, id protocol.Hash, charge escrow.Charge) (market.Lease, error)
+	// Forfeit voids a lease whose provider was proven wrong, by whom.
+	Forfeit(ctx sdk.Context, lease protocol.Hash, to protocol.Account, charge escrow.Charge) error
 	// Checked notes a result of a provider that was recomputed.
 	Checked(ctx sdk.Context, who protocol.Account, good bool) error
 }

@@ -36,5 +36,13 @@ func (k *Keeper) CloseGame(ctx sdk.Context, id protocol.Hash, round, unit uint32
 	if err != nil {
 		return err
 	}
-	return k.put(ctx, next, due, effects)
+	if err := k.put(ctx, next, due, effects); err != nil {
+		return err
+	}
+	for _, f := range work.Forfeits(state, next) {
+		if err := k.market.Forfeit(ctx, f.Lease, f.To, charge); err != nil {
+			return err
+		}
+	}
+	return nil
 }

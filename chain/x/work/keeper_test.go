@@ -47,6 +47,9 @@ type noMarket struct{}
 func (noMarket) Lease(context.Context, protocol.Hash, escrow.Charge) (market.Lease, error) {
 	return market.Lease{}, protocol.ErrNotFound
 }
+func (noMarket) Forfeit(sdk.Context, protocol.Hash, protocol.Account, escrow.Charge) error {
+	return nil
+}
 func (noMarket) Checked(sdk.Context, protocol.Account, bool) error { return nil }
 
 // ownMoney is the commons where every run pays for itself.

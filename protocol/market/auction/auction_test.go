@@ -64,6 +64,23 @@ func TestMcAfeeVector(t *testing.T) {
 	}
 }
 
+// Of the side that is longer after a trade reduction the book's order decides who trades: with the asks turned round the dearer of the two
+// that are left sells both its units, the cheaper one a unit. Neither price moves anything.
+func TestTheLongerSideTradesByLot(t *testing.T) {
+	_, _, b := example()
+	b.Asks[0].Reserve, b.Asks[1].Reserve = b.Asks[1].Reserve, b.Asks[0].Reserve
+	for _, cheaper := range []Price{30, 20, 0} {
+		b.Asks[1].Reserve = cheaper
+		sold := map[uint32]uint32{}
+		for _, m := range Clear(b).Matches {
+			sold[m.Ask] += m.Units
+		}
+		if sold[0] != 2 || sold[1] != 1 {
+			t.Errorf("at %d units sold are %v", cheaper, sold)
+		}
+	}
+}
+
 // With ten owners on each side the vector's welfare is reached whole: 20 + 8 + 21 - 6 - 8 - 12 = 23.
 func TestUniformWelfareVector(t *testing.T) {
 	_, _, b := example()

@@ -23,6 +23,13 @@ func ascending(lots []lot) {
 	arrange(lots, func(l lot) uint64 { return uint64(l.price) })
 }
 
+// drawn sorts a copy of lots by the book's order, which a draw has made.
+func drawn(lots []lot) []lot {
+	list := slices.Clone(lots)
+	slices.SortFunc(list, func(a, b lot) int { return cmp.Compare(a.order, b.order) })
+	return list
+}
+
 // arrange sorts by a key below 2^42, then by the order's number, which is below 2^20.
 func arrange(lots []lot, key func(lot) uint64) {
 	slices.SortFunc(lots, func(a, b lot) int {
@@ -72,11 +79,13 @@ func cross(bids, asks []lot) crossing {
 type terms struct {
 	Quote
 	bids, asks int
+	byLot      bool // whoever may trade is served in the book's order, not the best price first
 }
 
 // settle decides the terms of one class. With Thin owners or more on both sides everybody trades at the middle of the crossing.
 // A lone owner is a price taker: competition on the other side sets the price. Otherwise the marginal orders set the prices
-// and do not trade, so that no owner's own order moves what it pays.
+// and do not trade, so that no owner's own order moves what it pays; one side of the others may want more units than there are, and is
+// rationed by lot, so that no better price than the truth gains a place either.
 func settle(bids, asks []lot, buyers, sellers int) terms {
 	c := cross(bids, asks)
 	switch {
@@ -86,8 +95,8 @@ func settle(bids, asks []lot, buyers, sellers int) terms {
 		return uniform(bids, asks, c.high)
 	case sellers == 1 && buyers > 1:
 		return uniform(bids, asks, c.low)
-	case buyers < Thin && buyers > 1 || sellers < Thin && sellers > 1:
-		return terms{Quote{bids[c.bid].price, asks[c.ask].price}, c.bid, c.ask}
+	case reduces(buyers, sellers):
+		return terms{Quote{bids[c.bid].price, asks[c.ask].price}, c.bid, c.ask, true}
 	}
 	return uniform(bids, asks, c.low+(c.high-c.low)/2)
 }

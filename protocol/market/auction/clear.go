@@ -145,8 +145,12 @@ func (s *solver) settle() {
 		bids, asks := s.held[c], s.offers[c].lots
 		t := settle(bids, asks, len(demand[c]), len(supply[c]))
 		s.terms[c] = t
-		s.stalls[c] = open(s.book, asks[:t.asks])
-		for _, l := range bids[:t.bids] {
+		bids, asks = bids[:t.bids], asks[:t.asks]
+		if t.byLot {
+			bids, asks = drawn(bids), drawn(asks)
+		}
+		s.stalls[c] = open(s.book, asks)
+		for _, l := range bids {
 			if !s.served[l.order] { // a loser may be the best one of several classes
 				s.serve(c, l)
 			}

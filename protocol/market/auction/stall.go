@@ -3,7 +3,7 @@ package auction
 // grades is how many levels of reputation there are: 0 to grades-1.
 const grades = 8
 
-// stall is what the asks that trade in one class have left, cheapest first.
+// stall is what the asks that trade in one class have left, in the order in which they sell.
 type stall struct {
 	book *Book
 	lots []lot
@@ -28,7 +28,7 @@ func (s *stall) left(reputation uint32) uint64 {
 	return sum
 }
 
-// sell takes units, of which that many must be left, from the cheapest asks of that reputation and appends the matches.
+// sell takes units, of which that many must be left, from the first asks of that reputation and appends the matches.
 func (s *stall) sell(out []Match, to lot, reputation uint32, units uint32) []Match {
 	at := &s.next[reputation]
 	for units > 0 {
