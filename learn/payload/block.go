@@ -99,6 +99,11 @@ func checkBlock(e int8, codes []int8, limit int) error {
 		}
 		largest = max(largest, m)
 	}
+	return checkExponent(e, largest, limit)
+}
+
+// checkExponent is checkBlock of codes of which the largest in magnitude is within the limit.
+func checkExponent(e int8, largest, limit int) error {
 	switch {
 	case largest == 0 && e != 0:
 		return fmt.Errorf("a block of zeros has exponent %d, not 0", e)
@@ -108,4 +113,28 @@ func checkBlock(e int8, codes []int8, limit int) error {
 		return fmt.Errorf("exponent %d is not the smallest that holds codes up to %d", e, largest)
 	}
 	return nil
+}
+
+// halves are the codes in a byte, the low half's first, and the larger of their magnitudes.
+var halves = func() (table [256]struct{ low, high, largest int8 }) {
+	for b := range table {
+		low, high := int8(b<<4)>>4, int8(b)>>4
+		table[b].low, table[b].high, table[b].largest = low, high, max(low, -low, high, -high)
+	}
+	return table
+}()
+
+// unpack reads codes from half bytes and returns the largest magnitude, 8 for a code that is none.
+func unpack(codes []int8, packed []byte) int {
+	largest := int8(0)
+	for ; len(codes) >= 2 && len(packed) > 0; codes, packed = codes[2:], packed[1:] {
+		h := &halves[packed[0]]
+		codes[0], codes[1] = h.low, h.high
+		largest = max(largest, h.largest)
+	}
+	if len(codes) == 1 {
+		codes[0] = halves[packed[0]].low
+		largest = max(largest, codes[0], -codes[0])
+	}
+	return int(largest)
 }

@@ -63,12 +63,20 @@ func Quantise(x []tensor.Named, limit int) ([]Tensor, error) {
 // Dequantise returns the values of the codes as new tensors.
 func Dequantise(q []Tensor) []tensor.Named {
 	out := make([]tensor.Named, len(q))
+	all := 0
+	for _, t := range q {
+		all += len(t.Codes)
+	}
+	space := make([]float32, all)
 	for i, t := range q {
-		values := make([]float32, len(t.Codes))
+		values := space[:len(t.Codes):len(t.Codes)]
+		space = space[len(values):]
 		for b, e := range t.Exponents {
 			scale, first := Scale(byte(e)), b*BlockSize
-			for j, c := range t.Codes[first:min(first+BlockSize, len(t.Codes))] {
-				values[first+j] = float32(float32(c) * scale)
+			codes := t.Codes[first:min(first+BlockSize, len(t.Codes))]
+			to := values[first : first+len(codes)]
+			for j, c := range codes {
+				to[j] = float32(float32(c) * scale)
 			}
 		}
 		out[i] = tensor.Named{Name: t.Name, Tensor: tensor.FromFloat32(values, t.Shape...)}
@@ -140,24 +148,23 @@ func Decode(b []byte, layout []tensor.Named) ([]Tensor, error) {
 	}
 	rest := b[len(magic)+4:]
 	out := make([]Tensor, len(layout))
+	space := make([]int8, total)
 	for i, named := range layout {
 		n := named.Tensor.Len()
-		t := Tensor{Name: named.Name, Shape: named.Tensor.Shape(), Exponents: make([]int8, blockCount(n)), Codes: make([]int8, n)}
+		t := Tensor{Name: named.Name, Shape: named.Tensor.Shape(), Exponents: make([]int8, blockCount(n)), Codes: space[:n:n]}
+		space = space[n:]
 		err := t.blocks(func(block, first int, codes []int8) error {
 			t.Exponents[block] = int8(rest[0])
 			packed := rest[1 : 1+blockBytes(len(codes))]
 			rest = rest[1+len(packed):]
-			for j := range codes {
-				// Shift the half byte to the top, then back with its sign.
-				codes[j] = int8(packed[j/2]<<(4*(1-j%2))) >> 4
-			}
+			largest := unpack(codes, packed)
 			if len(codes)%2 == 1 && packed[len(packed)-1]>>4 != 0 {
 				return fmt.Errorf("%w: %s: the half byte after element %d is not zero", ErrInvalid, t.Name, first+len(codes)-1)
 			}
-			if err := checkBlock(t.Exponents[block], codes, Int4); err != nil {
-				return fmt.Errorf("%w: %s: block %d (from element %d): %w", ErrInvalid, t.Name, block, first, err)
+			if largest <= Int4 && checkExponent(t.Exponents[block], largest, Int4) == nil {
+				return nil
 			}
-			return nil
+			return fmt.Errorf("%w: %s: block %d (from element %d): %w", ErrInvalid, t.Name, block, first, checkBlock(t.Exponents[block], codes, Int4))
 		})
 		if err != nil {
 			return nil, err

@@ -52,17 +52,20 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 			total += c.Tokens
 		}
 	}
-	same := Public{Theta: clone(p.Theta), Momentum: clone(p.Momentum), Residual: clone(p.Residual)}
+	copied := func() Public {
+		return Public{Theta: clone(p.Theta), Momentum: clone(p.Momentum), Residual: clone(p.Residual)}
+	}
 	if total == 0 {
-		return same, rejected, nil
+		return copied(), rejected, nil
 	}
 	none := slices.Repeat([]bool{true}, len(contributions))
-	next = Public{Theta: clone(p.Theta), Momentum: clone(p.Momentum), Residual: clone(p.Residual)}
+	next = copied()
 	y := zeros(t.layout)
 	outer := optim.Nesterov{LR: t.recipe.Train.OuterLR, Momentum: t.recipe.Train.OuterMomentum}
+	var term []float32
 	for j := range y {
 		d := y[j].Tensor.Float32()
-		term := make([]float32, len(d))
+		term = slices.Grow(term[:0], len(d))[:len(d)]
 		for i, c := range contributions {
 			if !rejected[i] {
 				kernel.MulScalar(term, changes[i][j].Tensor.Float32(), float32(c.Tokens)/float32(total))
@@ -73,7 +76,7 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 	}
 	codes, err := payload.Quantise(y, payload.Int8)
 	if err != nil {
-		return same, none, nil
+		return copied(), none, nil
 	}
 	for j, q := range payload.Dequantise(codes) {
 		step := q.Tensor.Float32()
@@ -81,7 +84,7 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 		kernel.Sub(next.Theta[j].Tensor.Float32(), next.Theta[j].Tensor.Float32(), step)
 	}
 	if t.checkPublic(next) != nil {
-		return same, none, nil
+		return copied(), none, nil
 	}
 	return next, rejected, nil
 }
