@@ -63,6 +63,15 @@ func Quantise(x []tensor.Named, limit int) ([]Tensor, error) {
 // Dequantise returns the values of the codes as new tensors.
 func Dequantise(q []Tensor) []tensor.Named {
 	out := make([]tensor.Named, len(q))
+	for i, values := range Values(q) {
+		out[i] = tensor.Named{Name: q[i].Name, Tensor: tensor.FromFloat32(values, q[i].Shape...)}
+	}
+	return out
+}
+
+// Values returns the values of the codes of each tensor.
+func Values(q []Tensor) [][]float32 {
+	out := make([][]float32, len(q))
 	all := 0
 	for _, t := range q {
 		all += len(t.Codes)
@@ -79,7 +88,7 @@ func Dequantise(q []Tensor) []tensor.Named {
 				to[j] = float32(float32(c) * scale)
 			}
 		}
-		out[i] = tensor.Named{Name: t.Name, Tensor: tensor.FromFloat32(values, t.Shape...)}
+		out[i] = values
 	}
 	return out
 }

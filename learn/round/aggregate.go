@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/mutirao/mutirao/engine/kernel"
-	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/learn/optim"
 	"github.com/mutirao/mutirao/learn/payload"
 )
@@ -35,14 +34,14 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 		return Public{}, nil, err
 	}
 	rejected = make([]bool, len(contributions))
-	changes := make([][]tensor.Named, len(contributions))
+	changes := make([][][]float32, len(contributions))
 	for i, c := range contributions {
 		codes, err := payload.Decode(c.Payload, t.layout)
 		if err != nil || t.CountTokens(c.Tokens) == 0 {
 			rejected[i] = true
 			continue
 		}
-		changes[i] = payload.Dequantise(codes)
+		changes[i] = payload.Values(codes)
 	}
 	rejectLarge(changes, rejected)
 
@@ -68,7 +67,7 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 		term = slices.Grow(term[:0], len(d))[:len(d)]
 		for i, c := range contributions {
 			if !rejected[i] {
-				kernel.MulScalar(term, changes[i][j].Tensor.Float32(), float32(c.Tokens)/float32(total))
+				kernel.MulScalar(term, changes[i][j], float32(c.Tokens)/float32(total))
 				kernel.Add(d, d, term)
 			}
 		}
@@ -78,8 +77,7 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 	if err != nil {
 		return copied(), none, nil
 	}
-	for j, q := range payload.Dequantise(codes) {
-		step := q.Tensor.Float32()
+	for j, step := range payload.Values(codes) {
 		kernel.Sub(next.Residual[j].Tensor.Float32(), y[j].Tensor.Float32(), step)
 		kernel.Sub(next.Theta[j].Tensor.Float32(), next.Theta[j].Tensor.Float32(), step)
 	}
@@ -90,7 +88,7 @@ func (t *Trainer) Aggregate(p Public, contributions []Contribution) (next Public
 }
 
 // rejectLarge compares the norms of the changes that are not rejected yet.
-func rejectLarge(changes [][]tensor.Named, rejected []bool) {
+func rejectLarge(changes [][][]float32, rejected []bool) {
 	norms := make([]float32, len(changes))
 	var counted []float32
 	for i, change := range changes {
@@ -98,7 +96,7 @@ func rejectLarge(changes [][]tensor.Named, rejected []bool) {
 			continue
 		}
 		for _, x := range change {
-			norms[i] += kernel.SumSquares(x.Tensor.Float32())
+			norms[i] += kernel.SumSquares(x)
 		}
 		counted = append(counted, norms[i])
 	}
