@@ -62,12 +62,8 @@ func (h *Hash) UnmarshalText(text []byte) error {
 
 // Leaf returns SHA-256(0x00 | data).
 func Leaf(data []byte) Hash {
-	d := sha256.New()
-	d.Write([]byte{tagLeaf})
-	d.Write(data)
-	var h Hash
-	d.Sum(h[:0])
-	return h
+	var stack [1 + 2048]byte // tiles, pieces of payloads and most records need no more
+	return sha256.Sum256(append(append(stack[:0], tagLeaf), data...))
 }
 
 // Node returns SHA-256(0x01 | l | r).

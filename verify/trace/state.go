@@ -2,8 +2,8 @@ package trace
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/verify/merkle"
@@ -31,7 +31,10 @@ type Entry struct {
 
 // Compare orders entries by name, then role, byte by byte: the order in which a state is committed to.
 func (e Entry) Compare(o Entry) int {
-	return cmp.Or(cmp.Compare(e.Name, o.Name), cmp.Compare(e.Role, o.Role))
+	if c := strings.Compare(e.Name, o.Name); c != 0 {
+		return c
+	}
+	return strings.Compare(e.Role, o.Role)
 }
 
 // Leaf returns the hash that stands for e in a state root.
