@@ -21,11 +21,11 @@ var errBooks = errors.New("the ledger's books differ from its own log")
 func newLedger() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ledger",
-		Short: "Check the ledger's books",
+		Short: "Check the ledger's books, and carry its state to another network",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLedgerAudit())
+	cmd.AddCommand(newLedgerAudit(), newLedgerExport(), newLedgerImport())
 	return cmd
 }
 

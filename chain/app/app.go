@@ -118,6 +118,7 @@ type App struct {
 
 	solo *Solo // nil on a network
 	home string
+	keys map[string]*storetypes.KVStoreKey
 
 	codec    codec.Codec
 	txConfig client.TxConfig
@@ -183,6 +184,7 @@ func build(logger log.Logger, db dbm.DB, o Options, solo *Solo) (*App, error) {
 		work.ModuleName, registry.ModuleName, dispute.ModuleName,
 		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName}
 	keys := storetypes.NewKVStoreKeys(names...)
+	a.keys = keys
 	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
 	// The EVM snapshots these stores around calls to precompiles; names keeps their order fixed.
 	snapshotted := make([]storetypes.StoreKey, 0, len(names)+2)

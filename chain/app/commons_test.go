@@ -138,6 +138,7 @@ func TestTheCommonsPaysForARun(t *testing.T) {
 		t.Errorf("the escrow of runs still holds %s", left.Coins())
 	}
 	s.audit()
+	s.moved()
 }
 
 // A proposal that nobody votes for lapses and loses its deposit; whoever voted has their coins back.

@@ -220,6 +220,7 @@ func TestLiarLosesOnTheChain(t *testing.T) {
 	c := newCourt(t, bisecttest.Fault{Kind: "flip", Step: 15, Value: bisecttest.New(t, plain, bisecttest.Fault{}, -1).Inputs(), Element: 3})
 	a, b, friend := c.accusers[0], c.accusers[1], c.accusers[2]
 	first, second := c.open(a), c.open(b)
+	c.moved()
 	if err := c.submit(a, rulesof.Open{Run: c.run, Round: 1}); !errors.Is(err, protocol.ErrExists) {
 		t.Errorf("the same dispute again: %v", err)
 	}

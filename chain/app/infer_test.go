@@ -189,6 +189,7 @@ func TestContractCallsModel(t *testing.T) {
 	if len(used) != 3 || used[0] != precompile.Events["Used"].ID.Hex() || used[1] != common.Hash(m.ID).Hex() || used[2] != common.BytesToHash(at[:]).Hex() {
 		t.Errorf("topics of the use: %v", used)
 	}
+	s.moved()
 }
 
 // refusal reads the name of an error of the interface.

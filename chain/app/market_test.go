@@ -78,6 +78,7 @@ func TestMarketThroughTheChain(t *testing.T) {
 	if has.Compare(due) > 0 || due.Minus(has).Compare(money.MUT(1)) > 0 {
 		t.Errorf("the provider has %s, due are %s less gas", has.Coins(), due.Coins())
 	}
+	s.moved()
 }
 
 // TestARunHiresThroughTheMarket: a provider becomes a member by a lease, at its price, and by nothing else.
@@ -127,4 +128,5 @@ func TestARunHiresThroughTheMarket(t *testing.T) {
 	if got := s.balance(named(markethost.ModuleName)); got != money.MUT(1) {
 		t.Errorf("the market holds %s: a metered lease costs nothing by itself, the bond is 1 MUT", got.Coins())
 	}
+	s.moved()
 }

@@ -137,6 +137,7 @@ func TestSharesAreAToken(t *testing.T) {
 	if got := s.parts(to); got != 100_005 {
 		t.Errorf("after a message the receiver has %d", got)
 	}
+	s.moved()
 }
 
 func TestTokenKeepsTheRulesOfERC20(t *testing.T) {

@@ -117,6 +117,7 @@ func TestVouchersOnTheChain(t *testing.T) {
 	if err := s.submit(s.verifier, voucher.Redeem{Vouchers: voucher.Pack([]voucher.Voucher{sign(t, payer, a, 101, 500_001)})}); !errors.Is(err, protocol.ErrNotFound) {
 		t.Errorf("a voucher of a channel that has ended: %v", err)
 	}
+	s.moved()
 }
 
 // BenchmarkVouchers redeems one voucher of each of 3,000 channels in a transaction, as a node executes it: the check at the door, the block

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"syscall"
 
 	"github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
@@ -96,11 +95,8 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 		}
 	}()
 	db, err := dbm.NewDB("application", dbm.GoLevelDBBackend, filepath.Join(c.Home, "data"))
-	if errors.Is(err, syscall.EAGAIN) { // each database has one owner
-		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrHome, err)
+		return nil, opened(err)
 	}
 	base, err := n.storage()
 	if err == nil {

@@ -195,8 +195,148 @@ func TestOperate(t *testing.T) {
 		}
 	}
 	governed(t, all)
+	proofs(t, all)
+	all[0].reach(22) // a snapshot is there
+	synced(t, dir, all[0])
 	chaos(t, all)
 	halted(t, all)
+	exported(t, all)
+}
+
+// proofs fetches a proof of a balance and checks it by a header of another node.
+func proofs(t *testing.T, all []*operator) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "proof.json")
+	who := all[1].status().Account
+	proof := command(t, "proof", "balance", who, "--network", all[2].home, "--from", "3")
+	check := func(want int, proof []byte, height, hash string) []byte {
+		t.Helper()
+		if err := os.WriteFile(file, proof, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(binary, "verify", "proof", file, "--height", height, "--hash", hash, "--json").Output()
+		if code := exitCode(err); code != want {
+			t.Errorf("exit code %d, want %d\n%s", code, want, out)
+		}
+		return out
+	}
+	trusted := all[0].hash(3)
+	if out := check(0, proof, "3", trusted); !bytes.Contains(out, []byte(`"value":"`)) || !bytes.Contains(out, []byte(who)) {
+		t.Errorf("proven: %s", out)
+	}
+	check(9, proof, "3", all[0].hash(4))
+	check(9, proof, "4", all[0].hash(4))
+	check(9, bytes.Replace(proof, []byte(who), []byte(all[2].status().Account), 1), "3", trusted)
+}
+
+// synced makes a node that takes the state from a snapshot.
+func synced(t *testing.T, dir string, from *operator) {
+	t.Helper()
+	s := from.status()
+	o := newOperator(t, dir, "v5", "join", "--network", from.home, "--trust-height", fmt.Sprint(s.Height), "--trust-hash", s.Hash)
+	o.start()
+	o.reach(s.Height + 2)
+	var status struct {
+		Sync struct {
+			Earliest int64 `json:"earliest_block_height,string"`
+		} `json:"sync_info"`
+	}
+	if err := o.get("/status", &status); err != nil || status.Sync.Earliest <= 1 {
+		t.Errorf("the first block of the new node is %d: %v", status.Sync.Earliest, err)
+	}
+	height := o.sync().Height
+	from.reach(height)
+	if a, b := o.appHash(height), from.appHash(height); a != b {
+		t.Errorf("app hash of block %d is %s after the snapshot and %s", height, a, b)
+	}
+	o.kill()
+}
+
+// exported stops the network and begins another from its state, with two of the four validators' keys and then a third.
+func exported(t *testing.T, all []*operator) {
+	t.Helper()
+	for _, o := range all {
+		o.kill()
+	}
+	file := filepath.Join(t.TempDir(), "genesis.json")
+	if err := os.WriteFile(file, command(t, "ledger", "export", "--home", all[0].home), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		First int64 `json:"initial_height,string"`
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(raw, &doc) != nil || doc.First < 20 {
+		t.Fatalf("%v: goes on at %d", err, doc.First)
+	}
+	dir := t.TempDir()
+	var next []*operator
+	for i, o := range all[:3] {
+		ports := freePorts(t, 2)
+		n := &operator{t: t, home: filepath.Join(dir, fmt.Sprint(i)), rpc: "http://" + ports[1]}
+		t.Cleanup(n.kill)
+		key, err := os.ReadFile(filepath.Join(o.home, "key"))
+		if err == nil {
+			err = os.Mkdir(n.home, 0o700)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(n.home, "key"), key, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var made struct{ Peer string }
+		out := command(t, "ledger", "import", file, "--home", n.home, "--p2p", ports[0], "--rpc", ports[1], "--block-time", "150ms", "--json")
+		if err := json.Unmarshal(out, &made); err != nil {
+			t.Fatal(err)
+		}
+		for _, earlier := range next {
+			earlier.connect(made.Peer)
+		}
+		next = append(next, n)
+	}
+	for _, n := range next {
+		n.start()
+	}
+	for _, n := range next {
+		n.reach(doc.First + 2)
+	}
+	for _, n := range next {
+		if s := n.status(); s.Validator == nil || s.Validator.Power != 1000 || s.Reason != "ok" {
+			t.Errorf("after the import: %+v", s)
+		}
+	}
+	if a, b := next[0].appHash(doc.First+1), next[2].appHash(doc.First+1); a != b {
+		t.Errorf("app hash of block %d is %s and %s", doc.First+1, a, b)
+	}
+}
+
+// connect adds a peer to the node's configuration.
+func (o *operator) connect(peer string) {
+	o.t.Helper()
+	name := filepath.Join(o.home, "validator.toml")
+	raw, err := os.ReadFile(name)
+	if err == nil {
+		list := fmt.Sprintf("peers = ['%s'", peer)
+		raw = bytes.Replace(raw, []byte("peers = ["), []byte(list+","), 1)
+		raw = bytes.Replace(raw, []byte(",]"), []byte("]"), 1)
+		err = os.WriteFile(name, raw, 0o600)
+	}
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// hash is that of the block at a height.
+func (o *operator) hash(height int64) string {
+	o.t.Helper()
+	var b struct {
+		ID struct{ Hash string } `json:"block_id"`
+	}
+	if err := o.get(fmt.Sprintf("/block?height=%d", height), &b); err != nil {
+		o.t.Fatal(err)
+	}
+	return b.ID.Hash
 }
 
 // governed changes a number by vote.

@@ -1,0 +1,116 @@
+package app_test
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	dbm "github.com/cosmos/cosmos-db"
+
+	"cosmossdk.io/log/v2"
+
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+	evmtypes "github.com/cosmos/evm/x/vm/types"
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/mutirao/mutirao/chain/app"
+	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/protocol/money"
+)
+
+// moved exports the chain's state, begins another network from it, lets both make a block, and compares every stored value and both
+// exports. It returns the other chain.
+func (c *chain) moved() *chain {
+	c.t.Helper()
+	last := c.doc.GenesisTime.Add(time.Duration(c.height) * time.Second)
+	doc, err := c.app.Export(last)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if doc.InitialHeight != c.height+1 {
+		c.t.Errorf("goes on at block %d after block %d", doc.InitialHeight, c.height)
+	}
+	if _, err := app.Import(doc); err != nil {
+		c.t.Fatal(err)
+	}
+	other, err := app.New(log.NewNopLogger(), dbm.NewMemDB(), c.programs)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { other.Close() })
+	if _, err := other.InitChain(app.InitRequest(doc)); err != nil {
+		c.t.Fatal(err)
+	}
+	height := c.height
+	c.block()
+	there := &chain{t: c.t, app: other, doc: c.doc, proposer: c.proposer, height: height, programs: c.programs, price: c.price}
+	there.block()
+	c.same(there)
+	a, err := c.app.Export(last)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	b, err := other.Export(last)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if !bytes.Equal(a.AppState, b.AppState) {
+		c.t.Error("the exports differ")
+	}
+	return there
+}
+
+// same compares all stores of two chains.
+func (c *chain) same(other *chain) {
+	c.t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(c.app.Stores())) {
+		a := c.app.CommitMultiStore().GetKVStore(c.app.Stores()[name]).Iterator(nil, nil)
+		b := other.app.CommitMultiStore().GetKVStore(other.app.Stores()[name]).Iterator(nil, nil)
+		for a.Valid() || b.Valid() {
+			switch {
+			case !b.Valid() || a.Valid() && bytes.Compare(a.Key(), b.Key()) < 0:
+				if !local(name, a.Key()) {
+					c.t.Errorf("store %s: key %x is lost", name, a.Key())
+				}
+				a.Next()
+			case !a.Valid() || bytes.Compare(a.Key(), b.Key()) > 0:
+				if !local(name, b.Key()) {
+					c.t.Errorf("store %s: key %x is new", name, b.Key())
+				}
+				b.Next()
+			default:
+				if !bytes.Equal(a.Value(), b.Value()) && !local(name, a.Key()) {
+					c.t.Errorf("store %s: key %x is %x, was %x", name, a.Key(), b.Value(), a.Value())
+				}
+				a.Next()
+				b.Next()
+			}
+		}
+		a.Close()
+		b.Close()
+	}
+}
+
+// local says which stored values belong to one history and not to its state: headers of past blocks that staking keeps for other chains, and
+// hashes of past blocks in Ethereum's history contract, which have no bytes where blocks have no hashes, as in these tests.
+func local(store string, key []byte) bool {
+	history := common.HexToAddress("0x0000F90827F1C53a10cb7A02335B175320002935")
+	return store == stakingtypes.StoreKey && bytes.HasPrefix(key, stakingtypes.HistoricalInfoKey) ||
+		store == evmtypes.StoreKey && bytes.HasPrefix(key, evmtypes.AddressStoragePrefix(history))
+}
+
+// A network goes on from an export of another, with a vote under way. The tests of the modules end with the same for their own state.
+func TestExportGoesOn(t *testing.T) {
+	s := finishRun(t)
+	there := s.moved()
+	from, to := s.author.Account(), s.provider.Account()
+	for _, on := range []*chain{s.chain, there} {
+		if r := on.native(s.author, 300_000, banktypes.NewMsgSend(from[:], to[:], network.Coins(money.New(7)))); r.Code != 0 {
+			t.Error(r.Log)
+		}
+	}
+	s.same(there)
+}
