@@ -2,11 +2,13 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"maps"
 	"slices"
 	"testing"
 	"time"
 
+	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
 
 	"cosmossdk.io/log/v2"
@@ -14,10 +16,13 @@ import (
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
+	"github.com/cosmos/gogoproto/proto"
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/mutirao/mutirao/chain/app"
+	"github.com/mutirao/mutirao/chain/lightproof"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
@@ -113,4 +118,40 @@ func TestExportGoesOn(t *testing.T) {
 		}
 	}
 	s.same(there)
+}
+
+// What light clients verify is where package lightproof says: the app proves a model, a receipt and a balance under those keys.
+func TestStateProvesSubjects(t *testing.T) {
+	s, model := published(t)
+	s.block() // which commits to the state with the model
+	receipts, err := s.app.Query(context.Background(), &abci.RequestQuery{Path: "/mutirao.work.v1.Query/Records", Data: marshal(t, &workpb.RecordsRequest{Run: s.run[:], Kind: "receipt"})})
+	var page workpb.RecordsResponse
+	if err != nil || page.Unmarshal(receipts.Value) != nil || len(page.Records) == 0 {
+		t.Fatalf("receipts: %v", err)
+	}
+	for _, subject := range []lightproof.Subject{
+		{Kind: lightproof.Model, ID: model.String()}, {Kind: lightproof.Receipt, ID: s.run.String(), Key: page.Records[0].Key},
+		{Kind: lightproof.Balance, ID: s.author.Account().String()},
+	} {
+		store, key, err := subject.StoreKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.app.Query(context.Background(), &abci.RequestQuery{Path: "/store/" + store + "/key", Data: key, Height: s.height - 1, Prove: true})
+		if err != nil || len(r.Value) == 0 || r.ProofOps == nil || len(r.ProofOps.Ops) != 2 {
+			t.Errorf("%+v: %d bytes, %s: %v", subject, len(r.Value), r.Log, err)
+		}
+		if subject.Kind == lightproof.Receipt && !bytes.Equal(r.Value, page.Records[0].Json) {
+			t.Errorf("the receipt is %s", r.Value)
+		}
+	}
+}
+
+func marshal(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	raw, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
