@@ -6,11 +6,16 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/accounts/abi/bind"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	ethtypes "github.com/ethereum/go-ethereum/core/types"
 
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 
+	"github.com/mutirao/mutirao/chain/dev"
 	"github.com/mutirao/mutirao/chain/escrow"
 	precompile "github.com/mutirao/mutirao/chain/precompile/registry"
 	"github.com/mutirao/mutirao/contracts"
@@ -210,5 +215,39 @@ func TestRegistryPrecompile(t *testing.T) {
 	}
 	if now := s.supply(); now != supply {
 		t.Errorf("supply went from %s to %s", supply, now)
+	}
+}
+
+// go-ethereum's client sees and moves shares as those of any token, behind the JSON-RPC.
+func TestSharesByAnEthereumClient(t *testing.T) {
+	d := newDesk(t, "", nil)
+	id := d.chain.Models()[0].ID
+	token := precompile.TokenAddress(id)
+	erc20 := readABI(t, "ShareToken")
+	bound := bind.NewBoundContract(token, erc20, d.eth, d.eth, d.eth)
+	if code, err := d.eth.CodeAt(t.Context(), token, nil); err != nil || len(code) == 0 {
+		t.Fatalf("%d bytes of code: %v", len(code), err)
+	}
+	author, ana := common.Address(dev.Author), d.auth.From
+	d.call(nil, "anvil_setBalance", author, "0x1000000000000000")
+	d.call(nil, "anvil_impersonateAccount", author)
+	var moved common.Hash
+	d.call(&moved, "eth_sendTransaction", map[string]any{"from": author, "to": token, "data": hexutil.Bytes(pack(t, erc20, "transfer", ana, big.NewInt(250_000)))})
+	receipt, err := d.eth.TransactionReceipt(t.Context(), moved)
+	if err != nil || receipt.Status != ethtypes.ReceiptStatusSuccessful {
+		t.Fatalf("receipt %+v: %v", receipt, err)
+	}
+	tx, err := bound.Transact(d.auth, "transfer", author, big.NewInt(50_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.mined(tx)
+	var out []any
+	if err := bound.Call(nil, &out, "balanceOf", ana); err != nil || out[0].(*big.Int).Int64() != 200_000 {
+		t.Errorf("she has %v: %v", out, err)
+	}
+	logs, err := d.eth.FilterLogs(t.Context(), ethereum.FilterQuery{Addresses: []common.Address{token}, Topics: [][]common.Hash{{erc20.Events["Transfer"].ID}}})
+	if err != nil || len(logs) != 2 || common.BytesToAddress(logs[0].Topics[2][:]) != ana || new(big.Int).SetBytes(logs[1].Data).Int64() != 50_000 {
+		t.Errorf("%d logs %v: %v", len(logs), logs, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/protocol"
@@ -117,6 +118,33 @@ func TestCard(t *testing.T) {
 	deposited, err := Read(t.Context(), family(t), id(0xd))
 	if err != nil || deposited.Bytes != 7 || deposited.Callable.Inputs != 30 {
 		t.Errorf("%+v: %v", deposited, err)
+	}
+}
+
+// What a stranger's ledger calls a model does not steer the terminal.
+func TestHostileNames(t *testing.T) {
+	l := family(t)
+	for i := range l.models {
+		l.models[i].Name = "a\x1b[2J\n\"b\" \u202e"
+		l.models[i].Lineage = "\x07"
+	}
+	card, err := Read(t.Context(), l, id(0xc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := List(t.Context(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := errors.Join(card.Print(&out), PrintList(&out, lines)); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexFunc(out.String(), func(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) }); i >= 0 {
+		t.Errorf("%q", out.String()[max(0, i-10):i+10])
+	}
+	if clean("São \"x\"") != "São \"x\"" {
+		t.Error(clean("São \"x\""))
 	}
 }
 

@@ -1,6 +1,7 @@
 package modelscmd
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,8 +138,10 @@ func agree(ctx context.Context, l Ledger, s *provenance.Statement) (*Agreement, 
 // sameJSON compares values: the lineage of a statement that was read has its keys in another order.
 func sameJSON(a, b []byte) bool {
 	canonical := func(raw []byte) string {
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
 		var v any
-		if json.Unmarshal(raw, &v) != nil {
+		if dec.Decode(&v) != nil {
 			return ""
 		}
 		out, _ := json.Marshal(v) // what was unmarshalled marshals
@@ -155,7 +158,7 @@ func (v Verdict) Print(w io.Writer) error {
 		fmt.Fprintf(w, "ok    signed by %s\n", s)
 	}
 	for _, f := range v.Files {
-		fmt.Fprintf(w, "%s  %s: %s\n", word[f.Holds], f.File, f.Detail)
+		fmt.Fprintf(w, "%s  %s: %s\n", word[f.Holds], clean(f.File), clean(f.Detail))
 	}
 	if v.Ledger != nil {
 		fmt.Fprintf(w, "%s  ledger: %s\n", word[v.Ledger.Holds], v.Ledger.Detail)

@@ -3,6 +3,7 @@ package modelscmd
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -22,6 +23,12 @@ func percent(ppm uint32) string {
 	return strings.TrimRight(strings.TrimRight(s, "0"), ".") + " %"
 }
 
+// clean keeps a text that a ledger or a file of a stranger gave from steering the terminal.
+func clean(text string) string {
+	quoted := strconv.QuoteToGraphic(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
 func short(h protocol.Hash) string { return h.String()[:16] }
 
 // PrintList writes models as a table.
@@ -33,12 +40,12 @@ func PrintList(w io.Writer, list []Line) error {
 		if m.Callable {
 			callable = "yes"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\n", short(m.ID), m.Name, m.Lineage, m.Parents, callable, m.Uses, m.Earned.Coins())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\n", short(m.ID), clean(m.Name), clean(string(m.Lineage)), m.Parents, callable, m.Uses, m.Earned.Coins())
 	}
 	return t.Flush()
 }
 
-// Print writes a card for people. Names are their authors' and were bounded and checked by the ledger's rules.
+// Print writes a card for people.
 func (c *Card) Print(w io.Writer) error {
 	size := "not on the ledger, its bytes lie with the members of the run"
 	if c.Callable != nil {
@@ -46,7 +53,7 @@ func (c *Card) Print(w io.Writer) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "model\t%s\n", c.ID)
-	fmt.Fprintf(t, "name\t%s\n", c.Name)
+	fmt.Fprintf(t, "name\t%s\n", clean(c.Name))
 	fmt.Fprintf(t, "weights\t%s\n", c.Weights)
 	fmt.Fprintf(t, "program\t%s\n", c.Program)
 	fmt.Fprintf(t, "size\t%s\n", size)
@@ -98,7 +105,7 @@ func tree(o Origin, first, rest string) string {
 	}
 	s := first
 	if o.Lineage != "" {
-		s += string(o.Lineage) + ": "
+		s += clean(string(o.Lineage)) + ": "
 	}
 	s += o.Kind + " " + id
 	if o.Name != "" {
@@ -108,7 +115,7 @@ func tree(o Origin, first, rest string) string {
 		s += ", " + percent(o.PPM) + " of the royalty"
 	}
 	if o.Facts != "" {
-		s += ", " + o.Facts
+		s += ", " + clean(o.Facts)
 	}
 	if o.Seen {
 		s += ", see above"

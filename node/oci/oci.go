@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
+	"syscall"
+	"time"
 
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
@@ -72,10 +75,23 @@ func Open(ref string, plain bool) (*Remote, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker's configuration: %w", err)
 	}
-	repo.Client = &auth.Client{Client: retry.DefaultClient, Cache: auth.NewCache(), Credential: credentials.Credential(store)}
+	repo.Client = &auth.Client{Client: &http.Client{Transport: &retry.Transport{Policy: patience}}, Cache: auth.NewCache(), Credential: credentials.Credential(store)}
 	repo.PlainHTTP = plain || loopback(parsed.Registry)
 	repo.MaxMetadataBytes = maxManifest
 	return &Remote{repo}, nil
+}
+
+// patience tries again what may pass by itself. Where nobody listens, nobody will in three seconds.
+func patience() retry.Policy {
+	return &retry.GenericPolicy{
+		Retryable: func(r *http.Response, err error) (bool, error) {
+			if errors.Is(err, syscall.ECONNREFUSED) {
+				return false, nil
+			}
+			return retry.DefaultPredicate(r, err)
+		},
+		Backoff: retry.DefaultBackoff, MinWait: 200 * time.Millisecond, MaxWait: 3 * time.Second, MaxRetry: 5,
+	}
 }
 
 // String is the name of the place.

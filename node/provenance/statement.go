@@ -99,6 +99,9 @@ func NewStatement(p Predicate) *Statement {
 	return &Statement{Type: statementType, Subject: []Resource{}, PredicateType: predicateType, Predicate: p}
 }
 
+// maxSubjects bounds the files that a statement makes its reader hash.
+const maxSubjects = 64
+
 var errStatement = errors.New("its payload is no statement about a model of the network")
 
 func (s *Statement) check() error {
@@ -106,8 +109,8 @@ func (s *Statement) check() error {
 	if s.Type != statementType || s.PredicateType != predicateType || d.BuildType != Trained && d.BuildType != Deposited {
 		return fmt.Errorf("%w: %.60q about %.60q, %.120q", errStatement, s.Type, s.PredicateType, d.BuildType)
 	}
-	if len(s.Subject) == 0 {
-		return fmt.Errorf("%w: it has no subject", errStatement)
+	if len(s.Subject) == 0 || len(s.Subject) > maxSubjects {
+		return fmt.Errorf("%w: it has %d subjects", errStatement, len(s.Subject))
 	}
 	return nil
 }
