@@ -11,6 +11,7 @@ type dispute struct {
 	unit       string
 	challenger Account
 	defender   Account
+	second     Account // the auditor that defends in the defender's place; zero if none
 	stakes     []stake // the opener's first
 }
 
@@ -81,6 +82,14 @@ func (b *Books) openDispute(from Account) {
 	b.move(from, b.genesis.Disputes, bond, "bond of a dispute")
 }
 
+// disputeCalled notes that the auditor who confirmed a claim defends it, and has what a challenger loses then.
+func (b *Books) disputeCalled(e Event) {
+	var id Hash
+	if id.UnmarshalText([]byte(e.Attributes["dispute"])) != nil || b.disputes[id] == nil || b.disputes[id].second.UnmarshalText([]byte(e.Attributes["second"])) != nil {
+		b.find("event "+e.Kind, "of an open dispute", e.Attributes["dispute"])
+	}
+}
+
 // disputeEnded returns all bonds, or, if the claim stands, gives half to the defender and burns the rest.
 func (b *Books) disputeEnded(e Event) {
 	var id Hash
@@ -98,7 +107,11 @@ func (b *Books) disputeEnded(e Event) {
 		}
 		half := part(all, 1, 2)
 		b.because("the claim stood in dispute %.8s: half of the %s that were staked against it", id, all)
-		b.move(b.genesis.Disputes, d.defender, half, "half of lost bonds")
+		won := d.defender
+		if d.second != (Account{}) {
+			won = d.second
+		}
+		b.move(b.genesis.Disputes, won, half, "half of lost bonds")
 		b.move(b.genesis.Disputes, Account{}, minus(all, half), "burned")
 		return
 	}

@@ -181,6 +181,9 @@ func (b *Books) verdict(e Event) {
 	case "request.answered", "request.refunded":
 		b.requestVerdict(e)
 		return
+	case "dispute.called":
+		b.disputeCalled(e)
+		return
 	case "dispute.ended":
 		b.disputeEnded(e)
 		return

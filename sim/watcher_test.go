@@ -71,12 +71,19 @@ func TestWatcherAgainstALeague(t *testing.T) {
 		if (paid > 0) == watched {
 			t.Errorf("watched %v: %d of %d wrong units were paid", watched, paid, wrong)
 		}
+		fallen := 0 // verifiers that confirmed what they could not defend
 		for _, m := range s.Members {
+			if m.Role == work.Verifier && m.Status == work.Expelled {
+				fallen++
+			}
 			for _, who := range league(t, watched).Members {
 				if n.Account(who.Name) == m.Account && m.Status == work.Expelled && who.Honest() {
 					t.Errorf("watched %v: honest %s was slashed", watched, who.Name)
 				}
 			}
+		}
+		if watched && fallen == 0 {
+			t.Error("no accomplice has fallen with its worker")
 		}
 		if watched {
 			// It has no seat and no bond in the run; what it has gained are bounties.
@@ -85,6 +92,6 @@ func TestWatcherAgainstALeague(t *testing.T) {
 				t.Errorf("the watcher is a member: %v, and has %s", member, n.Ledger().Balance(account).Coins())
 			}
 		}
-		t.Logf("watched %v: %d units, %d wrong in %d rounds, %d of these paid; %d blocks", watched, len(units), wrong, len(in), paid, n.Ledger().Height())
+		t.Logf("watched %v: %d units, %d wrong in %d rounds, %d of these paid, %d accomplices slashed; %d blocks", watched, len(units), wrong, len(in), paid, fallen, n.Ledger().Height())
 	}
 }

@@ -21,6 +21,7 @@ type Row struct {
 	Unit       uint32           `json:"unit"`
 	About      string           `json:"about"` // the unit, or the aggregate as a verifier named it
 	Defender   protocol.Account `json:"defender"`
+	Second     protocol.Account `json:"second,omitzero"` // the auditor that defends after the worker has lost
 	Challenger protocol.Account `json:"challenger"`
 	Verdict    string           `json:"verdict"` // open, upheld, refuted, or moot: the claim was refuted in another dispute
 	Moves      uint32           `json:"moves"`
@@ -29,6 +30,7 @@ type Row struct {
 	Deadline   protocol.Height  `json:"deadline,omitempty"` // of the move that is due
 	ToMove     dispute.Side     `json:"to_move,omitempty"`
 	Asked      bisect.Stage     `json:"asked,omitempty"`
+	Waits      bool             `json:"waits,omitempty"` // the worker has lost; the report of the unit's auditor is awaited
 	Bond       string           `json:"bond"`
 	Place      string           `json:"place"` // where the game has come
 	Reason     string           `json:"reason,omitempty"`
@@ -60,11 +62,13 @@ func row(c Case) Row {
 	claim := c.Claim()
 	r := Row{ID: c.ID(), Run: claim.Run, Round: claim.Round, Unit: claim.Unit, About: work.Subject(claim.Unit), Defender: claim.Defender, Challenger: c.Challenger(), Opened: c.Opened()}
 	if s := c.State; s != nil {
-		r.Verdict, r.Moves, r.Deadline, r.ToMove, r.Asked = "open", s.Turn, s.Deadline(), s.ToMove(), s.Game.Stage
+		r.Verdict, r.Moves, r.Deadline, r.ToMove, r.Asked, r.Second = "open", s.Turn, s.Deadline(), s.ToMove(), s.Game.Stage, s.Second
+		r.Waits = s.Lost != nil
 		r.Bond, r.Place = s.Claims().Coins(), s.Game.Place()
 		return r
 	}
 	x := c.Ruling
+	r.Second = x.Second
 	r.Verdict, r.Moves, r.Ended, r.Bond, r.Place, r.Reason, r.Proven = verdict(x.Verdict), x.Moves, x.Height, x.Bond.Coins(), x.Place, x.Reason, x.Proven
 	return r
 }
@@ -100,6 +104,9 @@ func (l *List) Print(w io.Writer) error {
 		state := r.Verdict
 		if state == "open" {
 			state = fmt.Sprintf("%s to move until block %d", r.ToMove, r.Deadline)
+			if r.Waits {
+				state = "waits for the unit's audit"
+			}
 		}
 		about := "aggregate"
 		if _, vote := work.VoteSeat(r.Unit); !vote {
@@ -160,6 +167,9 @@ func (o *One) Print(w io.Writer) error {
 	p("dispute     %s", o.ID)
 	p("about       %s of round %d, run %s", about(o.Unit), o.Round, short(o.Run.String(), 12))
 	p("defender    %s", o.Defender)
+	if !o.Second.IsZero() {
+		p("then        %s, the auditor that confirmed the claim", o.Second)
+	}
 	p("challenger  %s  bond %s", o.Challenger, o.Bond)
 	bytes := uint32(0)
 	for _, m := range o.Moved {
@@ -175,6 +185,10 @@ func (o *One) Print(w io.Writer) error {
 		p("")
 	} else if o.Place != "" {
 		p("where       %s", plain(o.Place))
+	}
+	if o.Waits {
+		p("state       the worker has lost; the report that the unit's auditor has sealed is awaited")
+		return nil
 	}
 	if o.Verdict == "open" {
 		p("state       the %s is to move until block %d, or loses: %s", o.ToMove, o.Deadline, asks(o.Asked))

@@ -26,7 +26,7 @@ func Create(m Open, c Claim, inputs []protocol.Hash, p Params, h History, from p
 	}
 	t := &turn{env: env, State: &State{
 		ID: ID(c, from, m.Nonce), Claim: c, Inputs: inputs, Challenger: from, Bond: OpenerBond(p, h), Opened: env.Height, Since: env.Height,
-		Defends: p.Clock, Challenges: p.Clock, Game: bisect.New(c.Terms),
+		Defends: p.Clock, Challenges: p.Clock, Clock: p.Clock, Game: bisect.New(c.Terms),
 	}}
 	t.emit(protocol.Lock{From: from, Amount: t.Bond})
 	t.event("opened", "run", c.Run.String(), "unit", fmt.Sprint(c.Unit), "challenger", from.String(), "defender", c.Defender.String())
@@ -34,8 +34,8 @@ func Create(m Open, c Claim, inputs []protocol.Hash, p Params, h History, from p
 }
 
 // Apply changes a dispute by a message. On success the new state is independent of s; on an error s is as before and there are no
-// effects, so a wrong move costs its sender a fee and nobody anything else. The host has authenticated from. Rule: spec/dispute.md §3.
-func Apply(s *State, msg Msg, from protocol.Account, r Referee, env protocol.Env) (*State, []protocol.Effect, error) {
+// effects, so a wrong move costs its sender a fee and nobody anything else. The host has authenticated from, and answers audits. Rule: spec/dispute.md §3.
+func Apply(s *State, msg Msg, from protocol.Account, r Referee, audits Audits, env protocol.Env) (*State, []protocol.Effect, error) {
 	if err := msg.Check(); err != nil {
 		return nil, nil, err
 	}
@@ -51,9 +51,9 @@ func Apply(s *State, msg Msg, from protocol.Account, r Referee, env protocol.Env
 	case Back:
 		err = t.back(m, from)
 	case Play:
-		err = t.play(m, r)
+		err = t.play(m, r, audits)
 	case Equivocate:
-		err = t.equivocate(m, r)
+		err = t.equivocate(m, r, audits)
 	default:
 		err = fmt.Errorf("%w: unknown message %s", protocol.ErrInvalid, msg.Kind())
 	}
@@ -63,15 +63,18 @@ func Apply(s *State, msg Msg, from protocol.Account, r Referee, env protocol.Env
 	return t.State, t.effects, nil
 }
 
-// Tick lets a block pass: who has thought too long loses. It returns s itself when nothing changes. Rule: spec/dispute.md §4.
-func Tick(s *State, env protocol.Env) (*State, []protocol.Effect) {
+// Tick lets a block pass: who has thought too long loses. It returns s itself when nothing changes. Rule: spec/dispute.md §4, §6.
+func Tick(s *State, audits Audits, env protocol.Env) (*State, []protocol.Effect) {
 	if s.Ended || env.Height < s.Deadline() {
 		return s, nil
 	}
 	t := &turn{State: s.Clone(), env: env}
-	if t.ToMove() == Defender {
-		t.finish(bisect.Refuted, fmt.Sprintf("the defender was silent when asked for %s", t.Game.Stage), false)
-	} else {
+	switch {
+	case t.Lost != nil:
+		t.decide(audits)
+	case t.ToMove() == Defender:
+		t.lose(fmt.Sprintf("the defender was silent when asked for %s", t.Game.Stage), false, audits)
+	default:
 		t.finish(bisect.Upheld, fmt.Sprintf("the challenger was silent when asked for a %s", t.Game.Stage), false)
 	}
 	return t.State, t.effects
@@ -108,8 +111,8 @@ func (t *turn) event(kind string, pairs ...string) {
 // back adds a backer, or to its bond. Effect: the amount is locked. Errors: ErrPhase once the defender has answered, since the answers tell
 // who will win; ErrFull, ErrInvalid for the defender.
 func (t *turn) back(m Back, from protocol.Account) error {
-	if t.Turn > 0 {
-		return fmt.Errorf("%w: the defender has answered", protocol.ErrPhase)
+	if t.Turn > 0 || t.Lost != nil || !t.Second.IsZero() {
+		return fmt.Errorf("%w: the defender has answered, or lost", protocol.ErrPhase)
 	}
 	if from == t.Claim.Defender {
 		return fmt.Errorf("%w: the defender cannot back its challenger", protocol.ErrInvalid)
@@ -134,7 +137,10 @@ func (t *turn) back(m Back, from protocol.Account) error {
 
 // play makes a signed move. Errors: ErrPhase out of turn, ErrNotAssigned if the signature is not the player's, ErrInvalid if the
 // game does not take the move.
-func (t *turn) play(m Play, r Referee) error {
+func (t *turn) play(m Play, r Referee, audits Audits) error {
+	if t.Lost != nil {
+		return fmt.Errorf("%w: the defender has lost; the audit of the unit is awaited", protocol.ErrPhase)
+	}
 	side := t.ToMove()
 	if m.Move.Turn != t.Turn || m.Move.Side != side {
 		return fmt.Errorf("%w: turn %d of the %s, it is turn %d of the %s", protocol.ErrPhase, m.Move.Turn, m.Move.Side, t.Turn, side)
@@ -163,21 +169,29 @@ func (t *turn) play(m Play, r Referee) error {
 		Words: t.Game.Words(), Height: t.env.Height, Time: t.env.Time,
 	}})
 	t.event("moved", "turn", fmt.Sprint(t.Turn), "side", string(side))
-	if t.Game.Stage == bisect.Over {
-		t.finish(t.Game.Verdict, t.Game.Reason, true)
+	if t.Game.Stage != bisect.Over {
+		return nil
 	}
+	if t.Game.Verdict == bisect.Refuted {
+		t.lose(t.Game.Reason, true, audits)
+		return nil
+	}
+	t.finish(t.Game.Verdict, t.Game.Reason, true)
 	return nil
 }
 
 // equivocate ends the dispute against a side that has signed two moves for one turn. Error: ErrNotAssigned if it has not.
-func (t *turn) equivocate(m Equivocate, r Referee) error {
+func (t *turn) equivocate(m Equivocate, r Referee, audits Audits) error {
+	if t.Lost != nil {
+		return fmt.Errorf("%w: the defender has lost; the audit of the unit is awaited", protocol.ErrPhase)
+	}
 	who := t.account(m.Side)
 	if !r.Signed(who, m.digest(m.A), m.A.Signature) || !r.Signed(who, m.digest(m.B), m.B.Signature) {
 		return fmt.Errorf("%w: the moves are not both signed by the %s", protocol.ErrNotAssigned, m.Side)
 	}
 	reason := fmt.Sprintf("the %s signed two moves for turn %d", m.Side, m.Turn)
 	if m.Side == Defender {
-		t.finish(bisect.Refuted, reason, false)
+		t.lose(reason, false, audits)
 	} else {
 		t.finish(bisect.Upheld, reason, false)
 	}
@@ -192,7 +206,7 @@ func (t *turn) finish(v bisect.Verdict, reason string, proven bool) {
 	} else {
 		all := t.Claims()
 		half := all.Part(1, 2)
-		t.emit(protocol.Pay{To: t.Claim.Defender, Amount: half})
+		t.emit(protocol.Pay{To: t.account(Defender), Amount: half})
 		t.emit(protocol.Burn{Amount: all.Minus(half)})
 	}
 	t.close(v, reason, proven)
@@ -208,13 +222,13 @@ func (t *turn) refund() {
 // close records the verdict.
 func (t *turn) close(v bisect.Verdict, reason string, proven bool) {
 	t.emit(protocol.Record{Value: Ruling{
-		Version: Version, Dispute: t.ID, Claim: t.Claim, Challenger: t.Challenger, Bond: t.Bond, Verdict: v, Reason: reason, Proven: proven, Place: t.Game.Place(), Moves: t.Turn,
+		Version: Version, Dispute: t.ID, Claim: t.Claim, Second: t.Second, Challenger: t.Challenger, Bond: t.Bond, Verdict: v, Reason: reason, Proven: proven, Place: t.Game.Place(), Moves: t.Turn,
 		Opened: t.Opened, Height: t.env.Height, Time: t.env.Time, Shares: t.shares(v),
 	}})
 	t.event("ended", "verdict", string(v), "reason", reason)
 	t.Game.Stage, t.Game.Verdict, t.Game.Reason = bisect.Over, v, reason
 	t.Game.Hashes, t.Game.Bytes, t.Game.Record = nil, nil, nil
-	t.Ended = true
+	t.Ended, t.Lost = true, nil
 }
 
 // shares are the parts of the bounty: by bond.
@@ -230,6 +244,7 @@ type Ruling struct {
 	Version    uint32           `json:"version"`
 	Dispute    protocol.Hash    `json:"dispute"`
 	Claim      Claim            `json:"claim"`
+	Second     protocol.Account `json:"second,omitzero"` // the auditor that defended the claim after its worker had lost
 	Challenger protocol.Account `json:"challenger"`
 	Bond       money.Amount     `json:"bond"`
 	Verdict    bisect.Verdict   `json:"verdict"` // empty if the claim was refuted elsewhere

@@ -16,6 +16,12 @@ func ClaimOf(run *work.State, u work.Unit, data registry.Dataset) Claim {
 	}}
 }
 
+// AuditIn is the audit of a claim's unit in its run as it stands now.
+func (c Claim) AuditIn(run *work.State) Audit {
+	confirmed, due := run.Audit(c.Round, c.Unit)
+	return Audit{confirmed, due}
+}
+
 // RulingIn finds the ruling among the effects of a transition; there is one exactly if the transition has ended a dispute.
 func RulingIn(effects []protocol.Effect) (Ruling, bool) {
 	for _, e := range effects {
@@ -33,7 +39,7 @@ func (r Ruling) Conviction() *work.Conviction {
 	if r.Verdict != bisect.Refuted {
 		return nil
 	}
-	return &work.Conviction{Detail: r.Reason, Proven: r.Proven, Bounty: func(amount money.Amount) []work.Payee {
+	return &work.Conviction{Detail: r.Reason, Second: r.Second, Bounty: func(amount money.Amount) []work.Payee {
 		var list []work.Payee
 		for _, s := range r.Bounty(amount) {
 			list = append(list, work.Payee{To: s.Account, Amount: s.Bond})

@@ -106,7 +106,10 @@ type State struct {
 	Turn       uint32           `json:"turn"`  // moves made so far
 	Since      protocol.Height  `json:"since"` // the block in which the side to move began to think
 	Defends    uint32           `json:"defends"`
-	Challenges uint32           `json:"challenges"` // blocks left on each side's clock
+	Challenges uint32           `json:"challenges"`      // blocks left on each side's clock
+	Clock      uint32           `json:"clock"`           // blocks that each has in one game
+	Second     protocol.Account `json:"second,omitzero"` // the auditor that confirmed the claim, and defends it after its worker has lost
+	Lost       *Loss            `json:"lost,omitempty"`  // the defender's, while the unit's audit is awaited
 	Game       *bisect.Game     `json:"game"`
 	Ended      bool             `json:"ended"`
 }
@@ -168,9 +171,9 @@ func sideOf(asked bisect.Stage) Side {
 	return Defender
 }
 
-// Player is who is to move; zero when the dispute has ended.
+// Player is who is to move; zero when the dispute has ended, or waits for the unit's audit.
 func (s *State) Player() protocol.Account {
-	if s.Ended {
+	if s.Ended || s.Lost != nil {
 		return protocol.Account{}
 	}
 	return s.account(s.ToMove())
@@ -180,6 +183,9 @@ func (s *State) Player() protocol.Account {
 func (s *State) account(side Side) protocol.Account {
 	if side == Challenger {
 		return s.Challenger
+	}
+	if !s.Second.IsZero() {
+		return s.Second
 	}
 	return s.Claim.Defender
 }
@@ -192,8 +198,13 @@ func (s *State) clock(side Side) *uint32 {
 	return &s.Defends
 }
 
-// Deadline is the last block in which the side to move can move.
-func (s *State) Deadline() protocol.Height { return s.Since + protocol.Height(*s.clock(s.ToMove())) }
+// Deadline is the last block in which the side to move can move; of a dispute that waits for an audit, the block in which it looks again.
+func (s *State) Deadline() protocol.Height {
+	if s.Lost != nil {
+		return s.Since + adjourned
+	}
+	return s.Since + protocol.Height(*s.clock(s.ToMove()))
+}
 
 // Clone returns an independent copy.
 func (s *State) Clone() *State {

@@ -48,6 +48,7 @@ type table struct {
 	burned  money.Amount
 	rulings []Ruling
 	moves   []Moved
+	audits  Audits // nil: the unit is not audited
 }
 
 func (b *table) env() protocol.Env { return protocol.Env{Height: b.height, Time: int64(b.height)} }
@@ -114,7 +115,7 @@ func (b *table) send(m Msg, from protocol.Account) error {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	s, effects, err := Apply(b.s, m, from, b.r, b.env())
+	s, effects, err := Apply(b.s, m, from, b.r, b.audits, b.env())
 	after, bad := json.Marshal(b.s)
 	if bad != nil || string(before) != string(after) {
 		b.t.Fatalf("%s changes the state that it is given", m.Kind())
@@ -131,7 +132,7 @@ func (b *table) send(m Msg, from protocol.Account) error {
 
 func (b *table) block() {
 	b.height++
-	b.take(Tick(b.s, b.env()))
+	b.take(Tick(b.s, b.audits, b.env()))
 }
 
 // move is the signed move of the side that is to move, or nil if it has none.
@@ -148,7 +149,7 @@ func (b *table) move(defender *bisecttest.Toy, choose func(*bisect.Game) bisect.
 		b.t.Fatal(err)
 	}
 	m.Answer = a
-	return Play{m, sign(worker, m.Digest())}
+	return Play{m, sign(b.s.account(Defender), m.Digest())}
 }
 
 func honestly(t testing.TB, m *bisecttest.Toy) func(*bisect.Game) bisect.Choice {

@@ -139,17 +139,23 @@ func (l *Ledger) dispute(m dispute.Msg, from protocol.Account) error {
 	if d := l.disputes[i]; !d.Ended {
 		referee = l.referee(l.runs[l.run(d.Claim.Run)], d)
 	}
-	d, effects, err := dispute.Apply(l.disputes[i], m, from, referee, l.env())
+	d, effects, err := dispute.Apply(l.disputes[i], m, from, referee, l.audits(i), l.env())
 	if err != nil {
 		return err
 	}
 	return l.advance(i, d, effects)
 }
 
+// audits asks the run of a dispute for the audit of its unit.
+func (l *Ledger) audits(i int) dispute.Audits {
+	claim := l.disputes[i].Claim
+	return func() dispute.Audit { return claim.AuditIn(l.runs[l.run(claim.Run)]) }
+}
+
 // tickDisputes lets a block pass for all disputes.
 func (l *Ledger) tickDisputes() {
 	for i := range l.disputes {
-		d, effects := dispute.Tick(l.disputes[i], l.env())
+		d, effects := dispute.Tick(l.disputes[i], l.audits(i), l.env())
 		if err := l.advance(i, d, effects); err != nil {
 			panic(fmt.Sprintf("ledgertest: block %d: %v", l.height+1, err)) // Tick never locks
 		}

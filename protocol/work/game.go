@@ -78,7 +78,7 @@ func OpenGame(s *State, round, unit uint32, opener protocol.Account) (*State, er
 type Conviction struct {
 	Bounty func(amount money.Amount) []Payee // divides all of the amount
 	Detail string
-	Proven bool // by what the worker has shown; otherwise it was silent or signed two moves
+	Second protocol.Account // the auditor that has defended the claim, and lost; zero if none was called
 }
 
 // Payee is an account and what it gets.
@@ -88,7 +88,7 @@ type Payee struct {
 }
 
 // CloseGame notes that a dispute over a unit or a vote has ended; c is nil if the claim stands. A refuted unit is wrong and its worker loses its
-// bond, half of which is the bounty; what else it delivered in the round is void, and an auditor that confirmed what is proven wrong loses
+// bond, half of which is the bounty; what else it delivered in the round is void, and an auditor that confirmed it, and could not defend it either, loses
 // its own. If the claim stands against its auditor, that audit is refuted. A round that has closed is as it is. Rule: spec/work.md §8.
 func CloseGame(s *State, round, unit uint32, opener protocol.Account, c *Conviction, env protocol.Env) (*State, []protocol.Effect) {
 	seat, vote := VoteSeat(unit)
@@ -114,6 +114,21 @@ func CloseGame(s *State, round, unit uint32, opener protocol.Account, c *Convict
 	return t.State, t.effects
 }
 
+// Audit tells of the audit of a unit of the open round: who has confirmed the claim, if somebody has and still has a bond to lose; and whether its
+// auditor has sealed a report and not opened it. Rule: spec/dispute.md §6.
+func (s *State) Audit(round, unit uint32) (confirmed protocol.Account, due bool) {
+	if s.Round == nil || s.Round.Number != round || int64(unit) >= int64(len(s.Round.Units)) {
+		return protocol.Account{}, false
+	}
+	u := &s.Round.Units[unit]
+	if m := s.member(u.Auditor); u.Status == Verified && m != nil && m.Status != Expelled {
+		confirmed = u.Auditor
+	}
+	seat := s.Round.seat(u.Auditor)
+	sealed := seat != nil && seat.Present && !seat.Seal.IsZero() && (s.Phase == PhaseAuditCommit || s.Phase == PhaseAuditReveal)
+	return confirmed, sealed && u.auditDue() && u.Drawn == s.Round.Pass
+}
+
 func (t *turn) convict(u *Unit, c *Conviction) {
 	u.Games = 0 // others over the claim end without a verdict
 	if u.Status == Wrong || !u.Opened() {
@@ -121,8 +136,8 @@ func (t *turn) convict(u *Unit, c *Conviction) {
 	}
 	confirmed := u.Finding != nil && u.Finding.Agrees
 	u.Status = Wrong
-	if confirmed && c.Proven {
-		t.slash(u.Auditor, protocol.Account{}, u.Index, "confirmed a claim that is wrong: "+c.Detail)
+	if confirmed && c.Second == u.Auditor {
+		t.slash(u.Auditor, protocol.Account{}, u.Index, "confirmed a claim and could not defend it: "+c.Detail)
 	}
 	if !t.condemn(u.Worker, u.Index, fmt.Sprintf("r%d-u%d-refuted", t.Round.Number, u.Index), c) {
 		return

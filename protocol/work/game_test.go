@@ -42,16 +42,16 @@ func audited(t *testing.T, how strategy) (*world, uint32) {
 }
 
 // convicted is a claim that somebody has brought down.
-func convicted(proven bool) *work.Conviction {
-	return &work.Conviction{Detail: "step 3, node MatMul_1", Proven: proven, Bounty: func(a money.Amount) []work.Payee {
+func convicted(second protocol.Account) *work.Conviction {
+	return &work.Conviction{Detail: "step 3, node MatMul_1", Second: second, Bounty: func(a money.Amount) []work.Payee {
 		return []work.Payee{{To: account("friend"), Amount: a}}
 	}}
 }
 
-// TestWhoConfirmsAProvenLieIsSlashed: an auditor that confirmed what a dispute proves wrong loses its bond; not so if the worker was just
-// silent, for then its claim may have been right.
-func TestWhoConfirmsAProvenLieIsSlashed(t *testing.T) {
-	for _, proven := range []bool{true, false} {
+// TestWhoConfirmsALieIsSlashed: an auditor that confirmed what is refuted, and was called and could not defend it, loses its bond; one that was not
+// called does not.
+func TestWhoConfirmsALieIsSlashed(t *testing.T) {
+	for _, called := range []bool{true, false} {
 		w, unit := audited(t, accomplice)
 		s := w.state()
 		if s.Round.Units[unit].Status != work.Verified {
@@ -62,23 +62,30 @@ func TestWhoConfirmsAProvenLieIsSlashed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if who, due := s.Audit(1, unit); who != auditor || due {
+			t.Errorf("%s has confirmed the claim, its report is due: %v", name(who), due)
+		}
+		second := protocol.Account{}
+		if called {
+			second = auditor
+		}
 		claims := s.Claims()
 		for i := range s.Members { // as if each had been hired
 			s.Members[i].Lease = protocol.Hash{byte(i + 1)}
 		}
 		before := s
-		s, effects := work.CloseGame(s, 1, unit, account("friend"), convicted(proven), protocol.Env{Height: 9})
+		s, effects := work.CloseGame(s, 1, unit, account("friend"), convicted(second), protocol.Env{Height: 9})
 		lost := map[protocol.Hash]protocol.Account{}
 		for _, f := range work.Forfeits(before, s) {
 			lost[f.Lease] = f.To
 		}
 		worker, _ := s.Member(s.Round.Units[unit].Worker)
-		if to, ok := lost[worker.Lease]; !ok || to != account("friend") || len(lost) != map[bool]int{true: 2, false: 1}[proven] || len(work.Forfeits(s, s)) > 0 {
-			t.Errorf("proven %v: forfeited are %v", proven, lost)
+		if to, ok := lost[worker.Lease]; !ok || to != account("friend") || len(lost) != map[bool]int{true: 2, false: 1}[called] || len(work.Forfeits(s, s)) > 0 {
+			t.Errorf("called %v: forfeited are %v", called, lost)
 		}
 		m, _ := s.Member(auditor)
-		if (m.Status == work.Expelled) != proven || s.Round.Units[unit].Status != work.Wrong || s.Round.Units[unit].Games != 0 {
-			t.Errorf("proven %v: the auditor is %s, the unit %s", proven, m.Status, s.Round.Units[unit].Status)
+		if (m.Status == work.Expelled) != called || s.Round.Units[unit].Status != work.Wrong || s.Round.Units[unit].Games != 0 {
+			t.Errorf("called %v: the auditor is %s, the unit %s", called, m.Status, s.Round.Units[unit].Status)
 		}
 		var gone money.Amount
 		for _, e := range effects {
@@ -90,9 +97,9 @@ func TestWhoConfirmsAProvenLieIsSlashed(t *testing.T) {
 			}
 		}
 		if s.Claims().Plus(gone) != claims {
-			t.Errorf("proven %v: %s left the escrow, the run owes %s less", proven, gone.Coins(), claims.Minus(s.Claims()).Coins())
+			t.Errorf("called %v: %s left the escrow, the run owes %s less", called, gone.Coins(), claims.Minus(s.Claims()).Coins())
 		}
-		if again, effects := work.CloseGame(s, 1, unit, account("other"), convicted(proven), protocol.Env{Height: 9}); len(effects) != 0 || len(again.Round.Slashes) != len(s.Round.Slashes) {
+		if again, effects := work.CloseGame(s, 1, unit, account("other"), convicted(second), protocol.Env{Height: 9}); len(effects) != 0 || len(again.Round.Slashes) != len(s.Round.Slashes) {
 			t.Error("a claim is refuted twice")
 		}
 	}
@@ -146,7 +153,7 @@ func TestSealOpensWhateverHappens(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := protocol.Env{Height: w.ledger.Height() + 1}
-	s, _ = work.CloseGame(s, 1, unit.Index, account("friend"), convicted(true), env)
+	s, _ = work.CloseGame(s, 1, unit.Index, account("friend"), convicted(protocol.Account{}), env)
 	auditor := s.Round.Units[unit.Index].Auditor
 	for _, v := range verifiers { // with the report that it has sealed
 		for _, task := range work.Duty(s, account(v)) {

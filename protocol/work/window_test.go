@@ -89,7 +89,7 @@ func TestChallengeWindow(t *testing.T) {
 func TestWindowGoesOnInAPause(t *testing.T) {
 	spec := testSpec()
 	spec.MinVerifiers, spec.LeastVerifiers, spec.Windows.Challenge = 2, 2, 10
-	w, all := start(t, spec, four, verifiers[:2])
+	w, all := start(t, spec, four, verifiers[:4])
 	stranger := account("stranger")
 	w.ledger.Mint(stranger, disputeFund)
 	for w.state().Phase != work.PhasePaused {

@@ -47,6 +47,14 @@ func (p *performance) dispute(opener protocol.Account, unit uint32) {
 	if p.chance(50) {
 		side = dispute.Challenger
 	}
+	p.twoMoves(id, side)
+	if d, err := p.Ledger.Dispute(id); err == nil && !d.Player().IsZero() { // the auditor that confirmed the claim is called
+		p.twoMoves(id, []dispute.Side{dispute.Defender, dispute.Challenger}[p.random.IntN(2)])
+	}
+}
+
+// twoMoves ends a game by two moves of a side for its first turn.
+func (p *performance) twoMoves(id protocol.Hash, side dispute.Side) {
 	signed := dispute.Signed{Answer: hash("answer", p.nonce), Signature: []byte{1}}
 	other := signed
 	other.Choice = 1

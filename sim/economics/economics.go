@@ -183,7 +183,7 @@ func (n *Network) open(who protocol.Account, s *work.State, u *work.Unit) {
 // defend lets honest workers answer what they are asked; liars, and griefers who are to choose, keep silent.
 func (n *Network) defend() {
 	for _, d := range n.ledger.Disputes(n.run) {
-		if d.Ended || d.Game.Stage != bisect.AskPoints {
+		if d.Player().IsZero() || d.Game.Stage != bisect.AskPoints {
 			continue
 		}
 		if _, lie := n.false_[d.Claim.Terms.Payload]; lie {
@@ -195,7 +195,7 @@ func (n *Network) defend() {
 			answer = append(answer, points[i][:]...)
 		}
 		m := dispute.Move{Dispute: d.ID, Turn: d.Turn, Side: dispute.Defender, Answer: answer}
-		_ = n.ledger.Submit(n.watcher, dispute.Play{Move: m, Signature: sign(d.Claim.Defender, m.Digest())})
+		_ = n.ledger.Submit(n.watcher, dispute.Play{Move: m, Signature: sign(d.Player(), m.Digest())})
 	}
 }
 

@@ -40,11 +40,18 @@ func (k *Keeper) endBlock(metered sdk.Context) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := k.end(ctx, id, env, dispute.Tick); err != nil {
+		if err := k.end(ctx, id, env, k.tick(ctx)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tick is dispute.Tick, with what it may ask.
+func (k *Keeper) tick(ctx sdk.Context) func(*dispute.State, protocol.Env) (*dispute.State, []protocol.Effect) {
+	return func(s *dispute.State, env protocol.Env) (*dispute.State, []protocol.Effect) {
+		return dispute.Tick(s, k.audits(ctx, s.Claim, escrow.Free), env)
+	}
 }
 
 // moot ends disputes over refuted claims and returns how many.

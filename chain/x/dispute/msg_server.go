@@ -149,5 +149,5 @@ func (s msgServer) judge(metered sdk.Context, state *dispute.State, msg dispute.
 		s.chargeSource(metered, t)
 		return s.source(t, state.Claim, state.Inputs)
 	}}
-	return dispute.Apply(state, msg, from, referee{source}, escrow.Env(ctx))
+	return dispute.Apply(state, msg, from, referee{source}, s.audits(ctx, state.Claim, escrow.ChargeState(metered)), escrow.Env(ctx))
 }

@@ -1,6 +1,23 @@
 package dispute
 
-import "github.com/mutirao/mutirao/verify/bisect"
+import (
+	"context"
+
+	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/verify/bisect"
+)
+
+// audits reads the audit of a claim's unit, if a game asks for it. An error is a panic that catch, or the end of a block, takes back.
+func (k *Keeper) audits(ctx context.Context, c dispute.Claim, charge escrow.Charge) dispute.Audits {
+	return func() dispute.Audit {
+		run, err := k.works.Run(ctx, c.Run, charge)
+		if err != nil {
+			panic(unmade{err})
+		}
+		return c.AuditIn(run)
+	}
+}
 
 // lazy is the source of a unit, made and paid for at the first question to it: most moves of a game ask it nothing, and making it is
 // by far the dearest part of those that do. What a game asks follows from the game and the move, so all validators charge alike.
