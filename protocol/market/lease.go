@@ -111,7 +111,7 @@ func Cut(l Lease, ask Ask, from protocol.Account, env protocol.Env) (Lease, []pr
 		return l, nil, fmt.Errorf("%w: lease %s is %s", protocol.ErrPhase, l.ID, l.Status)
 	}
 	end := env.Height + 1
-	if from == l.Provider {
+	if from != l.Buyer { // who leases its own machine is the buyer
 		end = env.Height + 1 + protocol.Height(ask.Notice)
 	}
 	if end < l.End {

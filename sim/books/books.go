@@ -1,6 +1,6 @@
 // Package books makes traffic on the real rules from one seed, keeps its log, and compares the ledger with what package
 // audit recomputes from that log. Traffic is runs whose members are honest, lie, are silent or contradict, models that are
-// made from models, uses, transfers, dividends, and messages that must be refused.
+// made from models, uses, transfers, dividends, machines that are offered, bid for, leased and let down, and messages that must be refused.
 package books
 
 import (
@@ -13,6 +13,7 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/ledgertest"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/voucher"
@@ -33,9 +34,11 @@ type Simulation struct {
 	data   []protocol.Hash
 	models []protocol.Hash
 	runs   []*performance
+	sealed []sealed
 	nonce  uint64
 	block  audit.Block
-	seen   int // events
+	seen   int            // events
+	kinds  map[string]int // of events
 }
 
 const (
@@ -45,9 +48,9 @@ const (
 
 // New funds people and registers data.
 func New(seed uint64) (*Simulation, error) {
-	s := &Simulation{Ledger: ledgertest.New(), random: rand.New(rand.NewPCG(seed, 1))}
+	s := &Simulation{Ledger: ledgertest.New(), kinds: map[string]int{}, random: rand.New(rand.NewPCG(seed, 1))}
 	s.Ledger.Judge(func(*work.State, *dispute.State) dispute.Referee { return credulous{} })
-	g := audit.Genesis{Balances: map[audit.Account]*big.Int{}, Work: escrow, Disputes: escrow, Registry: escrow,
+	g := audit.Genesis{Balances: map[audit.Account]*big.Int{}, Work: escrow, Disputes: escrow, Registry: escrow, Market: marketTerms(ledgertest.MarketParams),
 		DisputeBond: integer(ledgertest.DisputeParams.Bond), DisputePrices: int64(ledgertest.DisputeParams.Prices)}
 	for i := range persons {
 		who := protocol.Account{byte(i + 1), byte(seed)}
@@ -65,6 +68,17 @@ func New(seed uint64) (*Simulation, error) {
 		s.data = append(s.data, registry.DatasetID(steward, m))
 	}
 	return s, s.Close()
+}
+
+func marketTerms(p market.Params) audit.MarketTerms {
+	t := audit.MarketTerms{
+		Escrow: escrow, Pool: audit.Account(p.Pool), Treasury: audit.Account(p.Treasury), Holdback: int64(p.HoldbackBlocks),
+		Split: [3]int64{int64(p.Split.Provider), int64(p.Split.Pool), int64(p.Split.Treasury)}, SealFee: int64(p.SealFee), SilenceFee: int64(p.SilenceFee),
+	}
+	for i, blocks := range p.Tenors {
+		t.Tenors[i] = int64(blocks)
+	}
+	return t
 }
 
 func (s *Simulation) person() protocol.Account { return s.people[s.random.IntN(len(s.people))] }
@@ -91,6 +105,7 @@ func (s *Simulation) events() []audit.Event {
 	s.seen += len(list)
 	out := make([]audit.Event, len(list))
 	for i, e := range list {
+		s.kinds[e.Type]++
 		out[i] = audit.Event{Kind: e.Type, Attributes: map[string]string{}}
 		for _, a := range e.Attributes {
 			out[i].Attributes[a.Name] = a.Value

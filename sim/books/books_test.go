@@ -59,6 +59,11 @@ func TestAuditAgrees(t *testing.T) {
 	if kinds["forfeited"] == 0 || slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || kinds["redemption"] == 0 || kinds["channel"] == 0 || len(s.Ledger.Models()) < 3 || votes[bisect.Refuted] == 0 || votes[bisect.Upheld] == 0 {
 		t.Errorf("the traffic lacks something: %d bounties, %d disputes won with backers, about votes %v, %v, %d models", slashed, won, votes, kinds, len(s.Ledger.Models()))
 	}
+	for _, what := range []string{"offered", "accepted", "refused", "over", "closed", "cut", "void"} {
+		if s.kinds["market.lease-"+what] == 0 {
+			t.Errorf("no lease was %s: %v", what, s.kinds)
+		}
+	}
 	t.Logf("%d messages, %d carried out, %d blocks, %d runs, %d models, records %v", s.Sent, s.Books.Messages(), s.Ledger.Height(), len(s.Ledger.Runs()), len(s.Ledger.Models()), kinds)
 }
 
@@ -204,7 +209,7 @@ var faults = []injected{
 
 // TestAuditFindsFaults injects one fault after some traffic; the first difference must be in the block of the first mistake.
 func TestAuditFindsFaults(t *testing.T) {
-	for _, f := range faults {
+	for _, f := range append(faults, marketFaults...) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			s, err := New(2)

@@ -18,7 +18,7 @@ type performance struct {
 }
 
 // hire makes people members; some of them misbehave.
-func (p *performance) hire(providers, verifiers int) error {
+func (p *performance) hire(author protocol.Account, providers, verifiers int) error {
 	order := p.random.Perm(len(p.people))
 	for i := range providers + verifiers {
 		who := p.people[order[i]]
@@ -29,7 +29,14 @@ func (p *performance) hire(providers, verifiers int) error {
 		if p.chance(20) {
 			p.how[who] = bad[p.random.IntN(len(bad))]
 		}
-		if err := p.submit(who, work.Join{Run: p.id, Role: role}); err != nil {
+		join := work.Join{Run: p.id, Role: role}
+		if spec := p.state().Spec; role == work.Provider && spec.Market != nil {
+			var err error
+			if join.Hire, err = p.lease(author, who, spec.Price.PerUnit); err != nil {
+				return err
+			}
+		}
+		if err := p.submit(who, join); err != nil {
 			return fmt.Errorf("join: %w", err)
 		}
 		p.members = append(p.members, who)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/work"
@@ -42,6 +43,7 @@ func (s *Simulation) Block() error {
 			s.own()
 		}
 	}
+	s.trade()
 	return s.Close()
 }
 
@@ -62,6 +64,9 @@ func (s *Simulation) startRun() error {
 	spec.Windows = work.Windows{Compute: 2, Reveal: 2, AuditCommit: 2, AuditReveal: 2, Dispute: 2, Aggregate: 2, Wait: 6, Challenge: s.random.Uint32N(6), Contest: s.random.Uint32N(4)}
 	spec.Vesting.Rounds = s.random.Uint32N(4)
 	spec.Parents = s.ancestors()
+	if s.chance(50) && market.Floor(spec.Price.PerUnit) > 0 {
+		spec.Market = &work.Market{Class: runClass}
+	}
 	author := s.person()
 	create := work.CreateRun{Spec: spec, Nonce: s.nonce}
 	if err := s.submit(author, create); err != nil {
@@ -69,7 +74,7 @@ func (s *Simulation) startRun() error {
 	}
 	p := &performance{Simulation: s, id: work.RunID(author, create), how: map[protocol.Account]string{}}
 	s.runs = append(s.runs, p)
-	return p.hire(3+s.random.IntN(4), 4+s.random.IntN(2))
+	return p.hire(author, 3+s.random.IntN(4), 4+s.random.IntN(2))
 }
 
 // ancestors names up to three models with parts that sum to a whole.
