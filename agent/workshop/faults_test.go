@@ -47,7 +47,7 @@ func newUnit(t testing.TB, name, run string, steps int, change func(*recipe.Reci
 	})
 	m, terms := arena(t, trainer, recordsOf(t, trainer, run), steps)
 	m.seed = newCourt(t, terms(m)).shard
-	m.at, m.payload = -1, nil
+	m.at, m.values, m.payload = -1, nil, nil
 	return unitUnderTest{name, m, terms}
 }
 

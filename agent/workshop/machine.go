@@ -28,7 +28,8 @@ type Machine struct {
 	at      int // of state and inputs; -1 before the first walk
 	state   []trace.Entry
 	inputs  map[string]*tensor.Tensor // of the step after it
-	values  []*tensor.Tensor          // of that step; nil until asked for
+	values  []*tensor.Tensor          // of the step asked for last, which most of a game is about; nil before
+	valued  int                       // that step
 	leaves  []merkle.Hash             // of the records; nil until asked for
 	payload []byte
 }
@@ -71,7 +72,7 @@ func (m *Machine) reach(step int) error {
 		if at < step {
 			return true, nil
 		}
-		m.at, m.values, m.state, m.inputs = at, nil, nil, map[string]*tensor.Tensor{}
+		m.at, m.state, m.inputs = at, nil, map[string]*tensor.Tensor{}
 		for _, v := range m.outline.StepGraph().Inputs {
 			m.inputs[v.Name] = in[v.Name]
 			if m.isState(v.Name) {
@@ -98,16 +99,17 @@ func (m *Machine) Values(step int) ([]*tensor.Tensor, error) {
 	if step < 0 || step >= m.steps {
 		return nil, fmt.Errorf("workshop: values of step %d of %d", step+1, m.steps)
 	}
+	if m.values != nil && m.valued == step {
+		return m.values, nil
+	}
+	m.values = nil // to be collected before the next are made
 	if err := m.reach(step); err != nil {
 		return nil, err
 	}
-	if m.values == nil {
-		var err error
-		if m.values, err = m.traced.Run(m.inputs); err != nil {
-			return nil, err
-		}
-	}
-	return m.values, nil
+	var err error
+	m.values, err = m.traced.Run(m.inputs)
+	m.valued = step
+	return m.values, err
 }
 
 // Machine is a unit that starts from a public state, to be looked into in a dispute. sent is the payload to defend; nil for what the

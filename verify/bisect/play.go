@@ -186,11 +186,7 @@ func (d defender) roots() ([]merkle.Hash, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]merkle.Hash, len(values))
-	for i, v := range values {
-		list[i] = trace.TensorRoot(v)
-	}
-	return list, nil
+	return trace.TensorRoots(values), nil
 }
 
 // entries are the leaves of a state.
