@@ -35,6 +35,10 @@ func (s *show) claims(ctx context.Context, r *report, model registry.Model, rece
 	if err != nil {
 		return nil, err
 	}
+	token, err := s.sharesMove(ctx, model)
+	if err != nil {
+		return nil, err
+	}
 	list := []claim{
 		agree,
 		s.registered(),
@@ -51,6 +55,7 @@ func (s *show) claims(ctx context.Context, r *report, model registry.Model, rece
 		s.receiptsCover(receipts),
 		supply,
 		s.modelOwned(model),
+		token,
 	}
 	if r.Contract != nil {
 		return append(list, contractExact(r.Contract), usePaid(r.Contract)), nil

@@ -102,26 +102,35 @@ func (s *show) callContract(ctx context.Context, model registry.Model) (*contrac
 	return r, s.payHolders(ctx, r, model.ID, amount)
 }
 
-// deploy connects as the clinic and creates the contract.
-func (s *show) deploy(ctx context.Context, model protocol.Hash) (*clinic, common.Address, error) {
+// wallet connects to Ethereum's JSON-RPC in somebody's name.
+func (s *show) wallet(ctx context.Context, who actor) (*ethclient.Client, *bind.TransactOpts, error) {
 	eth, err := ethclient.DialContext(ctx, s.ledger.jsonRPC())
 	if err != nil {
-		return nil, common.Address{}, err
+		return nil, nil, err
 	}
-	secret := role.Derive(s.cast.user.secret, "account")
+	secret := role.Derive(who.secret, "account")
 	key, err := crypto.ToECDSA(secret[:])
 	if err != nil {
-		return nil, common.Address{}, err
+		return nil, nil, err
 	}
 	id, err := eth.ChainID(ctx)
 	if err != nil {
-		return nil, common.Address{}, err
+		return nil, nil, err
 	}
 	auth, err := bind.NewKeyedTransactorWithChainID(key, id)
 	if err != nil {
-		return nil, common.Address{}, err
+		return nil, nil, err
 	}
 	auth.Context = ctx
+	return eth, auth, nil
+}
+
+// deploy connects as the clinic and creates the contract.
+func (s *show) deploy(ctx context.Context, model protocol.Hash) (*clinic, common.Address, error) {
+	eth, auth, err := s.wallet(ctx, s.cast.user)
+	if err != nil {
+		return nil, common.Address{}, err
+	}
 	artifact := contracts.Load("RiskModel")
 	parsed, err := abi.JSON(bytes.NewReader(artifact.ABI))
 	if err != nil {
