@@ -1,11 +1,15 @@
 package audit
 
-import "math/big"
+import (
+	"math/big"
+	"strconv"
+)
 
 // CommonsTerms are what these books need of the parameters of the commons. Rule: spec/commons.md §6.
 type CommonsTerms struct {
 	Escrow  Account // of votes and deposits
 	Deposit *big.Int
+	Waived  int // transactions of an account whose fee may be waived
 }
 
 // fund is the commons as these books know it: what was proposed, and what was minted. Outcomes of votes are verdicts; what they cost
@@ -14,6 +18,7 @@ type fund struct {
 	proposals        map[Hash]*proposal
 	began            *big.Int // supply at genesis
 	minted, promised *big.Int
+	waived           map[Account]int
 }
 
 type proposal struct {
@@ -26,7 +31,7 @@ type proposal struct {
 }
 
 func newFund() fund {
-	return fund{proposals: map[Hash]*proposal{}, began: new(big.Int), minted: new(big.Int), promised: new(big.Int)}
+	return fund{proposals: map[Hash]*proposal{}, began: new(big.Int), minted: new(big.Int), promised: new(big.Int), waived: map[Account]int{}}
 }
 
 // commons reads a message of the commons.
@@ -86,6 +91,10 @@ func (b *Books) vote(m Message) {
 
 // voted reads a verdict of the commons.
 func (b *Books) voted(e Event) {
+	if e.Kind == "commons.waived" {
+		b.waived(e)
+		return
+	}
 	var id Hash
 	if id.UnmarshalText([]byte(e.Attributes["proposal"])) != nil || b.fund.proposals[id] == nil {
 		b.find("event "+e.Kind, "of a proposal that exists", e.Attributes["proposal"])
@@ -185,4 +194,41 @@ func (b *Books) bounded(after string) {
 	if sum := new(big.Int).Add(b.supply, b.fund.promised); sum.Cmp(b.fund.began) > 0 {
 		b.find("supply and promises after "+after, "at most "+digits(b.fund.began), digits(sum))
 	}
+}
+
+// waived counts transactions that cost nothing.
+func (b *Books) waived(e Event) {
+	var who Account
+	if who.UnmarshalText([]byte(e.Attributes["account"])) != nil {
+		return
+	}
+	if b.fund.waived[who]++; b.fund.waived[who] > b.genesis.Commons.Waived {
+		b.find("free transactions of "+who.String(), "at most "+strconv.Itoa(b.genesis.Commons.Waived), strconv.Itoa(b.fund.waived[who]))
+	}
+}
+
+// newcomer makes a member without a bond. The price of its units is a verdict, as prices of the market are. Rule: spec/work.md §14.
+func (b *Books) newcomer(who Account, r *run, m *member) {
+	e, ok := b.take("work.member-hired", "account", who.String())
+	price, err := ParseCoins(e.Attributes["price"])
+	if !ok || err != nil || price.Cmp(r.price) > 0 {
+		b.find("newcomer "+who.String(), "at a price that the run has locked", e.Attributes["price"])
+		price = new(big.Int)
+	}
+	m.bond, m.price = new(big.Int), price
+}
+
+// earnIn adds a fifth of a newcomer's pay to its bond, until that has its size, and returns the rest.
+func (b *Books) earnIn(r *run, m *member, pay *big.Int) *big.Int {
+	if m == nil || !m.newcomer {
+		return pay
+	}
+	missing := minus(r.bonds["provider"], m.bond)
+	bond := least(part(pay, 1, 5), missing)
+	if bond.Sign() < 0 {
+		return pay
+	}
+	b.because("a fifth of a newcomer's pay builds its bond: %s", bond)
+	m.bond = new(big.Int).Add(m.bond, bond)
+	return minus(pay, bond)
 }

@@ -56,7 +56,8 @@ func (b *Books) payKept(id Hash, who Account, list []wages, why string) {
 	for _, w := range list {
 		b.notes = append(b.notes, w.notes...)
 	}
-	b.pay(id, "kept", who, amount)
+	r := b.runs[id]
+	b.pay(id, "kept", who, b.earnIn(r, r.members[who], amount))
 }
 
 // everybody lists the members in a fixed order, so that findings come in one.

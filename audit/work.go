@@ -34,6 +34,7 @@ type run struct {
 type member struct {
 	bond     *big.Int
 	price    *big.Int // of its units
+	newcomer bool     // it builds its bond from pay
 	lease    *lease   // by which it was hired; nil otherwise
 	earned   wages    // in the round that is closing, if pay is kept back
 	kept     []wages  // of the last rounds and not paid, the oldest first
@@ -86,11 +87,12 @@ func (b *Books) work(m Message) {
 		return
 	}
 	var body struct {
-		Run   Hash   `json:"run"`
-		Role  string `json:"role"`
-		Round int64  `json:"round"`
-		Unit  int64  `json:"unit"`
-		Hire  *struct {
+		Run      Hash   `json:"run"`
+		Role     string `json:"role"`
+		Round    int64  `json:"round"`
+		Unit     int64  `json:"unit"`
+		Newcomer bool   `json:"newcomer"`
+		Hire     *struct {
 			Lease Hash  `json:"lease"`
 			Price int64 `json:"price"`
 		} `json:"hire"`
@@ -115,6 +117,10 @@ func (b *Books) work(m Message) {
 			return
 		}
 		who.bond, who.price = new(big.Int).Set(r.bonds[body.Role]), r.price
+		if who.newcomer = body.Newcomer; who.newcomer {
+			b.newcomer(m.From, r, who)
+			return
+		}
 		if (body.Hire != nil) != (r.market && body.Role == "provider") {
 			b.find("member "+m.From.String(), "hired if and only if the run hires", "not so")
 		}
@@ -268,7 +274,7 @@ func (b *Books) unitClosed(id Hash, r *run, round, unit int64, worker Account, v
 		b.expect(Receipt{Owner: id, Kind: "unit", To: worker, Amount: "0"})
 		return
 	}
-	b.pay(id, "unit", worker, provider)
+	b.pay(id, "unit", worker, b.earnIn(r, who, provider))
 }
 
 // hireNote says where the price of a member's units comes from.
@@ -356,7 +362,7 @@ func (b *Books) fined(r *run, who Account) {
 
 func (b *Books) left(id Hash, r *run, who Account) {
 	m := r.members[who]
-	if m == nil || m.bond.Sign() == 0 {
+	if m == nil || m.bond.Sign() == 0 && !m.newcomer {
 		b.find("bond of "+who.String(), "in escrow", "none")
 		return
 	}

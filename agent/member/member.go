@@ -63,6 +63,9 @@ func (m *Member) Attend(ctx context.Context, s *work.State) (tasks []work.Task, 
 	}
 	self, member := s.Member(m.Identity.Account)
 	if !member || self.Status == work.Left {
+		if s.Spec.Calibration && m.role == work.Provider {
+			return nil, []protocol.Msg{work.Join{Run: s.ID, Role: m.role, Peer: m.Peer(), Newcomer: true}}, nil
+		}
 		if s.Spec.Market != nil && m.role == work.Provider {
 			msgs, err := m.seekHire(ctx, s)
 			return nil, msgs, err

@@ -69,6 +69,7 @@ func (a *App) nativeAnte(ctx sdk.Context) sdk.AnteHandler {
 		authante.NewValidateMemoDecorator(a.Account),
 		cosmosante.NewMinGasPriceDecorator(&feeParams),
 		authante.NewConsumeGasForTxSizeDecorator(a.Account),
+		newcomers{a},
 		a.deductFee,
 		authante.NewSetPubKeyDecorator(a.Account),
 		authante.NewValidateSigCountDecorator(a.Account),

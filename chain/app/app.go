@@ -265,9 +265,7 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		return err
 	}
 	if a.Work, err = work.NewKeeper(store(work.ModuleName), paying, a.Registry, a.Market,
-		func(ctx sdk.Context, run *workrules.State, effects []protocol.Effect) ([]protocol.Effect, error) {
-			return a.Commons.Settle(ctx, run, effects)
-		}); err != nil {
+		func() work.Commons { return a.Commons }); err != nil {
 		return err
 	}
 	if a.Commons, err = commons.NewKeeper(credits, paying, func() commons.Runs { return a.Work }, a.Market, work.ModuleName,

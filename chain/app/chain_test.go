@@ -183,9 +183,12 @@ func (c *chain) native(from person, gas uint64, msgs ...sdk.Msg) *abci.ExecTxRes
 func (c *chain) signed(from person, gas uint64, msgs ...sdk.Msg) []byte {
 	c.t.Helper()
 	who := from.Account()
-	account := c.app.Account.GetAccount(c.context(), who[:])
+	number, sequence := network.NewcomerNumber(who), uint64(0)
+	if account := c.app.Account.GetAccount(c.context(), who[:]); account != nil {
+		number, sequence = account.GetAccountNumber(), account.GetSequence()
+	}
 	raw, err := client.Sign(context.Background(), c.app.TxConfig(), from.Key, client.Envelope{
-		Number: account.GetAccountNumber(), Sequence: account.GetSequence(), Gas: gas, Price: math.NewInt(network.MinGasPrice * max(c.price, 1)),
+		Number: number, Sequence: sequence, Gas: gas, Price: math.NewInt(network.MinGasPrice * max(c.price, 1)),
 	}, msgs...)
 	if err != nil {
 		c.t.Fatal(err)

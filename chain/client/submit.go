@@ -156,7 +156,12 @@ func (c *Client) account(ctx context.Context) error {
 	who := c.Account()
 	var answer authtypes.QueryAccountInfoResponse
 	request := &authtypes.QueryAccountInfoRequest{Address: sdk.AccAddress(who[:]).String()}
-	if err := c.query(ctx, "/cosmos.auth.v1beta1.Query/AccountInfo", request, &answer); err != nil {
+	err := c.query(ctx, "/cosmos.auth.v1beta1.Query/AccountInfo", request, &answer)
+	if errors.Is(err, protocol.ErrNotFound) { // a newcomer: its first transaction makes the account
+		c.number, c.sequence, c.known = network.NewcomerNumber(who), 0, true
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("account %s: %w", who, err)
 	}
 	if answer.Info == nil {

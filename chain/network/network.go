@@ -4,6 +4,8 @@
 package network
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"math/big"
 	"sync"
 
@@ -11,6 +13,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
@@ -77,3 +80,10 @@ func Coins(a money.Amount) sdk.Coins {
 // Amount reads a quantity of the native coin from the bank. The bank keeps it within 256 bits and never negative, which
 // is also the range of money.Amount.
 func Amount(i math.Int) (money.Amount, error) { return money.Parse(i.String()) }
+
+// NewcomerNumber is the number of an account that its own first transaction makes: it must be known before, because it is signed. The first bit
+// keeps it apart from those that count up; the SDK draws the numbers of other new accounts in the same range.
+func NewcomerNumber(of protocol.Account) uint64 {
+	digest := sha256.Sum256(append([]byte("mutirao/newcomer"), of[:]...))
+	return binary.BigEndian.Uint64(digest[:8]) | 1<<63
+}

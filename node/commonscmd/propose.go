@@ -27,7 +27,7 @@ type proposal struct {
 	file, class, purpose, listen string
 	providers, tenors, grade     uint32
 	nonce, seed                  uint64
-	once                         bool
+	once, calibration            bool
 }
 
 func newPropose(o *options) *cobra.Command {
@@ -38,7 +38,8 @@ func newPropose(o *options) *cobra.Command {
 		Long: `Propose a run for the commons. The data and the first model stay on this machine and are served to whoever works for the run,
 so the command goes on until the run has ended, and then publishes its model. Ctrl-C loses nothing: the same command goes on.`,
 		Example: `  mutirao commons propose run.toml --class cpu/home/audited/2 --purpose "a model of credit risk for all"
-  mutirao commons propose run.toml --class cpu/home/audited/2 --purpose "…" --once      only propose it`,
+  mutirao commons propose run.toml --class cpu/home/audited/2 --purpose "…" --once      only propose it
+  mutirao commons propose run.toml --class cpu/home/audited/2 --purpose "…" --calibration`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.file = args[0]
@@ -54,6 +55,7 @@ so the command goes on until the run has ended, and then publishes its model. Ct
 	f.Uint32Var(&p.grade, "min-reputation", 0, "least grade of the providers, 0 to 7")
 	f.Uint64Var(&p.seed, "seed", 1, "of all draws of the run")
 	f.Uint64Var(&p.nonce, "nonce", 0, "another number proposes the same run again")
+	f.BoolVar(&p.calibration, "calibration", false, "a run for newcomers, who need no coins: they are paid four fifths of the class's price, and every unit is audited")
 	f.BoolVar(&p.once, "once", false, "end when the proposal is on the ledger")
 	for _, name := range []string{"class", "purpose"} {
 		cmd.MarkFlagRequired(name) // fails only for a flag that does not exist
@@ -102,7 +104,10 @@ func (p proposal) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if p.providers == 0 {
+	switch {
+	case p.calibration:
+		spec.Calibration, spec.Audit.FloorPPM, p.providers, p.tenors = true, work.PPM, 0, 0
+	case p.providers == 0:
 		p.providers = uint32(r.Network.Providers)
 	}
 	id, err := t.Propose(ctx, spec, commons.Propose{

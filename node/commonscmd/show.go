@@ -146,7 +146,11 @@ func newShow(o *options) *cobra.Command {
 func printProposal(w io.Writer, v commons.View, ledger []string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, proposed by %s: %s\n", v.Name, v.Proposer, v.Purpose)
-	fmt.Fprintf(&b, "asks %s; hires %d of %s for at most %s a unit\n", v.Asked.Coins(), v.Hire.Providers, marketcmd.ClassText(v.Hire.Class), marketcmd.PriceText(v.Hire.Limit))
+	who := fmt.Sprintf("hires %d", v.Hire.Providers)
+	if v.Hire.Providers == 0 {
+		who = "for newcomers,"
+	}
+	fmt.Fprintf(&b, "asks %s; %s of %s for at most %s a unit\n", v.Asked.Coins(), who, marketcmd.ClassText(v.Hire.Class), marketcmd.PriceText(v.Hire.Limit))
 	if v.Status == commons.Open {
 		fmt.Fprintf(&b, "%s stand behind it, convinced to %s; needed: %s; ", v.Stake.Coins(), v.Conviction.Coins(), needs(v.Proposal))
 	}

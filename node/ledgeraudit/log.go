@@ -151,7 +151,7 @@ func commonsTerms(appState []byte) (audit.CommonsTerms, error) {
 		return audit.CommonsTerms{}, fmt.Errorf("genesis of the commons: %w", err)
 	}
 	deposit, err := audit.ParseCoins(p.Deposit.String())
-	return audit.CommonsTerms{Escrow: moduleAccount(commonshost.ModuleName), Deposit: deposit}, err
+	return audit.CommonsTerms{Escrow: moduleAccount(commonshost.ModuleName), Deposit: deposit, Waived: int(p.FreeTxs)}, err
 }
 
 func moduleAccount(name string) audit.Account {
@@ -239,8 +239,13 @@ func (d decoder) tx(raw cmttypes.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
 	return []audit.Tx{out}, nil
 }
 
-// charged reports whether the transaction came past the door, where its fee is taken.
+// charged reports whether the transaction came past the door, where its fee is taken unless it is waived.
 func charged(r *abci.ExecTxResult) bool {
+	for _, e := range r.Events {
+		if e.Type == "commons.waived" {
+			return false
+		}
+	}
 	for _, e := range r.Events {
 		for _, a := range e.Attributes {
 			if e.Type == sdk.EventTypeTx && a.Key == sdk.AttributeKeyFee {

@@ -41,6 +41,8 @@ type Params struct {
 	EpochBlocks   uint64           `json:"epoch_blocks"`   // what is burned in an epoch can be minted again
 	WindowEpochs  uint32           `json:"window_epochs"`  // for so many epochs
 	VestEpochs    uint32           `json:"vest_epochs"`    // for which what an account earned is not sent to others
+	Newcomers     uint32           `json:"newcomers"`      // that begin calibration in an epoch
+	FreeTxs       uint32           `json:"free_txs"`       // of a newcomer without coins, about a calibration run
 	Deposit       money.Amount     `json:"deposit"`        // of who proposes
 	Treasury      protocol.Account `json:"-"`              // author of the jobs
 }
@@ -49,7 +51,7 @@ type Params struct {
 func DefaultParams(treasury protocol.Account) Params {
 	return Params{
 		StepBlocks: 5_400, VoteSteps: 112, SwingSteps: 16, MaxExtensions: 7, AskPPM: 200_000, BasePPM: 100_000, ElectoratePPM: 10_000,
-		EpochBlocks: 86_400, WindowEpochs: 30, VestEpochs: 7, Deposit: money.MUT(1), Treasury: treasury,
+		EpochBlocks: 86_400, WindowEpochs: 30, VestEpochs: 7, Newcomers: 100, FreeTxs: 16, Deposit: money.MUT(1), Treasury: treasury,
 	}
 }
 
@@ -67,6 +69,8 @@ func (p Params) Check() error {
 		return bad("shares of %d, %d and %d parts of a million", p.AskPPM, p.BasePPM, p.ElectoratePPM)
 	case p.WindowEpochs < 1 || p.WindowEpochs > maxEpochs:
 		return bad("a window of %d epochs", p.WindowEpochs)
+	case p.Newcomers > 100_000 || p.FreeTxs > 1000:
+		return bad("%d newcomers, %d of their transactions free", p.Newcomers, p.FreeTxs)
 	case p.VestEpochs > maxVest:
 		return bad("credit that is held for %d epochs", p.VestEpochs)
 	case p.Deposit.IsZero() || p.Deposit.BitLen() > 128:

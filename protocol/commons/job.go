@@ -73,7 +73,7 @@ func Fail(o Proposal) (Proposal, []protocol.Effect) {
 // Wants is what a job bids for in the batch that is about to be cleared: machines, as many as it lacks. Nobody has to act for it.
 // Rule: spec/commons.md §4.
 func (h Hire) Wants(run *work.State, leases []market.Lease) (market.Terms, bool) {
-	if run.Phase.Ended() || run.Spec.Market == nil {
+	if run.Phase.Ended() || run.Spec.Market == nil || run.Spec.Calibration {
 		return market.Terms{}, false
 	}
 	has := uint32(0)

@@ -72,7 +72,10 @@ func (m Propose) Check() error {
 	if m.Spec.Market == nil {
 		return fmt.Errorf("%w: a run of the commons hires through the market, and names a class", protocol.ErrInvalid)
 	}
-	if m.Providers < max(1, m.Spec.MinProviders) || m.Providers > maxHire || m.Tenors < 1 || m.Tenors > maxTenors || m.MinReputation > market.MaxGrade {
+	if m.Spec.Calibration && (m.Providers != 0 || m.Tenors != 0) {
+		return fmt.Errorf("%w: a calibration run hires nobody: newcomers join it", protocol.ErrInvalid)
+	}
+	if !m.Spec.Calibration && (m.Providers < max(1, m.Spec.MinProviders) || m.Tenors < 1) || m.Providers > maxHire || m.Tenors > maxTenors || m.MinReputation > market.MaxGrade {
 		return fmt.Errorf("%w: %d providers for %d tenors of reputation %d", protocol.ErrInvalid, m.Providers, m.Tenors, m.MinReputation)
 	}
 	if m.limit() == 0 {

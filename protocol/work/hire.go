@@ -80,6 +80,9 @@ func Forfeits(before, after *State) (list []Forfeit) {
 // hirePrice is what the units of who joins will cost. Errors: ErrInvalid if a provider lacks its hire or the run hires nobody,
 // ErrInsufficient above what the run has locked for a unit.
 func (s Spec) hirePrice(m Join) (money.Amount, error) {
+	if m.Newcomer || s.Calibration && m.Role == Provider {
+		return s.newcomerPrice(m)
+	}
 	needed := s.Market != nil && m.Role == Provider
 	switch {
 	case needed != (m.Hire != nil):

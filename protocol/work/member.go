@@ -17,6 +17,9 @@ func (t *turn) join(m Join, from protocol.Account) error {
 	if err != nil {
 		return err
 	}
+	if m.Newcomer {
+		bond = money.Amount{}
+	}
 	n := 0
 	for i := range t.Members {
 		if o := &t.Members[i]; o.Role == m.Role && (o.Status == Active || o.Status == Away) {
@@ -45,7 +48,7 @@ func (t *turn) join(m Join, from protocol.Account) error {
 	}
 	old.Role, old.Peer, old.Bond, old.Status, old.Leaving, old.Joined, old.Price = m.Role, m.Peer, bond, Active, false, t.env.Height, price
 	t.lock(from, bond)
-	old.Lease = protocol.Hash{}
+	old.Lease, old.Newcomer = protocol.Hash{}, m.Newcomer
 	if m.Hire != nil {
 		old.Lease = m.Hire.Lease
 		t.event("member-hired", "account", from.String(), "lease", m.Hire.Lease.String(), "price", price.String())
@@ -122,7 +125,11 @@ func (t *turn) engaged(who protocol.Account) bool {
 func (t *turn) release(who *Member) {
 	t.Returned++
 	t.record(Receipt{ID: fmt.Sprintf("bond-%d", t.Returned), Kind: ForBond, To: who.Account, Gross: who.Bond, Amount: who.Bond})
-	t.giveBack(who.Account, who.Bond)
+	if who.Newcomer { // it has earned its bond
+		t.pay(who.Account, who.Bond)
+	} else {
+		t.giveBack(who.Account, who.Bond)
+	}
 	who.Bond, who.Status, who.Leaving = money.Amount{}, Left, false
 	t.event("member-left", "account", who.Account.String())
 }

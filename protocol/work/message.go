@@ -24,10 +24,11 @@ type CreateRun struct {
 
 // Join makes the sender a member from the next round on and locks its bond. Rule: spec/work.md §3.
 type Join struct {
-	Run  protocol.Hash `json:"run"`
-	Role Role          `json:"role"`
-	Peer string        `json:"peer"`
-	Hire *Hire         `json:"hire,omitempty"` // of a provider in a run that hires through the market
+	Run      protocol.Hash `json:"run"`
+	Role     Role          `json:"role"`
+	Peer     string        `json:"peer"`
+	Hire     *Hire         `json:"hire,omitempty"`     // of a provider in a run that hires through the market
+	Newcomer bool          `json:"newcomer,omitempty"` // without bond and lease, in a calibration run
 }
 
 // Ready brings a member back that was away, from the next round on. Rule: spec/work.md §3.

@@ -43,8 +43,9 @@ type Receipt struct {
 	Provider  money.Amount       `json:"provider_part"`
 	Pool      money.Amount       `json:"verifiers_part"`
 	Burned    money.Amount       `json:"burned_part"`
-	Vests     uint32             `json:"vests,omitzero"` // rounds for which the worker's part of a unit is kept back; another receipt pays it
-	Amount    money.Amount       `json:"amount"`         // paid to To
+	Vests     uint32             `json:"vests,omitzero"`  // rounds for which the worker's part of a unit is kept back; another receipt pays it
+	Bonded    money.Amount       `json:"bonded,omitzero"` // of a newcomer's pay, added to its bond
+	Amount    money.Amount       `json:"amount"`          // paid to To
 	Height    protocol.Height    `json:"height"`
 	Time      int64              `json:"time"`
 }

@@ -59,6 +59,9 @@ func (s Spec) preimage(p *protocol.Preimage) *protocol.Preimage {
 			p.Text(n.name).Uint32(n.value)
 		}
 	}
+	if s.Calibration {
+		p.Text("calibration").Uint32(1)
+	}
 	return p
 }
 

@@ -77,6 +77,9 @@ func (t *turn) payUnits(sum *totals) {
 	for i := range t.Round.Units {
 		u := &t.Round.Units[i]
 		r := t.unitReceipt(u)
+		if u.Status.Pays() {
+			r.Amount, r.Bonded = t.earnIn(u.Worker, r.Amount)
+		}
 		t.record(r)
 		if !u.Status.Pays() {
 			continue

@@ -31,9 +31,10 @@ type Spec struct {
 	VerifierBond     money.Amount  `json:"verifier_bond"`
 	Audit            AuditPolicy   `json:"audit"`
 	Windows          Windows       `json:"windows"`
-	Vesting          Vesting       `json:"vesting,omitzero"`  // how long a worker's pay is at stake with its bond
-	Parents          []Parent      `json:"parents,omitempty"` // models that this one is made from
-	Market           *Market       `json:"market,omitempty"`  // where it hires providers; nil pays all the same
+	Vesting          Vesting       `json:"vesting,omitzero"`      // how long a worker's pay is at stake with its bond
+	Calibration      bool          `json:"calibration,omitempty"` // for newcomers: without bonds, below the price of the class, every unit audited
+	Parents          []Parent      `json:"parents,omitempty"`     // models that this one is made from
+	Market           *Market       `json:"market,omitempty"`      // where it hires providers; nil pays all the same
 }
 
 // Parent is a model that a run starts from or learns from, and its part of what is passed up of each use's fee.
@@ -207,6 +208,9 @@ func (s Spec) Check() error {
 		if err := s.Market.Class.Check(); err != nil {
 			return err
 		}
+	}
+	if err := s.checkCalibration(); err != nil {
+		return err
 	}
 	return checkParents(s.Parents)
 }

@@ -50,21 +50,22 @@ const (
 
 // Member is an account that takes part in a run.
 type Member struct {
-	Account protocol.Account `json:"account"`
-	Role    Role             `json:"role"`
-	Peer    string           `json:"peer"`           // where it serves blobs, in the data network's terms
-	Bond    money.Amount     `json:"bond"`           // in escrow
-	Price   money.Amount     `json:"price,omitzero"` // of its units, in a run that hires through the market
-	Lease   protocol.Hash    `json:"lease,omitzero"` // by which it was hired there
-	Status  Status           `json:"status"`
-	Leaving bool             `json:"leaving"` // gets its bond back when the open round closes
-	Joined  protocol.Height  `json:"joined"`
-	Misses  uint32           `json:"misses"`         // duties missed and not yet forgiven
-	Benched uint32           `json:"benched"`        // number of the last round that it must sit out
-	Clean   uint32           `json:"clean"`          // admitted units since the last doubt
-	Units   uint32           `json:"units"`          // admitted units in all: the measure of its share
-	Duties  uint32           `json:"duties"`         // verifier's duties that were paid
-	Kept    Kept             `json:"kept,omitempty"` // worker's pay of the last rounds, in escrow
+	Account  protocol.Account `json:"account"`
+	Role     Role             `json:"role"`
+	Peer     string           `json:"peer"`              // where it serves blobs, in the data network's terms
+	Bond     money.Amount     `json:"bond"`              // in escrow
+	Price    money.Amount     `json:"price,omitzero"`    // of its units, in a run that hires through the market
+	Lease    protocol.Hash    `json:"lease,omitzero"`    // by which it was hired there
+	Newcomer bool             `json:"newcomer,omitzero"` // it builds its bond from pay
+	Status   Status           `json:"status"`
+	Leaving  bool             `json:"leaving"` // gets its bond back when the open round closes
+	Joined   protocol.Height  `json:"joined"`
+	Misses   uint32           `json:"misses"`         // duties missed and not yet forgiven
+	Benched  uint32           `json:"benched"`        // number of the last round that it must sit out
+	Clean    uint32           `json:"clean"`          // admitted units since the last doubt
+	Units    uint32           `json:"units"`          // admitted units in all: the measure of its share
+	Duties   uint32           `json:"duties"`         // verifier's duties that were paid
+	Kept     Kept             `json:"kept,omitempty"` // worker's pay of the last rounds, in escrow
 }
 
 // Round is the round that is open. Numbers count every round that opened, also those that admitted nothing.

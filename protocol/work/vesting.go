@@ -58,12 +58,13 @@ func (t *turn) payKept(id string, m *Member, next Kept, due money.Amount) {
 	if due.IsZero() {
 		return
 	}
-	r := Receipt{ID: id, Kind: ForKept, To: m.Account, Gross: due, Amount: due}
+	r := Receipt{ID: id, Kind: ForKept, To: m.Account, Gross: due}
+	r.Amount, r.Bonded = t.earnIn(m.Account, due)
 	if t.Round != nil {
 		r.Round = t.Round.Number
 	}
 	t.record(r)
-	t.pay(m.Account, due)
+	t.pay(m.Account, r.Amount)
 }
 
 // forfeit burns what is kept of a convicted member's pay. Nobody gains by it: not the author, who could else save pay by silencing a worker that
@@ -76,15 +77,4 @@ func (t *turn) forfeit(m *Member) money.Amount {
 		t.event("forfeited", "account", m.Account.String(), "amount", lost.String())
 	}
 	return lost
-}
-
-// EarnIn divides pay between a bond that has not reached its size and its owner: the first units of a member without coins are its bond.
-func EarnIn(bond, size, pay money.Amount) (toBond, toOwner money.Amount) {
-	if bond.Compare(size) >= 0 {
-		return money.Amount{}, pay
-	}
-	if missing := size.Minus(bond); missing.Compare(pay) < 0 {
-		return missing, pay.Minus(missing)
-	}
-	return pay, money.Amount{}
 }

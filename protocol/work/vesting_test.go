@@ -1,10 +1,12 @@
 package work
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/verify/merkle"
 )
@@ -44,18 +46,18 @@ func TestVesting(t *testing.T) {
 	}
 }
 
-// TestEarnIn: a bond grows out of pay to its size and no further.
+// TestEarnIn: a bond grows out of a fifth of pay to its size and no further.
 func TestEarnIn(t *testing.T) {
 	bond, size := money.New(0), money.New(50)
 	got := money.Amount{}
-	for range 70 {
-		toBond, toOwner := EarnIn(bond, size, money.New(3))
-		if toBond.Plus(toOwner) != money.New(3) {
-			t.Fatal("pay is lost")
+	for range 30 {
+		toBond, toOwner := EarnIn(bond, size, money.New(16)) // 3 and 13, the last time 2 and 14
+		if toBond.Plus(toOwner) != money.New(16) || toBond.Compare(money.New(3)) > 0 {
+			t.Fatalf("%s and %s of 16", toBond, toOwner)
 		}
 		bond, got = bond.Plus(toBond), got.Plus(toOwner)
 	}
-	if bond != size || got != money.New(160) {
+	if bond != size || got != money.New(430) {
 		t.Errorf("bond %s, paid %s", bond, got)
 	}
 	if toBond, toOwner := EarnIn(money.New(60), size, money.New(3)); !toBond.IsZero() || toOwner != money.New(3) {
@@ -117,5 +119,71 @@ func TestFine(t *testing.T) {
 	}
 	if fine, left := (AuditPolicy{}).Fine(money.New(7), price); !fine.IsZero() || left != money.New(7) {
 		t.Errorf("no fine: %s, %s", fine, left)
+	}
+}
+
+// Newcomers have no bond and no lease, and work only where every unit is audited; the bond that they earn is paid to them at the end.
+func TestNewcomersJoinCalibrationRuns(t *testing.T) {
+	spec := DefaultSpec()
+	h := protocol.Hash{1}
+	spec.Name, spec.Dataset, spec.Program, spec.InferenceProgram, spec.Params = "n", h, h, h, []string{"w"}
+	spec.Initial = StateRef{Model: h, Outer: h, Blob: h}
+	spec.Rounds, spec.Steps, spec.MaxUnits = 2, 1, 1
+	spec.Price.PerUnit, spec.ProviderBond, spec.VerifierBond = money.New(5_000_000_000), money.New(50), money.New(50)
+	spec.Market = &Market{Class: market.Class{Resource: "cpu", Region: "eu", Tier: market.Audited}}
+	spec.Calibration = true
+	if err := spec.Check(); !errors.Is(err, protocol.ErrInvalid) {
+		t.Errorf("units that nobody audits: %v", err)
+	}
+	plain := spec
+	plain.Calibration = false
+	spec.Audit.FloorPPM = PPM
+	ana, author := protocol.Account{1}, protocol.Account{2}
+	for name, c := range map[string]struct {
+		spec Spec
+		join Join
+		want error
+	}{
+		"a newcomer":             {spec, Join{Role: Provider, Newcomer: true, Hire: &Hire{Price: 4}}, nil},
+		"in an ordinary run":     {plain, Join{Role: Provider, Newcomer: true, Hire: &Hire{Price: 4}}, protocol.ErrInvalid},
+		"to verify":              {spec, Join{Role: Verifier, Newcomer: true, Hire: &Hire{Price: 4}}, protocol.ErrInvalid},
+		"with a lease":           {spec, Join{Role: Provider, Newcomer: true, Hire: &Hire{Lease: h, Price: 4}}, protocol.ErrInvalid},
+		"for nothing":            {spec, Join{Role: Provider, Newcomer: true, Hire: &Hire{}}, protocol.ErrInsufficient},
+		"dearer than was locked": {spec, Join{Role: Provider, Newcomer: true, Hire: &Hire{Price: 6}}, protocol.ErrInsufficient},
+		"hired like others":      {spec, Join{Role: Provider, Hire: &Hire{Lease: h, Price: 4}}, protocol.ErrInvalid},
+	} {
+		create := CreateRun{Spec: c.spec}
+		s, _, err := Apply(nil, create, author, protocol.Env{Height: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.join.Run = s.ID
+		after, effects, err := Apply(s, c.join, ana, protocol.Env{Height: 2})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil {
+			continue
+		}
+		for _, e := range effects {
+			if f, ok := e.(protocol.Lock); ok {
+				t.Errorf("%s locks %s", name, f.Amount)
+			}
+		}
+		m, _ := after.Member(ana)
+		if !m.Bond.IsZero() || m.Price != money.New(4_000_000_000) {
+			t.Errorf("%s: %+v", name, m)
+		}
+		turn := &turn{State: after.Clone(), env: protocol.Env{Height: 3}}
+		if toOwner, toBond := turn.earnIn(ana, money.New(100)); toOwner != money.New(80) || toBond != money.New(20) || turn.Members[0].Bond != money.New(20) {
+			t.Errorf("of 100 it gets %s, its bond %s", toOwner, toBond)
+		}
+		turn.release(&turn.Members[0])
+		if last := turn.effects[len(turn.effects)-2]; last != protocol.Effect(protocol.Pay{To: ana, Amount: money.New(20)}) {
+			t.Errorf("an earned bond comes back as %+v", last)
+		}
+	}
+	if RunID(author, CreateRun{Spec: spec}) == RunID(author, CreateRun{Spec: plain}) {
+		t.Error("a calibration run has the id of an ordinary one")
 	}
 }

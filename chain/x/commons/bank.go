@@ -109,8 +109,11 @@ type Fees struct {
 	Balance func(ctx context.Context, of sdk.AccAddress) sdk.Coin
 }
 
-// SendCoinsFromAccountToModule takes a fee, of earned credit first.
+// SendCoinsFromAccountToModule takes a fee, of earned credit first, or none where it is waived.
 func (f Fees) SendCoinsFromAccountToModule(ctx context.Context, from sdk.AccAddress, module string, amount sdk.Coins) error {
+	if sdk.UnwrapSDKContext(ctx).Value(waived{}) != nil {
+		return nil
+	}
 	if len(from) == len(protocol.Account{}) {
 		has, err := network.Amount(f.Balance(escrow.Unmetered(sdk.UnwrapSDKContext(ctx)), from).Amount)
 		if err != nil {

@@ -48,6 +48,8 @@ type Keeper struct {
 	stakes    collections.Map[pair, []byte] // commons.Stake by proposal and voter
 	voters    collections.KeySet[pair]      // voter, proposal
 	jobs      records                       // commons.Job by run
+	newcomers records                       // commons.Newcomer by account
+	begun     collections.Item[[]byte]      // commons.Newcomers
 	running   collections.KeySet[[]byte]    // jobs that have not ended
 }
 
@@ -74,6 +76,8 @@ func NewKeeper(credits *Credits, bank Bank, runs func() Runs, market Market, wor
 		voters:    collections.NewKeySet(b, collections.NewPrefix(7), "voters", pairs),
 		jobs:      byID(8, "jobs"),
 		running:   ids(9, "running"),
+		newcomers: byID(12, "newcomers"),
+		begun:     collections.NewItem(b, collections.NewPrefix(13), "begun", collections.BytesValue),
 	}
 	var err error
 	k.schema, err = b.Build()

@@ -9,6 +9,7 @@ import (
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
+	"github.com/mutirao/mutirao/protocol/market/auction"
 )
 
 // Enter hosts market.Enter for the treasury.
@@ -25,6 +26,16 @@ func (k *Keeper) Enter(ctx sdk.Context, terms market.Terms) error {
 		return err
 	}
 	return k.execute(ctx, effects)
+}
+
+// Base is the base price of a class now, after charging for the size of its stored form, or protocol.ErrNotFound.
+func (k *Keeper) Base(ctx context.Context, class market.Class, charge escrow.Charge) (auction.Price, error) {
+	params, err := k.Params(ctx)
+	if err != nil {
+		return 0, err
+	}
+	state, err := k.class(ctx, class.ID(), params.Batch(escrow.Env(sdk.UnwrapSDKContext(ctx)).Height), charge)
+	return state.Base, err
 }
 
 // JobLeases lists the leases of a run of the commons that are not closed.

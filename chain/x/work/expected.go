@@ -8,6 +8,7 @@ import (
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
+	"github.com/mutirao/mutirao/protocol/market/auction"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -18,13 +19,20 @@ type Market interface {
 	Lease(ctx context.Context, id protocol.Hash, charge escrow.Charge) (market.Lease, error)
 	// Forfeit voids a lease whose provider was proven wrong, by whom.
 	Forfeit(ctx sdk.Context, lease protocol.Hash, to protocol.Account, charge escrow.Charge) error
+	// Base is the base price of a class, or protocol.ErrNotFound.
+	Base(ctx context.Context, class market.Class, charge escrow.Charge) (auction.Price, error)
 	// Checked notes a result of a provider that was recomputed.
 	Checked(ctx sdk.Context, who protocol.Account, good bool) error
 }
 
-// Commons sees what a run's transition does with money before it is done: of a run that the commons pays, it returns other effects, for
-// which it has brought the coins. Those of other runs come back as they are.
-type Commons func(ctx sdk.Context, run *work.State, effects []protocol.Effect) ([]protocol.Effect, error)
+// Commons is what this module needs to know of the commons: who pays for a run, and who may work without a bond.
+type Commons interface {
+	// Settle sees what a run's transition does with money before it is done: of a run that the commons pays, it returns other effects,
+	// for which it has brought the coins. Those of other runs come back as they are.
+	Settle(ctx sdk.Context, run *work.State, effects []protocol.Effect) ([]protocol.Effect, error)
+	// Welcome notes that an account joins a calibration run, or refuses it.
+	Welcome(ctx sdk.Context, who protocol.Account, run protocol.Hash) error
+}
 
 // Registry is what this module needs to know of the registry: a run may only name a dataset and parents that exist.
 type Registry interface {

@@ -27,7 +27,7 @@ type Keeper struct {
 	escrow   escrow.Escrow
 	registry Registry
 	market   Market
-	commons  Commons
+	commons  func() Commons
 	schema   collections.Schema
 
 	count   collections.Sequence                                 // runs created so far
@@ -38,8 +38,8 @@ type Keeper struct {
 	records record.Book                                          // of each run
 }
 
-// NewKeeper returns a keeper over the module's store.
-func NewKeeper(service store.KVStoreService, bank escrow.Bank, registry Registry, market Market, commons Commons) (*Keeper, error) {
+// NewKeeper returns a keeper over the module's store. commons is called when the app is complete.
+func NewKeeper(service store.KVStoreService, bank escrow.Bank, registry Registry, market Market, commons func() Commons) (*Keeper, error) {
 	b := collections.NewSchemaBuilder(service)
 	k := &Keeper{
 		escrow:   escrow.New(bank, ModuleName),
@@ -103,7 +103,7 @@ func (k *Keeper) put(ctx sdk.Context, s *work.State, due protocol.Height, effect
 	if err != nil {
 		return err
 	}
-	if effects, err = k.commons(ctx, s, effects); err != nil {
+	if effects, err = k.commons().Settle(ctx, s, effects); err != nil {
 		return err
 	}
 	keep := k.records.Keep(ctx, s.ID)

@@ -20,6 +20,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
+	"github.com/mutirao/mutirao/protocol/market/auction"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -50,18 +51,24 @@ func (noMarket) Lease(context.Context, protocol.Hash, escrow.Charge) (market.Lea
 func (noMarket) Forfeit(sdk.Context, protocol.Hash, protocol.Account, escrow.Charge) error {
 	return nil
 }
+func (noMarket) Base(context.Context, market.Class, escrow.Charge) (auction.Price, error) {
+	return 0, protocol.ErrNotFound
+}
 func (noMarket) Checked(sdk.Context, protocol.Account, bool) error { return nil }
 
 // ownMoney is the commons where every run pays for itself.
-func ownMoney(_ sdk.Context, _ *work.State, effects []protocol.Effect) ([]protocol.Effect, error) {
+type ownMoney struct{}
+
+func (ownMoney) Settle(_ sdk.Context, _ *work.State, effects []protocol.Effect) ([]protocol.Effect, error) {
 	return effects, nil
 }
+func (ownMoney) Welcome(sdk.Context, protocol.Account, protocol.Hash) error { return nil }
 
 // newKeeper is a keeper over an empty store, at height 1.
 func newKeeper(t *testing.T) (*Keeper, sdk.Context) {
 	t.Helper()
 	key := storetypes.NewKVStoreKey(ModuleName)
-	k, err := NewKeeper(runtime.NewKVStoreService(key), purse{}, anyDataset{}, noMarket{}, ownMoney)
+	k, err := NewKeeper(runtime.NewKVStoreService(key), purse{}, anyDataset{}, noMarket{}, func() Commons { return ownMoney{} })
 	if err != nil {
 		t.Fatal(err)
 	}

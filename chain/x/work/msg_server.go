@@ -59,6 +59,11 @@ func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Accoun
 			return err
 		}
 	}
+	if join, ok := msg.(work.Join); ok && join.Newcomer {
+		if msg, err = s.welcome(ctx, state, join, from, escrow.ChargeState(metered)); err != nil {
+			return err
+		}
+	}
 	next, effects, err := work.Apply(state, msg, from, env)
 	if err != nil {
 		return err
@@ -68,4 +73,17 @@ func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Accoun
 		return err
 	}
 	return s.put(ctx, next, due, effects)
+}
+
+// welcome puts the price of a newcomer's units into its message.
+func (s msgServer) welcome(ctx sdk.Context, run *work.State, m work.Join, from protocol.Account, charge escrow.Charge) (work.Msg, error) {
+	if m.Hire != nil || run.Spec.Market == nil || !run.Spec.Calibration {
+		return nil, fmt.Errorf("%w: newcomers join calibration runs, without a lease", protocol.ErrInvalid)
+	}
+	base, err := s.market.Base(ctx, run.Spec.Market.Class, charge)
+	if err != nil {
+		return nil, err
+	}
+	m.Hire = &work.Hire{Price: work.CalibrationPrice(base)}
+	return m, s.commons().Welcome(ctx, from, run.ID)
 }
