@@ -118,11 +118,11 @@ func (l *List) Print(w io.Writer) error {
 }
 
 // about names what is disputed.
-func about(unit uint32) string {
+func about(round, unit uint32) string {
 	if seat, vote := work.VoteSeat(unit); vote {
-		return fmt.Sprintf("the aggregate (as the verifier in seat %d named it)", seat)
+		return fmt.Sprintf("the aggregate of round %d, as the verifier in seat %d named it", round, seat)
 	}
-	return work.Subject(unit)
+	return fmt.Sprintf("unit %d of round %d", unit, round)
 }
 
 func short(s string, n int) string { return s[:min(len(s), n)] }
@@ -165,7 +165,7 @@ func (c *Court) Show(ctx context.Context, id string, explain bool) (*One, error)
 func (o *One) Print(w io.Writer) error {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 	p("dispute     %s", o.ID)
-	p("about       %s of round %d, run %s", about(o.Unit), o.Round, short(o.Run.String(), 12))
+	p("about       %s, run %s", about(o.Round, o.Unit), short(o.Run.String(), 12))
 	p("defender    %s", o.Defender)
 	if !o.Second.IsZero() {
 		p("then        %s, the auditor that confirmed the claim", o.Second)

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/mutirao/mutirao/protocol/dispute"
+	"github.com/mutirao/mutirao/protocol/work"
 	"github.com/mutirao/mutirao/verify/bisect"
 )
 
 var stages = []bisect.Stage{
 	bisect.AskPoints, bisect.PickSegment, bisect.PickStep, bisect.AskTranscript, bisect.AskStates, bisect.AskBranches, bisect.PickBranch,
 	bisect.AskOrigin, bisect.AskTile, bisect.PickElement, bisect.PickOperation, bisect.AskFinal, bisect.AskDatum, bisect.AskNext,
-	bisect.AskStart, bisect.AskPiece, bisect.PickByte, bisect.AskBlock,
+	bisect.AskStart, bisect.AskPiece, bisect.PickByte, bisect.AskBlock, bisect.AskRoots,
 }
 
 // TestEveryStageHasWords: no move is told by a word that says nothing.
@@ -34,6 +35,28 @@ func TestEveryStageHasWords(t *testing.T) {
 	for choice, want := range map[uint32]string{0: "very first state", 17: "the payload is wrong", 5: "point 4 is right and point 5 is wrong"} {
 		if got := points(bisect.PickSegment, choice); !strings.Contains(got, want) {
 			t.Errorf("segment %d: %q", choice, got)
+		}
+	}
+}
+
+// TestAbout: a dispute over a vote is told as one about the aggregate, one over a unit by its number.
+func TestAbout(t *testing.T) {
+	for unit, want := range map[uint32][]string{
+		4:                {"about       unit 4 of round 3, run ", "  3      unit 4  "},
+		work.VoteUnit(2): {"about       the aggregate of round 3, as the verifier in seat 2 named it, run ", "  3      aggregate  "},
+	} {
+		var b strings.Builder
+		r := row(Case{Ruling: &dispute.Ruling{Claim: dispute.Claim{Round: 3, Unit: unit}}})
+		if err := (&One{Row: r}).Print(&b); err != nil {
+			t.Fatal(err)
+		}
+		if err := (&List{List: []Row{r}}).Print(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range want {
+			if !strings.Contains(b.String(), w) {
+				t.Errorf("%q is not in\n%s", w, b.String())
+			}
 		}
 	}
 }
