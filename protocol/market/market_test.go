@@ -574,6 +574,7 @@ func FuzzDecodeMsg(f *testing.F) {
 	for _, m := range []protocol.Msg{
 		PlaceAsk{Class: cpu(0), Units: 1, Reserve: 2, Until: 3, UnitBond: money.New(4)}, WithdrawAsk{}, SealBid{Deposit: money.New(1)},
 		OpenBid{Terms: terms}, TakeNow{Class: cpu(1), Units: 1, Tenors: 1}, AcceptLease{}, SettleLease{}, EndLease{},
+		Propose{Batch: 3, Deals: PackDeals([]Deal{{protocol.Hash{1}, protocol.Hash{2}, 3}})},
 	} {
 		body, err := json.Marshal(m)
 		if err != nil {
