@@ -16,14 +16,14 @@ func league(t *testing.T, watched bool) sim.Config {
 	r, set := fruit(t)
 	c := sim.Config{Seed: 34, Recipe: r, Data: set, Terms: work.DefaultSpec()}
 	s := &c.Terms
-	s.MinProviders, s.MinVerifiers, s.LeastVerifiers, s.MaxUnits = 26, 35, 24, 64
+	s.MinProviders, s.MinVerifiers, s.LeastVerifiers, s.MaxUnits = 24, 35, 24, 64
 	s.Price.PerUnit, s.ProviderBond, s.VerifierBond = money.MUT(1), money.MUT(50), money.MUT(50)
 	s.Windows = work.Windows{Compute: 8, Reveal: 6, AuditCommit: 8, AuditReveal: 6, Dispute: 10, Aggregate: 8, Wait: 100, Challenge: 6}
 	for i := range 35 {
 		p, v := sim.Member{Name: fmt.Sprintf("p%d", i), Role: work.Provider}, sim.Member{Name: fmt.Sprintf("v%d", i), Role: work.Verifier}
 		if i < 12 {
 			p.Lie, v.Lie = sim.Nudge, sim.Accomplice
-			p.Joins = protocol.Height(i / 3 * 12) // a round takes about 15 blocks
+			p.Joins = protocol.Height(i * 5) // several in every round
 			if i%3 == 0 {
 				v.Lie = sim.Misvote
 			}

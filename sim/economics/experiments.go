@@ -60,24 +60,27 @@ func Deterrence(s Scale, bonds []int, corrupt int) (*Table, error) {
 	const verifiers = 50
 	t := &Table{Name: fmt.Sprintf("deterrence-%d", 100*corrupt/verifiers),
 		Title:   fmt.Sprintf("What one false unit gains over a true one, in prices, at an audit rate of 3 %% and %d %% of auditors in league with the liar", 100*corrupt/verifiers),
-		Columns: []string{"bond in unit prices", "measured", "c - p q (B + r)", "false units"}}
+		Columns: []string{"bond in unit prices", "measured", "c - p q (B + r)", "false units", "measured, pay kept back for 4 rounds"}}
 	for _, bond := range bonds {
-		gain, lies := int64(0), uint64(0)
-		for seed := range s.Seeds {
+		var gain [2]int64 // pay at once, pay kept back
+		var lies [2]uint64
+		for run := range 2 * s.Seeds {
+			seed, kept := run/2, run%2
 			c := Config{Seed: uint64(seed), Terms: Floor(100, 30_000), CostPPM: Cost,
 				Providers: crowd(32, 30, Provider{League: true, LiePPM: PPM, Sleep: 33}), Verifiers: crowd(verifiers, corrupt, Verifier{League: true})}
-			c.Terms.ProviderBond = price(bond)
+			c.Terms.ProviderBond, c.Terms.Vesting.Rounds = price(bond), uint32(4*kept)
 			r, err := Play(c)
 			if err != nil {
 				return nil, err
 			}
 			for i := range 30 {
-				gain += r.Gain[i] - int64(r.Opened[i])*(850_000-Cost)
-				lies += r.Lied[i]
+				gain[kept] += r.Gain[i] - int64(r.Opened[i])*(850_000-Cost)
+				lies[kept] += r.Lied[i]
 			}
 		}
+		each := func(i int) float64 { return float64(gain[i]) / float64(max(lies[i], 1)) / PPM }
 		q := int64(PPM) - PPM*int64(corrupt)/verifiers
-		t.row(bond, float64(gain)/float64(max(lies, 1))/PPM, float64(Lure(30_000, q, 850_000, Cost, 0, int64(bond)*PPM))/PPM, lies)
+		t.row(bond, each(0), float64(Lure(30_000, q, 850_000, Cost, 0, int64(bond)*PPM))/PPM, lies[0], each(1))
 	}
 	return t, nil
 }
@@ -102,12 +105,12 @@ func attacks() []attack {
 func Collusion(s Scale) (*Table, error) {
 	const members, league = 35, 12
 	t := &Table{Name: "collusion", Title: "34 % of providers and of verifiers in league: false units paid",
-		Columns: []string{"the league lies", "others execute", "seeds", "runs finished", "runs in which a false unit is paid", "false units paid", "false units not paid", "honest members slashed", "true units not paid"}}
+		Columns: []string{"the league lies", "others execute", "seeds", "runs finished", "runs in which a false unit is paid", "false units paid", "false units that entered the model", "false units that did not", "honest members slashed", "true units not paid"}}
 	for _, a := range attacks() {
 		for _, how := range []struct {
 			watch uint32
 		}{{0}, {100_000}, {500_000}, {PPM}} {
-			var finished, bad, paid, caught, framed, voided int
+			var finished, bad, paid, entered, caught, framed, voided int
 			for seed := range s.Seeds {
 				c := Config{Seed: uint64(seed), Terms: a.terms(), CostPPM: Cost, Watch: how.watch,
 					Providers: crowd(members, league, a.league), Verifiers: crowd(members, league, Verifier{League: true})}
@@ -121,9 +124,9 @@ func Collusion(s Scale) (*Table, error) {
 				if r.False > 0 {
 					bad++
 				}
-				paid, caught, framed, voided = paid+r.False, caught+r.Caught, framed+r.Framed, voided+r.Voided
+				paid, entered, caught, framed, voided = paid+r.False, entered+r.Entered, caught+r.Caught, framed+r.Framed, voided+r.Voided
 			}
-			t.row(a.name, fmt.Sprintf("%d %%", how.watch/10_000), s.Seeds, finished, bad, paid, caught, framed, voided)
+			t.row(a.name, fmt.Sprintf("%d %%", how.watch/10_000), s.Seeds, finished, bad, paid, entered, caught, framed, voided)
 		}
 	}
 	return t, nil

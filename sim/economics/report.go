@@ -10,8 +10,9 @@ type Report struct {
 	Finished   bool
 	Rounds     int // that admitted something
 	Units      int // paid
-	False      int // of these, false ones
-	Caught     int // false ones that were not paid
+	Entered    int // of these, false ones that have entered the model
+	False      int // false ones that were paid: entered, and not lost with the pay that is kept back
+	Caught     int // false ones that have not entered
 	Audits     int
 	Slashed    map[string]int // members by role who lost their bond
 	Framed     int            // honest members among them
@@ -58,7 +59,10 @@ func (r *Report) finish(n *Network, s *work.State) {
 			_, lie := n.false_[u.Result.Payload.Root]
 			switch {
 			case u.Verdict.Pays() && lie:
-				r.False++
+				r.Entered++
+				if at, out := expelled[u.Worker]; !out || at > sum.Round+n.Terms.Vesting.Rounds {
+					r.False++
+				}
 				for i, w := range Windows {
 					if at, out := expelled[u.Worker]; !out || at > sum.Round+w {
 						r.Vested[i]++
