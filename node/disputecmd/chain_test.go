@@ -44,6 +44,7 @@ type ledger struct {
 	author, worker, checker, foe client.Key
 	others                       [4]client.Key
 	run                          protocol.Hash
+	blobs                        disk // what the run's author serves
 	gas                          uint64
 	slowest                      time.Duration // of a block with a move
 }
@@ -182,19 +183,24 @@ func stage(t testing.TB, r *recipe.Recipe, set *data.Set) (*ledger, *liar, *work
 	if err != nil {
 		t.Fatal(err)
 	}
-	var weights []trace.Entry
-	for _, w := range public.Theta {
-		weights = append(weights, trace.Entry{Name: w.Name, Role: trace.RoleWeights, Tensor: w.Tensor})
-	}
 	program, err := trace.NewProgram(trainer.StepGraph())
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, one := newLedger(t), merkle.Leaf(nil)
+	l.blobs = disk{}
+	shop, err := workshop.New(l.blobs, r, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	initial, err := shop.Keep(t.Context(), public)
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := registry.RegisterDataset{Root: workshop.RecordsRoot(set), Blob: one, Schema: one, Records: uint64(set.Count), RecordSize: uint64(set.RecordSize), Name: "d", Licence: "CC0-1.0"}
 	s := work.DefaultSpec()
 	s.Name, s.Dataset, s.Program, s.InferenceProgram, s.Params, s.Recipe = "r", registry.DatasetID(l.author.Account(), d), program.Root(), one, []string{"w"}, r.Encode()
-	s.Initial, s.Rounds, s.MaxUnits = work.StateRef{Model: trace.StateRoot(weights), Outer: one, Blob: one}, 1, 1
+	s.Initial, s.Rounds, s.MaxUnits = initial, 1, 1
 	s.Steps, s.UnitTokens, s.Windows.AuditCommit = uint32(r.Train.Steps), trainer.UnitTokens(r.Train.Steps), 10_000
 	s.Price.PerUnit, s.ProviderBond, s.VerifierBond = money.MUT(1), money.MUT(50), money.MUT(50)
 	create := work.CreateRun{Spec: s}
