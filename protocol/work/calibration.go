@@ -24,15 +24,18 @@ func (s Spec) checkCalibration() error {
 	return nil
 }
 
-// newcomerPrice is what the units of a newcomer cost: the host has put the price into the message. Errors: ErrInvalid where newcomers do
-// not work, ErrInsufficient above what the run has locked for a unit.
+// newcomerPrice is what the units of a newcomer cost: the price that the host has put into the message, at most what the run has locked
+// for a unit. Errors: ErrInvalid where newcomers do not work.
 func (s Spec) newcomerPrice(m Join) (money.Amount, error) {
 	if !s.Calibration || m.Role != Provider || m.Hire == nil || !m.Hire.Lease.IsZero() {
 		return money.Amount{}, fmt.Errorf("%w: newcomers join calibration runs, as providers, without a lease", protocol.ErrInvalid)
 	}
 	price := market.Amount(min(m.Hire.Price, auction.MaxPrice))
-	if price.IsZero() || price.Compare(s.Price.PerUnit) > 0 {
-		return money.Amount{}, fmt.Errorf("%w: a unit of the class is worth %s to a newcomer, the run has locked %s for it", protocol.ErrInsufficient, price.Coins(), s.Price.PerUnit.Coins())
+	if price.IsZero() {
+		return money.Amount{}, fmt.Errorf("%w: nothing in the class has a price", protocol.ErrInvalid)
+	}
+	if price.Compare(s.Price.PerUnit) > 0 {
+		return s.Price.PerUnit, nil
 	}
 	return price, nil
 }
