@@ -33,9 +33,17 @@ import (
 // four prepares the configurations of a network of four; the first has JSON-RPC.
 func four(t *testing.T, funded ...genesis.Balance) []validator.Config {
 	t.Helper()
+	return fourOf(t, func(s *genesis.Spec) { s.Accounts = funded })
+}
+
+// fourOf is four with changes to the network's first state.
+func fourOf(t *testing.T, change func(*genesis.Spec)) []validator.Config {
+	t.Helper()
 	const n = 4
 	keys := genesis.DeriveKeys([32]byte{7}, n)
-	doc, err := genesis.New(genesis.Spec{Time: time.Now(), Validators: keys, Accounts: funded})
+	spec := genesis.Spec{Time: time.Now(), Validators: keys}
+	change(&spec)
+	doc, err := genesis.New(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
