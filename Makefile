@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model chaos audit-economics market-eval generate contracts-test clean
+.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model chaos simulate audit-economics market-eval generate contracts-test clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ same-model: ## the whole demo on each of these, one model root (about 8 minutes)
 
 chaos: ## kill -9 one of four validators at KILLS (50) random moments; then two of four; about ten minutes
 	$(GO) test ./cmd/mutirao -run '^TestOperate$$' -count=1 -timeout 0 -v -args -kills $(or $(KILLS),50) -dice $(or $(SEED),1)
+
+simulate: ## full, non-determinism, import-export and after-import simulations of BLOCKS (1,000) random blocks, SEEDS (5) times; two minutes
+	$(GO) test ./chain/app -run '^TestSimulations$$' -count=$(or $(SEEDS),5) -timeout 0 -v -args -blocks $(or $(BLOCKS),1000)
 
 contracts-test: build ## ethers, viem, OpenZeppelin and Hardhat against `mutirao dev`; needs Node.js, fetches pinned packages
 	cd contracts && npm ci --no-audit --no-fund && npm test

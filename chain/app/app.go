@@ -166,6 +166,8 @@ type Options struct {
 	Home     string                   // folder for the note that an upgrade is needed; empty for none
 	Upgrades []Upgrade                // nil for Upgrades
 	Base     []func(*baseapp.BaseApp) // pruning, snapshots
+
+	bare bool // our modules do nothing, as a measure of what they cost
 }
 
 // NewNode is New with options.
@@ -196,7 +198,7 @@ func build(logger log.Logger, db dbm.DB, o Options, solo *Solo) (*App, error) {
 	if err := a.addKeepers(logger, keys, objects, snapshotted, o.Programs); err != nil {
 		return nil, err
 	}
-	if err := a.addModules(); err != nil {
+	if err := a.addModules(o.bare); err != nil {
 		return nil, err
 	}
 
@@ -330,8 +332,11 @@ func blocked() map[string]bool {
 	return out
 }
 
-func (a *App) addModules() error {
-	a.manager = module.NewManager(
+// own are our modules, which the SDK's and the EVM's do without.
+var own = []string{registry.ModuleName, work.ModuleName, dispute.ModuleName, market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName}
+
+func (a *App) addModules(bare bool) error {
+	modules := []module.AppModule{
 		auth.NewAppModule(a.codec, a.Account, nil, nil),
 		bank.NewAppModule(a.codec, a.Bank, a.Account, nil),
 		staking.NewAppModule(a.codec, a.Staking, a.Account, a.Bank, nil),
@@ -350,7 +355,11 @@ func (a *App) addModules() error {
 		commons.NewModule(a.Commons, a.Account.AddressCodec()),
 		params.NewModule(a.Params, a.Account.AddressCodec()),
 		request.NewModule(a.Requests),
-	)
+	}
+	if bare {
+		modules = slices.DeleteFunc(modules, func(m module.AppModule) bool { return slices.Contains(own, m.Name()) })
+	}
+	a.manager = module.NewManager(modules...)
 	a.manager.SetOrderPreBlockers(upgradetypes.ModuleName, evmtypes.ModuleName, authtypes.ModuleName)
 	// The base fee must be known before the EVM begins its block.
 	a.manager.SetOrderBeginBlockers(params.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
