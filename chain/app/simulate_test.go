@@ -41,7 +41,7 @@ import (
 
 var (
 	simulated = flag.Int("blocks", 40, "blocks of each simulation")
-	simSeed   = flag.Int64("simulation-seed", 0, "seed of the simulations; 0 for a new one")
+	simSeed   = flag.Int64("simulation-seed", 1, "seed of the simulations; 0 for a new one")
 )
 
 // world is a chain of four validators and twenty people who do at random whatever they may, also what is refused.
