@@ -31,13 +31,13 @@ import (
 )
 
 // four prepares the configurations of a network of four; the first has JSON-RPC.
-func four(t *testing.T, funded ...genesis.Balance) []validator.Config {
+func four(t testing.TB, funded ...genesis.Balance) []validator.Config {
 	t.Helper()
 	return fourOf(t, func(s *genesis.Spec) { s.Accounts = funded })
 }
 
 // fourOf is four with changes to the network's first state.
-func fourOf(t *testing.T, change func(*genesis.Spec)) []validator.Config {
+func fourOf(t testing.TB, change func(*genesis.Spec)) []validator.Config {
 	t.Helper()
 	const n = 4
 	keys := genesis.DeriveKeys([32]byte{7}, n)
@@ -68,7 +68,7 @@ func fourOf(t *testing.T, change func(*genesis.Spec)) []validator.Config {
 	return configs
 }
 
-func start(t *testing.T, c validator.Config) *validator.Node {
+func start(t testing.TB, c validator.Config) *validator.Node {
 	t.Helper()
 	n, err := validator.Start(context.Background(), c)
 	if err != nil {
@@ -77,7 +77,7 @@ func start(t *testing.T, c validator.Config) *validator.Node {
 	return n
 }
 
-func waitHeight(t *testing.T, n *validator.Node, height int64) {
+func waitHeight(t testing.TB, n *validator.Node, height int64) {
 	t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); n.Height() < height; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -116,7 +116,7 @@ func call(t *testing.T, url, method string, out any, params ...any) {
 	}
 }
 
-func newKey(t *testing.T, seed byte) client.Key {
+func newKey(t testing.TB, seed byte) client.Key {
 	t.Helper()
 	key, err := client.NewKey([32]byte{seed})
 	if err != nil {
