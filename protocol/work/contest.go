@@ -46,10 +46,11 @@ func (s *State) Outcome() *Vote {
 	return v.clone()
 }
 
-// contest has the votes stand open to disputes: for the Spec's blocks since the vote began and at least one more, as long as all present
-// verifiers agree; otherwise for as long as an auditor has to open its dispute. Rule: spec/work.md §9.
+// contest has the votes stand open to disputes: for the Spec's blocks since the vote began, which is time to compute the aggregate, and for a third of
+// them from now, which is time to say so, if all present verifiers agree; otherwise for as long as an auditor has to open its dispute.
+// Rule: spec/work.md §9.
 func (t *turn) contest() {
-	t.Round.Stands = max(t.Round.Stands, t.env.Height+1)
+	t.Round.Stands = max(t.Round.Stands, t.in(max(1, t.Spec.Windows.contestLeast()/3)))
 	t.enter(PhaseContest, max(t.Spec.Windows.Dispute, uint32(t.Round.Stands-t.env.Height)))
 }
 

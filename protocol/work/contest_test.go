@@ -94,6 +94,20 @@ func TestContestLasts(t *testing.T) {
 		t.Errorf("closed after %d blocks, must be 5", got)
 	}
 
+	late := spec
+	late.Windows.Contest = 9
+	w = voting(t, late)
+	w.blocks(t, 8)
+	w.vote(t, "", verifiers...)
+	w.blocks(t, 3)
+	if w.state().Done != 0 {
+		t.Error("votes that come late leave no time to dispute them")
+	}
+	w.blocks(t, 1)
+	if w.state().Done != 1 {
+		t.Error("the contest goes on after a third of its blocks")
+	}
+
 	w = voting(t, spec)
 	w.blocks(t, 6)
 	w.vote(t, "", "v1", "v2", "v3", "v4")
