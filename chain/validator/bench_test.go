@@ -29,7 +29,7 @@ func BenchmarkFinality(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if err := c.Send(context.Background(), protocol.Account{9}, money.New(1)); err != nil {
+			if _, err := c.Next(context.Background(), 1); err != nil {
 				b.Fatal(err)
 			}
 			for b.Loop() {
