@@ -215,12 +215,12 @@ func (b *Books) newcomer(who Account, r *run, m *member) {
 		b.find("newcomer "+who.String(), "at a price that the run has locked", e.Attributes["price"])
 		price = new(big.Int)
 	}
-	m.bond, m.price = new(big.Int), price
+	m.bond, m.price, m.left = new(big.Int), price, false
 }
 
 // earnIn adds a fifth of a newcomer's pay to its bond, until that has its size, and returns the rest.
 func (b *Books) earnIn(r *run, m *member, pay *big.Int) *big.Int {
-	if m == nil || !m.newcomer {
+	if m == nil || !m.newcomer || m.left {
 		return pay
 	}
 	missing := minus(r.bonds["provider"], m.bond)

@@ -35,6 +35,7 @@ type member struct {
 	bond     *big.Int
 	price    *big.Int // of its units
 	newcomer bool     // it builds its bond from pay
+	left     bool     // and needs none any more
 	lease    *lease   // by which it was hired; nil otherwise
 	earned   wages    // in the round that is closing, if pay is kept back
 	kept     []wages  // of the last rounds and not paid, the oldest first
@@ -368,7 +369,7 @@ func (b *Books) left(id Hash, r *run, who Account) {
 	}
 	b.because("bond in run %.8s, which it has left or which has ended", id)
 	b.pay(id, "bond", who, m.bond)
-	m.bond = new(big.Int)
+	m.bond, m.left = new(big.Int), true
 }
 
 // pay moves coins out of the escrow of runs and expects a receipt.

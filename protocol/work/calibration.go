@@ -56,10 +56,11 @@ func EarnIn(bond, size, pay money.Amount) (toBond, toOwner money.Amount) {
 	return toBond, pay.Minus(toBond)
 }
 
-// earnIn adds a part of a newcomer's pay to its bond and returns the rest, which is to be paid.
+// earnIn adds a part of a newcomer's pay to its bond and returns the rest, which is to be paid. Who has left, and who is paid when the run
+// has ended, needs no bond any more.
 func (t *turn) earnIn(worker protocol.Account, pay money.Amount) (toOwner, toBond money.Amount) {
 	m := t.member(worker)
-	if m == nil || !m.Newcomer {
+	if m == nil || !m.Newcomer || t.Phase.Ended() || m.Status != Active && m.Status != Away {
 		return pay, money.Amount{}
 	}
 	toBond, toOwner = EarnIn(m.Bond, t.Spec.ProviderBond, pay)
