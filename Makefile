@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model chaos simulate audit-economics market-eval generate contracts-test clean
+.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model chaos simulate audit-economics market-eval generate contracts-test infer-gas clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,10 @@ simulate: ## full, non-determinism, import-export and after-import simulations o
 
 contracts-test: build ## ethers, viem, OpenZeppelin and Hardhat against `mutirao dev`; needs Node.js, fetches pinned packages
 	cd contracts && npm ci --no-audit --no-fund && npm test
+
+infer-gas: ## gas of infer against time by operator and shape; blocks full of infer; beside interpreted Solidity (a minute)
+	$(GO) test ./protocol/registry -run '^TestGasAgainstTime$$' -count=1 -v -gas 9
+	$(GO) test ./chain/app -run '^TestFullBlock$$' -count=1 -v -full-block
 
 clean:
 	rm -rf bin

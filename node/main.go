@@ -19,6 +19,7 @@ import (
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/modelscmd"
 	"github.com/mutirao/mutirao/node/proofcmd"
+	"github.com/mutirao/mutirao/node/servecmd"
 	"github.com/mutirao/mutirao/node/vouchercmd"
 )
 
@@ -55,7 +56,7 @@ share of the model and is paid when it is used.`,
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
 		}
 	}
-	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), modelscmd.New(defaultDir()), newMarket(), creditscmd.New(defaultDir()), newLedger(), newValidator(), newProposal(), proofcmd.New(), proofcmd.NewVerify(), commonscmd.New(defaultDir()), vouchercmd.New(defaultDir()), newVersion())
+	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), modelscmd.New(defaultDir()), newMarket(), creditscmd.New(defaultDir()), newLedger(), newValidator(), newProposal(), proofcmd.New(), proofcmd.NewVerify(), commonscmd.New(defaultDir()), vouchercmd.New(defaultDir()), servecmd.NewServe(defaultDir()), servecmd.NewAsk(defaultDir()), newVersion())
 	return root
 }
 

@@ -30,6 +30,9 @@ type Account struct {
 // Secret is the key in hexadecimal, as tools take it.
 func (a Account) Secret() string { return fmt.Sprintf("0x%x", crypto.FromECDSA(a.Key)) }
 
+// Accounts derives the first n accounts of the mnemonic.
+func Accounts(n int) ([]Account, error) { return deriveAccounts(n) }
+
 func deriveAccounts(n int) ([]Account, error) {
 	if !bip39.IsMnemonicValid(Mnemonic) {
 		return nil, fmt.Errorf("mnemonic %q is not valid", Mnemonic)

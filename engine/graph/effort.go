@@ -54,8 +54,8 @@ var efforts = func() map[opKey]func(*Call) uint64 {
 	onnx(effortPairwise(33, 50), "Add", "Sub", "Mul", "Div", "Max", "Min", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual")
 	onnx(effortPairwise(340, 600), "Where")
 	onnx(effortCast, "Cast")
-	onnx(effortProduct(520), "MatMul")
-	onnx(effortProduct(1_150), "Gemm")
+	onnx(effortProduct(430, 540), "MatMul")
+	onnx(effortProduct(760, 1_150), "Gemm")
 	onnx(effortProductInteger, "MatMulInteger")
 	onnx(perElement(700), "QuantizeLinear")
 	onnx(effortMove(250, 60_000), "Expand")
@@ -85,7 +85,7 @@ var efforts = func() map[opKey]func(*Call) uint64 {
 	own(effortPoolGrad, "MaxPoolGrad", "AveragePoolGrad")
 	onnx(effortRecurrent, "LSTM", "GRU")
 	onnx(perWork(830, 1_000), "TopK")
-	own(perWork(420, 4_000), "TreeEnsemble")
+	own(perWork(440, 5_000), "TreeEnsemble")
 	return table
 }()
 
@@ -162,8 +162,13 @@ func effortPairwise(element, broadcast uint64) func(*Call) uint64 {
 // effortCast counts elements whatever their type.
 func effortCast(c *Call) uint64 { return times(3_000, uint64(c.Out[0].Len())) }
 
-func effortProduct(element uint64) func(*Call) uint64 {
+// effortProduct: with few terms (under 32) the products are as slow as moving what comes out.
+func effortProduct(element, outer uint64) func(*Call) uint64 {
 	return func(c *Call) uint64 {
+		element := element
+		if c.op.cost(c) < 32*uint64(c.Out[0].Len()) {
+			element = outer
+		}
 		batch := uint64(1)
 		if shape := c.Out[0].Shape; c.Node.Op == "MatMul" && len(shape) > 2 {
 			for _, d := range shape[:len(shape)-2] {

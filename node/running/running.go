@@ -77,3 +77,24 @@ func Endpoints(name string) ([]string, error) {
 	}
 	return n.Ledger, nil
 }
+
+var errNoRPC = errors.New("the network has no JSON-RPC at a known address")
+
+// JSONRPC is the JSON-RPC endpoint of a network that runs on this machine, by its folder, or the address itself.
+func JSONRPC(name string) (string, error) {
+	if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
+		return name, nil
+	}
+	raw, err := os.ReadFile(filepath.Join(name, networkFile))
+	if err != nil {
+		return "", failure.New(failure.NotFound, "no network runs in "+name, err, "name the FOLDER of mutirao demo --keep --dir FOLDER, or use --rpc http://HOST:PORT")
+	}
+	var n note
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return "", failure.New(failure.General, "cannot read how to reach the network", err, "use --rpc http://HOST:PORT")
+	}
+	if n.RPC == "" {
+		return "", failure.New(failure.NotFound, "contracts of "+name+" cannot be reached", errNoRPC, "mutirao demo --keep --dir "+name+" --json-rpc 127.0.0.1:8545")
+	}
+	return n.RPC, nil
+}

@@ -41,6 +41,7 @@ const (
 	gasBase         = 20_000 // decoding the call and fetching the model's record
 	gasPerInputByte = 2      // of call data; a number takes 32
 	gasPerByte      = 1      // of the artifact, read from the state
+	gasPayment      = 40_000 // moving the fee, counting the use, keeping its receipt
 )
 
 var errValue = errors.New("infer takes no value: the fee comes from the caller's balance")
@@ -209,6 +210,7 @@ func (p *Precompile) Compute(ctx sdk.Context, m registry.Model, input []uint32) 
 
 // infer computes, takes the fee from caller, and logs the use.
 func (p *Precompile) infer(ctx sdk.Context, evm *vm.EVM, m registry.Model, caller common.Address, method *abi.Method, args []any) ([]byte, error) {
+	ctx.GasMeter().ConsumeGas(gasPayment, "payment")
 	output, err := p.answer(ctx, m, method, args)
 	if err != nil {
 		return nil, err
