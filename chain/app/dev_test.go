@@ -35,6 +35,8 @@ type desk struct {
 	rpc   *ethrpc.Client
 	auth  *bind.TransactOpts
 	stop  func()
+
+	address string // host:port
 }
 
 func newDesk(t *testing.T, state string, change func(*dev.Config)) *desk {
@@ -53,6 +55,7 @@ func newDesk(t *testing.T, state string, change func(*dev.Config)) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.address = server.Address()
 	if d.rpc, err = ethrpc.Dial("ws://" + server.Address()); err != nil {
 		t.Fatal(err)
 	}

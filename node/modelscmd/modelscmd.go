@@ -51,7 +51,7 @@ edge of its lineage says is proven if the network recomputed it, and claimed if 
 	f.StringVar(&o.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
 	f.StringVar(&o.dir, "dir", dir, "folder with the account's key")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
-	cmd.AddCommand(newList(&o), newShow(&o), newTransfer(&o), newClaim(&o), newExport(&o), newVerify(&o), newPush(&o), newPull(&o))
+	cmd.AddCommand(newList(&o), newShow(&o), newTransfer(&o), newClaim(&o), newDeposit(&o), newWithdraw(&o), newExport(&o), newVerify(&o), newPush(&o), newPull(&o))
 	return cmd
 }
 

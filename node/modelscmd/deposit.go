@@ -1,0 +1,104 @@
+package modelscmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/registry"
+)
+
+// newDeposit puts a model's file on the ledger, so that contracts can call it.
+func newDeposit(o *options) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use: "deposit <file>", Short: "Put a model on the ledger, so that contracts can call it", Args: cobra.ExactArgs(1),
+		Long: `Put a model on the ledger, so that contracts can call it. The file is a graph as ` + "`mutirao train alone`" + ` writes it, of up to 256 KiB. It locks
+10^12 amut for each byte, which ` + "`mutirao models withdraw`" + ` returns. All shares of the model are the sender's.`,
+		Example: "  mutirao models deposit credit.graph --network ./network",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			raw, err := readArtifact(args[0])
+			if err != nil {
+				return err
+			}
+			if name == "" {
+				name = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
+				name = name[:min(len(name), registry.MaxName)]
+			}
+			c, err := o.writer(cmd.Context())
+			if err != nil {
+				return err
+			}
+			m := registry.DepositModel{Name: name, Artifact: raw}
+			id, err := registry.DepositID(raw, c.Account())
+			if err != nil {
+				return failure.New(failure.Usage, "the model "+args[0]+" cannot be put on the ledger", err, "mutirao model inspect "+args[0])
+			}
+			deposit := registry.DepositPerByte.Times(uint64(len(raw)))
+			if err := c.Submit(cmd.Context(), m); err != nil {
+				return refused("the model was not deposited", err, fmt.Sprintf("%s needs %s", c.Account(), deposit.Coins()))
+			}
+			return o.answer(cmd, struct {
+				Schema  string        `json:"schema"`
+				Model   protocol.Hash `json:"model"`
+				Bytes   int           `json:"bytes"`
+				Deposit string        `json:"deposit"`
+			}{"mutirao.model-deposit/v1", id, len(raw), deposit.String()}, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%s\n%d bytes, %s locked\n", id, len(raw), deposit.Coins())
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "the model's name; the default is the file's")
+	return cmd
+}
+
+var errSize = errors.New("too large for the ledger")
+
+// readArtifact reads a file that is not larger than the ledger takes.
+func readArtifact(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, failure.New(failure.NotFound, "the model cannot be read", err, "mutirao train alone RUN.toml --out FILE  writes one")
+	}
+	if info.Size() > registry.MaxArtifact {
+		return nil, failure.New(failure.Usage, "the model "+file+" cannot be put on the ledger",
+			fmt.Errorf("%w: %d bytes, allowed are %d", errSize, info.Size(), registry.MaxArtifact), "mutirao model quantize makes it smaller; mutirao serve --model answers for one that is not on the ledger")
+	}
+	return os.ReadFile(file)
+}
+
+// newWithdraw takes it off again.
+func newWithdraw(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "withdraw <model>", Short: "Take a deposited model off the ledger and get its deposit back", Args: cobra.ExactArgs(1),
+		Example: "  mutirao models withdraw 8f2c…02ab --network ./network",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var id protocol.Hash
+			if err := id.UnmarshalText([]byte(strings.TrimPrefix(args[0], "0x"))); err != nil {
+				return failure.New(failure.Usage, fmt.Sprintf("%q names no model", args[0]), err, "an id has 64 hexadecimal digits")
+			}
+			c, err := o.writer(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := c.Submit(cmd.Context(), registry.WithdrawModel{Model: id}); err != nil {
+				return refused("the model was not withdrawn", err, "mutirao models show "+id.String()[:8]+"  says whose it is")
+			}
+			return o.answer(cmd, struct {
+				Schema string        `json:"schema"`
+				Model  protocol.Hash `json:"model"`
+			}{"mutirao.model-withdrawal/v1", id}, func(w io.Writer) error {
+				_, err := fmt.Fprintln(w, id)
+				return err
+			})
+		},
+	}
+}
