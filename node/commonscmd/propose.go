@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -133,6 +134,7 @@ func (p proposal) serve(ctx context.Context, cmd *cobra.Command, m *role.Machine
 	say := func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) }
 	say("proposal %s is on the ledger; vote for it: mutirao commons vote %.8s AMOUNT", v.ID, v.ID)
 	h, err := m.Client.Height(ctx)
+	var kept work.StateRef
 	for last := commons.Open; err == nil; h, err = m.Client.Next(ctx, h) {
 		if v, err = m.Client.Proposal(ctx, v.ID); err != nil {
 			break
@@ -144,12 +146,20 @@ func (p proposal) serve(ctx context.Context, cmd *cobra.Command, m *role.Machine
 		if v.Status == commons.Lapsed {
 			return v, failure.New(failure.Denied, "the proposal has lapsed", errLapsed, "mutirao commons propose --nonce "+fmt.Sprint(p.nonce+1)+" …  proposes it again")
 		}
-		if v.Job == nil || !v.Job.Ended {
+		if v.Job == nil {
 			continue
 		}
 		run, err := m.Client.Run(ctx, v.ID)
 		if err != nil {
 			return v, err
+		}
+		m.Meet(ctx, run.Peers())
+		t.Collect(ctx, run)
+		if kept, err = keep(ctx, m, t, run, kept); err != nil {
+			return v, err
+		}
+		if !v.Job.Ended {
+			continue
 		}
 		if run.Done == 0 {
 			return v, nil
@@ -161,4 +171,31 @@ func (p proposal) serve(ctx context.Context, cmd *cobra.Command, m *role.Machine
 		return v, err
 	}
 	return v, err
+}
+
+// fetchPatience is how long a state of a run is waited for before it is computed here.
+const fetchPatience = 5 * time.Second
+
+// keep makes sure that the current state of the run is here, since its workers leave when the last round is over: fetched from them, or
+// recomputed from the state before, kept, and from what the round's units revealed. It returns the state that is here now.
+func keep(ctx context.Context, m *role.Machine, t *trainer.Trainer, run *work.State, kept work.StateRef) (work.StateRef, error) {
+	if run.Current == kept {
+		return kept, nil
+	}
+	wait, cancel := context.WithTimeout(ctx, fetchPatience)
+	defer cancel()
+	if _, err := t.State(wait, run.Current); err == nil {
+		return run.Current, nil
+	}
+	list, err := m.Client.Summaries(ctx, run.ID)
+	if err != nil || len(list) == 0 {
+		return kept, err
+	}
+	if kept == (work.StateRef{}) {
+		kept = run.Spec.Initial
+	}
+	if got, err := t.Replay(ctx, kept, list[len(list)-1]); err == nil && got == run.Current {
+		return got, nil
+	}
+	return kept, nil // the next block tries again
 }

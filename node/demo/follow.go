@@ -35,7 +35,6 @@ var errStoppedRun = errors.New("the run stopped before its last round")
 // follow watches the ledger until the run has ended, and tells the story on the way.
 func (s *show) follow(ctx context.Context) error {
 	var height protocol.Height
-	connected := map[string]bool{}
 	opened := time.Now()
 	reported := work.Reason("")
 	for {
@@ -48,7 +47,7 @@ func (s *show) follow(ctx context.Context) error {
 		if err != nil {
 			return s.late(err)
 		}
-		s.greet(ctx, state, connected)
+		s.machine.Meet(ctx, state.Peers())
 		if state.Opened >= joinRound {
 			if err := s.hireLate(ctx, state); err != nil {
 				return s.late(err)
@@ -76,17 +75,6 @@ func (s *show) late(err error) error {
 		return err
 	}
 	return failure.New(failure.Timeout, fmt.Sprintf("the run did not end within %s", patience), err, "mutirao demo --keep --dir D, and look into D/*/log.txt")
-}
-
-// greet connects to members that are new, so that they can fetch the data and the first model from here.
-func (s *show) greet(ctx context.Context, state *work.State, connected map[string]bool) {
-	peers := state.Peers()
-	s.machine.Blobs().SetPeers(peers)
-	for _, p := range peers {
-		if !connected[p] && s.machine.Host.Connect(ctx, strings.Fields(p)) == nil {
-			connected[p] = true
-		}
-	}
 }
 
 // explainWait tells why the run waits, when that takes longer than a block or two.

@@ -36,6 +36,8 @@ type Machine struct {
 	Identity agent.Identity
 	Client   *client.Client
 	Host     *p2p.Host
+
+	met map[string]bool // addresses, as members write them, to which Meet has connected
 }
 
 // Open reads or makes the keys of c.Dir and connects.
@@ -62,7 +64,7 @@ func Open(ctx context.Context, c Config) (*Machine, error) {
 		return nil, failure.New(failure.Network, "cannot open the data network", err, "free the port or choose another with --listen")
 	}
 	identity := agent.Identity{Account: key.Account(), Secret: Derive(secret, "salts")}
-	return &Machine{Identity: identity, Client: ledger, Host: host}, nil
+	return &Machine{Identity: identity, Client: ledger, Host: host, met: map[string]bool{}}, nil
 }
 
 // Close leaves the data network.
@@ -153,6 +155,17 @@ func (b blobs) SetPeers(members []string) {
 		list = append(list, strings.Fields(addresses)...)
 	}
 	b.Host.SetPeers(list)
+}
+
+// Meet names the members of a run, whose addresses are as they write them on the ledger, and connects to those that are new, so that they
+// can fetch from here what only this machine has, and this machine from them. Who cannot be reached now is tried again by the next call.
+func (m *Machine) Meet(ctx context.Context, members []string) {
+	m.Blobs().SetPeers(members)
+	for _, addresses := range members {
+		if !m.met[addresses] && m.Host.Connect(ctx, strings.Fields(addresses)) == nil {
+			m.met[addresses] = true
+		}
+	}
 }
 
 // Peer is how this machine writes its own addresses on the ledger.

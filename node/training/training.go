@@ -200,7 +200,6 @@ func (a *author) hired(ctx context.Context) error {
 // follow gives members what they need until the run has ended, and publishes.
 func (a *author) follow(ctx context.Context) error {
 	var height protocol.Height
-	connected := map[string]bool{}
 	reported := work.Reason("")
 	for {
 		next, err := a.machine.Client.Next(ctx, height)
@@ -219,13 +218,7 @@ func (a *author) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		peers := state.Peers()
-		a.machine.Blobs().SetPeers(peers)
-		for _, p := range peers {
-			if !connected[p] && a.machine.Host.Connect(ctx, strings.Fields(p)) == nil {
-				connected[p] = true
-			}
-		}
+		a.machine.Meet(ctx, state.Peers())
 		a.trainer.Collect(ctx, state)
 		if state.Done > uint32(a.rounds) || state.Phase.Ended() {
 			if err := a.closed(ctx); err != nil {
