@@ -22,7 +22,7 @@ const (
 	onlyVerifier   = "verifier-1"
 )
 
-// blocksPerRound is more than an honest network in calm weather can need besides the window for challenges: five phases and a block to join.
+// blocksPerRound is more than an honest network in calm weather can need besides the windows in which claims stand: five phases and a block to join.
 const blocksPerRound = 20
 
 // simulate lets two honest providers and a verifier train for some rounds, and writes what they show into the report.
@@ -32,6 +32,7 @@ func simulate(ctx context.Context, o Options, r *recipe.Recipe, set *data.Set, t
 	short := *r
 	short.Train.Rounds = o.Rounds
 	terms.MinProviders, terms.MinVerifiers, terms.LeastVerifiers, terms.MaxUnits = 2, 1, 1, 2
+	terms.Market = nil // nobody is hired here: the two machines are there
 	n, err := sim.New(ctx, sim.Config{
 		Seed: uint64(r.Train.Seed), Recipe: &short, Data: set, Terms: terms,
 		Members: []sim.Member{
@@ -54,7 +55,7 @@ func simulate(ctx context.Context, o Options, r *recipe.Recipe, set *data.Set, t
 		return err
 	}
 	began := time.Now()
-	for range (blocksPerRound + int(terms.Windows.Challenge)) * (o.Rounds + 1) {
+	for range (blocksPerRound + int(terms.Windows.Challenge) + int(terms.Windows.Contest)) * (o.Rounds + 1) {
 		err := n.Block(ctx)
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
