@@ -176,6 +176,7 @@ type Books struct {
 	datasets map[Hash]Account // its steward
 	models   map[Hash]*model
 	channels map[Hash]*channel
+	uploads  map[Hash]*upload  // that are open
 	disputes map[Hash]*dispute // that are open
 	lost     map[Account]int   // disputes of an opener
 	receipts map[Receipt]int
@@ -195,7 +196,7 @@ type Books struct {
 func New(g Genesis) *Books {
 	b := &Books{
 		genesis: g, balances: map[Account]*big.Int{}, supply: new(big.Int), runs: map[Hash]*run{}, datasets: map[Hash]Account{},
-		models: map[Hash]*model{}, channels: map[Hash]*channel{}, disputes: map[Hash]*dispute{}, lost: map[Account]int{}, receipts: map[Receipt]int{},
+		models: map[Hash]*model{}, channels: map[Hash]*channel{}, uploads: map[Hash]*upload{}, disputes: map[Hash]*dispute{}, lost: map[Account]int{}, receipts: map[Receipt]int{},
 		trade: newTrade(), fund: newFund(), asked: map[Hash]*asked{},
 	}
 	for who, amount := range g.Balances {

@@ -161,6 +161,44 @@ func TestDepositedModel(t *testing.T) {
 	}
 }
 
+// An upload locks what all its bytes cost; its model takes the deposit over, and it comes back once: by withdrawal, abortion or expiry.
+func TestUpload(t *testing.T) {
+	const ana = "ana"
+	b := open(map[string]int64{ana: 9_000_000_000_000})
+	tx := func(kind, body string, events ...Event) Block {
+		return Block{Txs: []Tx{{OK: true, Messages: []Message{{From: named(ana), Kind: "registry/" + kind, Body: []byte(body)}}, Events: events}}}
+	}
+	event := func(kind string) Event {
+		return Event{Kind: "registry." + kind, Attributes: map[string]string{"owner": named(ana).String(), "author": named(ana).String(), "upload": id("u").String(), "model": id("m").String()}}
+	}
+	opened := tx("open-upload", `{"name":"m","size":4}`, event("upload-opened"))
+	ofUpload, chunk := `{"upload":"`+id("u").String()+`"}`, `{"upload":"`+id("u").String()+`","index":0,"data":"AAAA"}`
+	for i, c := range []struct {
+		block Block
+		want  int64 // trillions that ana has
+	}{
+		{opened, 5}, {tx("abort-upload", ofUpload, event("upload-aborted")), 9},
+		{opened, 5}, {Block{End: []Event{event("upload-expired")}}, 9},
+		{opened, 5}, {tx("add-chunk", chunk), 5}, {tx("add-chunk", chunk, event("upload-finished")), 5},
+		{tx("withdraw-model", `{"model":"`+id("m").String()+`"}`), 9},
+	} {
+		c.block.Height = uint64(i + 1)
+		b.Read(c.block)
+		if got := b.balances[named(ana)].Int64(); got != c.want*1_000_000_000_000 {
+			t.Errorf("after step %d she has %d", i, got)
+		}
+	}
+	if len(b.Findings()) > 0 {
+		t.Error(b.Findings())
+	}
+	b.Read(tx("abort-upload", ofUpload))
+	b.Read(Block{End: []Event{event("upload-expired")}})
+	b.Read(tx("add-chunk", chunk, event("upload-finished")))
+	if len(b.Findings()) != 3 {
+		t.Errorf("what is not open: %v", b.Findings())
+	}
+}
+
 // What contracts do to a model counts in the order in which they did it: parts that moved earn for whoever holds them.
 func TestContractsActs(t *testing.T) {
 	b := open(map[string]int64{"desk": 4_000_000})

@@ -56,6 +56,8 @@ func (b *Books) registry(m Message) {
 		PPM    int64   `json:"ppm"`
 		Fee    Coins   `json:"fee"`
 		Bytes  []byte  `json:"artifact"`
+		Upload Hash    `json:"upload"`
+		Size   int64   `json:"size"`
 	}
 	if !b.decode(m, &body) {
 		return
@@ -80,9 +82,15 @@ func (b *Books) registry(m Message) {
 	case "registry/transfer-shares":
 		b.transfer(body.Model, m.From, body.To, body.PPM)
 	case "registry/deposit-model":
-		b.deposit(m.From, len(body.Bytes))
+		b.deposit(m.From, int64(len(body.Bytes)))
 	case "registry/withdraw-model":
 		b.withdraw(body.Model, m.From)
+	case "registry/open-upload":
+		b.openUpload(m.From, body.Size)
+	case "registry/add-chunk":
+		b.finishUpload(body.Upload, m.From)
+	case "registry/abort-upload":
+		b.endUpload(body.Upload, m.From)
 	default:
 		b.find("message "+m.Kind, "known to this audit", "unknown")
 	}
@@ -135,14 +143,28 @@ func newModel() *model {
 	return &model{earned: new(big.Int), direct: new(big.Int), from: map[Hash]*big.Int{}, flowed: new(big.Int), own: new(big.Int), paid: new(big.Int), holdings: map[Account]*holding{}}
 }
 
-// deposit locks what the bytes of a model cost; a model that is new is all its author's. Rule: spec/registry.md §7.
-func (b *Books) deposit(author Account, bytes int) {
+// deposit locks what the bytes of a model cost. Rule: spec/registry.md §7.
+func (b *Books) deposit(author Account, bytes int64) {
 	e, ok := b.take("registry.model-deposited", "author", author.String())
 	var id Hash
 	if !ok || id.UnmarshalText([]byte(e.Attributes["model"])) != nil {
 		b.find("model of "+author.String(), "announced", "not announced")
 		return
 	}
+	amount := depositFor(bytes)
+	if !b.deposited(id, author, amount) {
+		return
+	}
+	b.because("model %.8s has %d bytes, at %s each", id, bytes, big.NewInt(depositPerByte))
+	b.move(author, b.genesis.Registry, amount, "deposit of a model")
+}
+
+func depositFor(bytes int64) *big.Int {
+	return new(big.Int).Mul(big.NewInt(depositPerByte), big.NewInt(bytes))
+}
+
+// deposited notes whose the deposit of a model is; one that is new is all its author's.
+func (b *Books) deposited(id Hash, author Account, amount *big.Int) bool {
 	m := b.models[id]
 	if m == nil {
 		m = newModel()
@@ -151,11 +173,10 @@ func (b *Books) deposit(author Account, bytes int) {
 	}
 	if m.deposit != nil || m.author != author {
 		b.find("deposit for model "+id.String(), "of its author, once", "of "+author.String())
-		return
+		return false
 	}
-	m.deposit = new(big.Int).Mul(big.NewInt(depositPerByte), big.NewInt(int64(bytes)))
-	b.because("model %.8s has %d bytes, at %s each", id, bytes, big.NewInt(depositPerByte))
-	b.move(author, b.genesis.Registry, m.deposit, "deposit of a model")
+	m.deposit = amount
+	return true
 }
 
 // withdraw returns the deposit.

@@ -197,6 +197,9 @@ func (b *Books) verdict(e Event) {
 	case "voucher.channel-ended":
 		b.channelEnded(e)
 		return
+	case "registry.upload-expired":
+		b.uploadExpired(e)
+		return
 	}
 	var id Hash
 	if id.UnmarshalText([]byte(e.Attributes["run"])) != nil || b.runs[id] == nil {

@@ -16,12 +16,16 @@ import (
 
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 
+	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/chain/dev"
+	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	requestprecompile "github.com/mutirao/mutirao/chain/precompile/request"
 	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
+	"github.com/mutirao/mutirao/verify/trace"
 )
 
 // TestHostileTransactions puts into blocks what a proposer should never put there: nothing changes but, at most, the sender's gas.
@@ -39,6 +43,28 @@ func TestHostileTransactions(t *testing.T) {
 	precompile, requests := readABI(t, "IInfer"), readABI(t, "IRequests")
 	spin := c.deploy(mallory, []byte{0x60, 4, 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3, 0x5b, 0x5f, 0x56, 0x00}) // JUMPDEST, PUSH0, JUMP: for ever
 	who := mallory.Account()
+	bytesOf := make([]byte, 3*registry.ChunkBytes)
+	upload := registry.OpenUpload{Name: "large", Content: trace.PayloadRoot(bytesOf), Size: uint64(len(bytesOf))}
+	chunk := func(owner protocol.Account, index uint32, n int) registry.AddChunk {
+		return registry.AddChunk{Upload: registry.UploadID(owner, upload.Content), Index: index, Data: bytesOf[:n]}
+	}
+	tooLong := chunk(who, 1, registry.ChunkBytes+1)
+	native := func(from person, m protocol.Msg) func() []byte {
+		return func() []byte {
+			wrapped, _, err := client.Wrap(from.Account(), m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.signed(from, 20_000_000, wrapped)
+		}
+	}
+	for _, p := range []person{mallory, victim} {
+		for _, m := range []protocol.Msg{upload, chunk(p.Account(), 0, registry.ChunkBytes)} {
+			if r := c.block(native(p, m)())[0]; r.Code != 0 {
+				t.Fatal(r.Log)
+			}
+		}
+	}
 	nonce := func() uint64 { return c.app.Account.GetAccount(c.context(), who[:]).GetSequence() }
 	good := c.sign(mallory, nonce(), &common.Address{7}, 21_000, nil)
 	c.block(good)
@@ -81,6 +107,15 @@ func TestHostileTransactions(t *testing.T) {
 		"endless list": call(&at, 5_000_000, append(slices.Clone(precompile.Methods["infer"].ID), append(common.LeftPadBytes(nil, 32),
 			append(common.LeftPadBytes([]byte{0x40}, 32), bytes.Repeat([]byte{0xff}, 32)...)...)...)),
 		"request of a list that is not there": call(&ask, 5_000_000, pack(t, requests, "request", [32]byte(id), bitsOf(1), stolen)),
+		"chunks: unsorted":                    native(mallory, chunk(who, 2, registry.ChunkBytes)),
+		"chunks: duplicate":                   native(mallory, chunk(who, 0, registry.ChunkBytes)),
+		"chunks: short":                       native(mallory, chunk(who, 1, 100)),
+		"chunks: oversized":                   native(mallory, tooLong),
+		"chunks: of another's upload":         native(mallory, chunk(victim.Account(), 1, registry.ChunkBytes)),
+		"chunks: of no upload":                native(mallory, chunk(protocol.Account{9}, 0, registry.ChunkBytes)),
+		"end of another's upload":             native(mallory, registry.AbortUpload{Upload: registry.UploadID(victim.Account(), upload.Content)}),
+		"the same upload again":               native(mallory, upload),
+		"upload of an ocean":                  native(mallory, registry.OpenUpload{Name: "n", Content: upload.Content, Size: 1 << 62}),
 		"another's seal":                      call(&ask, 5_000_000, pack(t, requests, "seal", [32]byte{1}, [32]byte{2})),
 	} {
 		raw := tx()
@@ -96,6 +131,12 @@ func TestHostileTransactions(t *testing.T) {
 		}
 		if spent := rich.Minus(left); r.Code != 0 && !strings.HasPrefix(name, "gas bomb") && !spent.IsZero() && r.GasUsed == 0 {
 			t.Errorf("%s: refused and charged %s", name, spent)
+		}
+		for _, owner := range []protocol.Account{who, victim.Account()} {
+			u, err := c.app.Registry.Upload(c.context(), registry.UploadID(owner, upload.Content), escrow.Free)
+			if err != nil || u.Received != registry.ChunkBytes {
+				t.Errorf("%s: the upload has %d bytes: %v", name, u.Received, err)
+			}
 		}
 		if now, err := c.app.Registry.ArtifactSize(c.context(), id); err != nil || now != model {
 			t.Errorf("%s: the model changed: %v", name, err)

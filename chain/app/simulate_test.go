@@ -215,7 +215,7 @@ func (w *world) books() {
 func (w *world) act(i int) ([]byte, string) {
 	who := w.people[i]
 	own := who.Account()
-	kinds := []string{"send", "send", "delegate", "undelegate", "redelegate", "create", "unjail", "propose", "vote", "vote", "grant", "revoke", "dataset", "model", "use", "shares", "ask", "take", "channel", "ethereum"}
+	kinds := []string{"send", "send", "delegate", "undelegate", "redelegate", "create", "unjail", "propose", "vote", "vote", "grant", "revoke", "dataset", "model", "upload", "use", "shares", "ask", "take", "channel", "ethereum"}
 	kind := kinds[w.r.Intn(len(kinds))]
 	other := w.people[w.r.Intn(crowd)].Account()
 	amount := money.New(w.r.Uint64()).Times(uint64(1 + w.r.Intn(100)))
@@ -297,6 +297,8 @@ func (w *world) rule(kind string, other protocol.Account) protocol.Msg {
 		return registry.RegisterDataset{Root: one, Blob: one, Schema: one, Records: 1, RecordSize: 1, Name: "n", Licence: "l"}
 	case "model":
 		return registry.DepositModel{Name: "risk", Artifact: artifact}
+	case "upload":
+		return registry.OpenUpload{Name: "large", Content: hashOf(byte(w.r.Intn(256))), Size: uint64(1 + w.r.Intn(registry.MaxUpload))}
 	case "use":
 		return registry.Use{Model: model, Fee: money.New(uint64(w.r.Int63()))}
 	case "shares":

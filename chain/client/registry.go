@@ -40,6 +40,16 @@ func (c *Client) Artifact(ctx context.Context, id protocol.Hash) ([]byte, error)
 	return answer.Graph, err
 }
 
+// Upload returns one upload that is open, or protocol.ErrNotFound.
+func (c *Client) Upload(ctx context.Context, id protocol.Hash) (registry.Upload, error) {
+	var answer registrypb.UploadResponse
+	if err := c.query(ctx, "/mutirao.registry.v1.Query/Upload", &registrypb.UploadRequest{Id: id[:]}, &answer); err != nil {
+		return registry.Upload{}, err
+	}
+	var u registry.Upload
+	return u, decode(answer.Json, &u)
+}
+
 // Models lists the ids of all models in ascending order.
 func (c *Client) Models(ctx context.Context) ([]protocol.Hash, error) {
 	var ids []protocol.Hash

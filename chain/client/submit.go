@@ -24,6 +24,7 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
 	"github.com/mutirao/mutirao/protocol/money"
+	modelregistry "github.com/mutirao/mutirao/protocol/registry"
 	"github.com/mutirao/mutirao/protocol/voucher"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -73,7 +74,7 @@ func (c *Client) Submit(ctx context.Context, msgs ...protocol.Msg) error {
 			return err
 		}
 		list[i] = wrapped
-		gas += escrow.GasPerMessage + (escrow.GasPerByte+envelopeBytes)*uint64(size) + stateGas + voucherGas(m)
+		gas += escrow.GasPerMessage + (escrow.GasPerByte+envelopeBytes)*uint64(size) + stateGas + voucherGas(m) + uploadGas(m)
 		if _, ok := m.(dispute.Msg); ok {
 			gas += disputehost.GasPerMove + 50*disputehost.GasPerEffort + disputehost.GasPerMicroOperation
 		}
@@ -93,6 +94,16 @@ func voucherGas(m protocol.Msg) uint64 {
 		return 0
 	}
 	return uint64(len(redeem.Vouchers)/voucher.PackedBytes) * (registry.GasPerVoucher + 500*escrow.GasPerStateByte)
+}
+
+// uploadGas is what the last chunk of an upload takes beyond its bytes. A last one that is as long as the others is not seen to be the last:
+// it runs out of gas and is sent again with more.
+func uploadGas(m protocol.Msg) uint64 {
+	chunk, ok := m.(modelregistry.AddChunk)
+	if !ok || len(chunk.Data) == modelregistry.ChunkBytes {
+		return 0
+	}
+	return registry.GasPerUploadedByte * (uint64(chunk.Index)*modelregistry.ChunkBytes + uint64(len(chunk.Data)))
 }
 
 // Send transfers coins.

@@ -20,8 +20,9 @@ func newDeposit(o *options) *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use: "deposit <file>", Short: "Put a model on the ledger, so that contracts can call it", Args: cobra.ExactArgs(1),
-		Long: `Put a model on the ledger, so that contracts can call it. The file is a graph as ` + "`mutirao train alone`" + ` writes it, of up to 256 KiB. It locks
-10^12 amut for each byte, which ` + "`mutirao models withdraw`" + ` returns. All shares of the model are the sender's.`,
+		Long: `Put a model on the ledger, so that contracts can call it. The file is a graph as ` + "`mutirao train alone`" + ` writes it, of up to 2 MiB. It locks
+10^12 amut for each byte, which ` + "`mutirao models withdraw`" + ` returns. All shares of the model are the sender's. A model of more than 256 KiB
+is sent in chunks; the same command again goes on where one was interrupted, and ` + "`mutirao models withdraw <upload>`" + ` gives it up.`,
 		Example: "  mutirao models deposit credit.graph --network ./network",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			raw, err := readArtifact(args[0])
@@ -36,14 +37,13 @@ func newDeposit(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m := registry.DepositModel{Name: name, Artifact: raw}
 			id, err := registry.DepositID(raw, c.Account())
 			if err != nil {
 				return failure.New(failure.Usage, "the model "+args[0]+" cannot be put on the ledger", err, "mutirao model inspect "+args[0])
 			}
 			deposit := registry.DepositPerByte.Times(uint64(len(raw)))
-			if err := c.Submit(cmd.Context(), m); err != nil {
-				return refused("the model was not deposited", err, fmt.Sprintf("%s needs %s", c.Account(), deposit.Coins()))
+			if err := put(cmd.Context(), c, id, name, raw, cmd.ErrOrStderr()); err != nil {
+				return notDeposited(err, id, fmt.Sprintf("%s needs %s", c.Account(), deposit.Coins()))
 			}
 			return o.answer(cmd, struct {
 				Schema  string        `json:"schema"`
@@ -60,6 +60,14 @@ func newDeposit(o *options) *cobra.Command {
 	return cmd
 }
 
+// notDeposited says what to do next, which differs for a model that is there already.
+func notDeposited(err error, id protocol.Hash, needs string) error {
+	if errors.Is(err, protocol.ErrExists) {
+		return failure.New(failure.Usage, "the model was not deposited", err, "mutirao models show "+id.String()[:8]+"  shows the one that is there")
+	}
+	return refused("the model was not deposited", err, needs)
+}
+
 var errSize = errors.New("too large for the ledger")
 
 // readArtifact reads a file that is not larger than the ledger takes.
@@ -68,9 +76,9 @@ func readArtifact(file string) ([]byte, error) {
 	if err != nil {
 		return nil, failure.New(failure.NotFound, "the model cannot be read", err, "mutirao train alone RUN.toml --out FILE  writes one")
 	}
-	if info.Size() > registry.MaxArtifact {
+	if info.Size() > registry.MaxUpload {
 		return nil, failure.New(failure.Usage, "the model "+file+" cannot be put on the ledger",
-			fmt.Errorf("%w: %d bytes, allowed are %d", errSize, info.Size(), registry.MaxArtifact), "mutirao model quantize makes it smaller; mutirao serve --model answers for one that is not on the ledger")
+			fmt.Errorf("%w: %d bytes, allowed are %d", errSize, info.Size(), registry.MaxUpload), "mutirao model quantize makes it smaller; mutirao serve --model answers for one that is not on the ledger")
 	}
 	return os.ReadFile(file)
 }
@@ -79,6 +87,7 @@ func readArtifact(file string) ([]byte, error) {
 func newWithdraw(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "withdraw <model>", Short: "Take a deposited model off the ledger and get its deposit back", Args: cobra.ExactArgs(1),
+		Long:    "Take a deposited model off the ledger and get its deposit back. The id of an upload that is not complete gives that up.",
 		Example: "  mutirao models withdraw 8f2c…02ab --network ./network",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var id protocol.Hash
@@ -89,7 +98,7 @@ func newWithdraw(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.Submit(cmd.Context(), registry.WithdrawModel{Model: id}); err != nil {
+			if err := withdraw(cmd.Context(), c, id); err != nil {
 				return refused("the model was not withdrawn", err, "mutirao models show "+id.String()[:8]+"  says whose it is")
 			}
 			return o.answer(cmd, struct {

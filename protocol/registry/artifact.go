@@ -83,12 +83,15 @@ type artifact struct {
 // openArtifact decodes and validates an artifact. Bytes that split and join do not reproduce are refused, so a model has one
 // artifact. Errors: ErrTooLarge, ErrArtifact, ErrShape. Rule: spec/registry.md §3.
 func openArtifact(data []byte, params []string) (artifact, error) {
-	if len(data) > MaxArtifact {
-		return artifact{}, fmt.Errorf("%w: artifact of %d bytes, allowed are %d", protocol.ErrTooLarge, len(data), MaxArtifact)
+	if len(data) > MaxUpload {
+		return artifact{}, fmt.Errorf("%w: artifact of %d bytes, allowed are %d", protocol.ErrTooLarge, len(data), MaxUpload)
 	}
 	g, err := graph.Decode(data)
 	if err != nil {
 		return artifact{}, fmt.Errorf("%w: %w", protocol.ErrArtifact, err)
+	}
+	if n := parts(g); len(data) > MaxArtifact && n > len(data)/BytesPerPart {
+		return artifact{}, fmt.Errorf("%w: %d parts, a model of %d bytes may have %d: nodes, their attributes, inputs and outputs, and constants", protocol.ErrTooLarge, n, len(data), len(data)/BytesPerPart)
 	}
 	callable, err := inspect(g, len(data))
 	if err != nil {
@@ -106,6 +109,15 @@ func openArtifact(data []byte, params []string) (artifact, error) {
 		return artifact{}, fmt.Errorf("%w: the weights are not its last initializers in ascending order", protocol.ErrArtifact)
 	}
 	return artifact{trace.ProgramHash(program), trace.StateRoot(weights), callable}, nil
+}
+
+// parts counts what takes time to read and compile beside its bytes.
+func parts(g *graph.Graph) int {
+	n := len(g.Nodes) + len(g.Initializers)
+	for _, node := range g.Nodes {
+		n += len(node.Inputs) + len(node.Outputs) + len(node.Attrs)
+	}
+	return n
 }
 
 // inspect bounds the cost of a model before anything is allocated for it, then compiles it.

@@ -7,7 +7,7 @@ import (
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
-// DepositPerByte is locked for each byte of a deposited model: 0.26 MUT for the largest. The bytes lie in every node's
+// DepositPerByte is locked for each byte of a deposited model: 2.1 MUT for the largest. The bytes lie in every node's
 // state, so whoever wants them there lends money for as long as they do. Rule: spec/registry.md §7.
 var DepositPerByte = money.New(1_000_000_000_000)
 
@@ -75,24 +75,33 @@ func Deposit(m DepositModel, known *Model, from protocol.Account, env protocol.E
 	if err != nil {
 		return fail(err)
 	}
-	id, deposit := depositID(a, from), DepositPerByte.Times(uint64(len(m.Artifact)))
-	effects := []protocol.Effect{
-		protocol.Lock{From: from, Amount: deposit},
-		event("model-deposited", "model", id.String(), "author", from.String(), "deposit", deposit.String()),
+	deposit := DepositPerByte.Times(uint64(len(m.Artifact)))
+	model, held, err := accept(a, m.Name, deposit, known, from, env)
+	if err != nil {
+		return fail(err)
 	}
+	return model, held, []protocol.Effect{
+		protocol.Lock{From: from, Amount: deposit},
+		event("model-deposited", "model", model.ID.String(), "author", from.String(), "deposit", deposit.String()),
+	}, nil
+}
+
+// accept makes the model of an artifact, or makes known callable again.
+func accept(a artifact, name string, deposit money.Amount, known *Model, from protocol.Account, env protocol.Env) (Model, []Holding, error) {
+	id := depositID(a, from)
 	if known != nil {
 		if known.ID != id || known.Callable != nil {
-			return fail(fmt.Errorf("%w: model %s", protocol.ErrExists, known.ID))
+			return Model{}, nil, fmt.Errorf("%w: model %s", protocol.ErrExists, known.ID)
 		}
 		model := *known
 		model.Callable, model.Deposit = &a.callable, deposit
-		return model, nil, effects, nil
+		return model, nil, nil
 	}
 	model := Model{
-		Version: Version, ID: id, Name: m.Name, Program: a.program, Weights: a.weights, Lineage: Claimed, Author: from, Publisher: from,
+		Version: Version, ID: id, Name: name, Program: a.program, Weights: a.weights, Lineage: Claimed, Author: from, Publisher: from,
 		Height: env.Height, Callable: &a.callable, Shares: []Share{{from, ForAuthor, whole}}, Deposit: deposit,
 	}
-	return model, holdings(&model), effects, nil
+	return model, holdings(&model), nil
 }
 
 // Withdraw makes a deposited model uncallable and returns its deposit. The host drops the bytes; shares and what they earned

@@ -22,7 +22,7 @@ const (
 	MaxLicence    = 64         // bytes; an SPDX expression as a rule
 	MaxRecords    = 1 << 40    //
 	MaxRecordSize = 1 << 20    // bytes
-	MaxArtifact   = 256 << 10  // bytes of a callable model: it lies in every node's state
+	MaxArtifact   = 256 << 10  // bytes of a callable model in one message
 	MaxMACs       = 50_000_000 // multiply-accumulates of one call
 	MaxGas        = 80_000_000 // of one call, beside what its transaction and its contract take: a block has 100 million
 	MaxElements   = 4 << 20    // elements of all values of a callable model: 16 MiB
@@ -139,6 +139,12 @@ func DecodeMsg(kind string, data []byte) (protocol.Msg, error) {
 		return decode[DepositModel](data)
 	case WithdrawModel{}.Kind():
 		return decode[WithdrawModel](data)
+	case OpenUpload{}.Kind():
+		return decode[OpenUpload](data)
+	case AddChunk{}.Kind():
+		return decode[AddChunk](data)
+	case AbortUpload{}.Kind():
+		return decode[AbortUpload](data)
 	}
 	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
 }

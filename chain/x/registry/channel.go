@@ -106,7 +106,7 @@ func (k *Keeper) endBlock(metered sdk.Context) error {
 			return err
 		}
 	}
-	return nil
+	return k.expireUploads(ctx)
 }
 
 // end closes one channel: all of it or nothing.

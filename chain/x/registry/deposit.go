@@ -17,11 +17,8 @@ func (k *Keeper) Deposit(ctx sdk.Context, m registry.DepositModel, from protocol
 	if err != nil {
 		return registry.Model{}, err
 	}
-	var known *registry.Model
-	switch model, err := k.Model(ctx, id, charge); {
-	case err == nil:
-		known = &model
-	case !errors.Is(err, protocol.ErrNotFound):
+	known, err := k.find(ctx, id, charge)
+	if err != nil {
 		return registry.Model{}, err
 	}
 	model, held, effects, err := registry.Deposit(m, known, from, escrow.Env(ctx))

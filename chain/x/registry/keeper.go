@@ -38,6 +38,10 @@ type Keeper struct {
 	channels  collections.Map[[]byte, []byte] // id -> voucher.Channel in JSON, while it is open
 	ofPayer   collections.KeySet[pair]        // payer, id of an open channel
 	ends      collections.KeySet[due]         // last block, id of an open channel
+
+	uploads    collections.Map[[]byte, []byte] // id -> registry.Upload in JSON, while it is open
+	chunks     collections.Map[place, []byte]  // of an open upload
+	uploadEnds collections.KeySet[due]         // last block, id of an open upload
 }
 
 type (
@@ -62,6 +66,11 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs, plant 
 		ofPayer: collections.NewKeySet(b, collections.NewPrefix(7), "channels_of_payer",
 			collections.PairKeyCodec(collections.BytesKey, collections.BytesKey)),
 		ends: collections.NewKeySet(b, collections.NewPrefix(8), "channel_ends",
+			collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
+		uploads: collections.NewMap(b, collections.NewPrefix(9), "uploads", collections.BytesKey, collections.BytesValue),
+		chunks: collections.NewMap(b, collections.NewPrefix(10), "chunks",
+			collections.PairKeyCodec(collections.BytesKey, collections.Uint64Key), collections.BytesValue),
+		uploadEnds: collections.NewKeySet(b, collections.NewPrefix(11), "upload_ends",
 			collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
 	}
 	var err error
@@ -100,6 +109,15 @@ func (k *Keeper) ArtifactSize(ctx context.Context, id protocol.Hash) (int, error
 		return 0, fmt.Errorf("%w: artifact of model %s", protocol.ErrNotFound, id)
 	}
 	return int(n), err
+}
+
+// find is Model, nil if there is none.
+func (k *Keeper) find(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*registry.Model, error) {
+	model, err := k.Model(ctx, id, charge)
+	if errors.Is(err, protocol.ErrNotFound) {
+		return nil, nil
+	}
+	return &model, err
 }
 
 // HasModel reports whether id is registered.

@@ -50,7 +50,7 @@ func (m Module) RegisterServices(c module.Configurator) {
 	registrypb.RegisterQueryServer(c.QueryServer(), queryServer{m.keeper})
 }
 
-// EndBlock ends the channels whose last block this is.
+// EndBlock ends the channels and drops the uploads whose last block this is.
 func (m Module) EndBlock(ctx context.Context) error {
 	return m.keeper.endBlock(sdk.UnwrapSDKContext(ctx))
 }
@@ -65,12 +65,12 @@ func (m Module) ValidateGenesis(s appmodule.GenesisSource) error {
 	return m.keeper.schema.ValidateGenesis(s)
 }
 
-// InitGenesis imports all datasets, models, channels and records.
+// InitGenesis imports all datasets, models, channels, uploads and records.
 func (m Module) InitGenesis(ctx context.Context, s appmodule.GenesisSource) error {
 	return m.keeper.schema.InitGenesis(ctx, s)
 }
 
-// ExportGenesis exports all datasets, models, channels and records.
+// ExportGenesis exports all datasets, models, channels, uploads and records.
 func (m Module) ExportGenesis(ctx context.Context, t appmodule.GenesisTarget) error {
 	return m.keeper.schema.ExportGenesis(ctx, t)
 }

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -74,6 +73,12 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 		return err
 	case registry.WithdrawModel:
 		return s.withdraw(ctx, m, from, charge)
+	case registry.OpenUpload:
+		return s.openUpload(ctx, m, from)
+	case registry.AddChunk:
+		return s.addChunk(metered, m, from)
+	case registry.AbortUpload:
+		return s.abortUpload(ctx, m, from, charge)
 	case voucher.Open:
 		return s.openChannel(ctx, m, from)
 	case voucher.Fund:
@@ -117,11 +122,8 @@ func (s msgServer) publish(metered sdk.Context, m registry.PublishModel, from pr
 	if err != nil {
 		return err
 	}
-	var known *registry.Model
-	switch model, err := s.Model(ctx, registry.ModelID(run.Spec.InferenceProgram, run.Current.Model, run.ID), charge); {
-	case err == nil:
-		known = &model
-	case !errors.Is(err, protocol.ErrNotFound):
+	known, err := s.find(ctx, registry.ModelID(run.Spec.InferenceProgram, run.Current.Model, run.ID), charge)
+	if err != nil {
 		return err
 	}
 	parents, err := s.parents(ctx, run.Spec.Parents, charge)

@@ -74,6 +74,20 @@ func (q queryServer) Artifact(ctx context.Context, r *registrypb.ArtifactRequest
 	return &registrypb.ArtifactResponse{Graph: raw}, nil
 }
 
+// Upload returns one upload that is open, without its bytes.
+func (q queryServer) Upload(ctx context.Context, r *registrypb.UploadRequest) (*registrypb.UploadResponse, error) {
+	id, err := hash(r.Id)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	u, err := q.Keeper.Upload(ctx, id, escrow.Free)
+	if err != nil {
+		return nil, fault.Query(err)
+	}
+	raw, err := json.Marshal(u)
+	return &registrypb.UploadResponse{Json: raw}, err
+}
+
 // Holding returns what one account holds of one model.
 func (q queryServer) Holding(ctx context.Context, r *registrypb.HoldingRequest) (*registrypb.HoldingResponse, error) {
 	model, err := hash(r.Model)
