@@ -73,6 +73,7 @@ func (s *show) tell(ctx context.Context) error {
 	}
 	if s.Keep {
 		s.progress.above(s.explainKeep)
+		s.release(ctx)
 		s.say("running; Ctrl-C ends it")
 		<-ctx.Done()
 	} else {
