@@ -3,7 +3,7 @@ package examples
 
 import "embed"
 
-//go:embed credit diagnosis digits gocode
+//go:embed credit crops diagnosis digits gocode
 var files embed.FS
 
 // Files holds one folder for each example, with a run.toml in it.

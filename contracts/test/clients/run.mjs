@@ -14,7 +14,8 @@ if (!existsSync(binary)) {
   process.exit(1);
 }
 
-const chain = spawn(binary, ["dev", "--port", "0", "--json"], { stdio: ["ignore", "pipe", "inherit"] });
+const maize = resolve(root, "../examples/crops/maize.graph"); // of a file, as a model of one's own is
+const chain = spawn(binary, ["dev", "--port", "0", "--json", "--model", maize], { stdio: ["ignore", "pipe", "inherit"] });
 const first = await new Promise((ok, no) => {
   createInterface({ input: chain.stdout }).once("line", ok);
   chain.once("exit", (code) => no(new Error(`mutirao dev ended with ${code}`)));
