@@ -36,7 +36,7 @@ can do. A change by anvil_set… makes a block of its own, at the time of the la
 	f.Float64VarP(&o.BlockTime, "block-time", "b", 0, "seconds between blocks; 0 for a block per transaction")
 	f.BoolVar(&o.Manual, "no-mining", false, "make blocks only when asked to (evm_mine)")
 	f.StringVar(&o.State, "state", "", "file that keeps the chain; made when missing, continued when there")
-	f.StringArrayVar(&o.Models, "model", nil, "one more model to preload, an ONNX file or one that `train alone` wrote; may be repeated")
+	f.StringArrayVar(&o.Models, "model", nil, "one more model to preload, an ONNX file or one that train alone wrote; may be repeated")
 	f.BoolVar(&o.JSON, "json", false, "print one JSON object instead of the text")
 	return cmd
 }

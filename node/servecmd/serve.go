@@ -38,7 +38,7 @@ func (o *options) flags(cmd *cobra.Command, dir string) {
 	f.StringVar(&o.dir, "dir", dir, "folder of the key that signs")
 	f.StringVar(&o.rpc, "rpc", "", "JSON-RPC endpoint; the default is that of the network, or http://127.0.0.1:8545")
 	f.StringVar(&o.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine with --json-rpc; default $MUTIRAO_NETWORK")
-	f.IntVar(&o.account, "dev-account", -1, "sign with this account of `mutirao dev`, whose keys everybody knows, instead of the folder's key")
+	f.IntVar(&o.account, "dev-account", -1, "sign with this account of mutirao dev, whose keys everybody knows, instead of the folder's key")
 	f.BoolVar(&o.json, "json", false, "print JSON objects, one a line")
 }
 
@@ -126,7 +126,7 @@ A killed serve goes on where it stood: answers are computed again and salts foll
 	}
 	o.flags(cmd, dir)
 	cmd.Flags().StringVar(&price, "price", "1 amut", "the least for an answer")
-	cmd.Flags().StringArrayVar(&models, "model", nil, "ID=FILE: a model, as `train alone` writes it; may be repeated")
+	cmd.Flags().StringArrayVar(&models, "model", nil, "ID=FILE: a model, as train alone writes it; may be repeated")
 	cmd.Flags().DurationVar(&poll, "poll", 500*time.Millisecond, "how often to look for requests")
 	cmd.Flags().BoolVar(&once, "once", false, "do what is to be done now, and end")
 	return cmd
