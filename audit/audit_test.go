@@ -191,6 +191,16 @@ func TestUpload(t *testing.T) {
 	if len(b.Findings()) > 0 {
 		t.Error(b.Findings())
 	}
+	opened.Height = 20
+	b.Read(opened)
+	deposit := func(trillions int64) State {
+		return State{Uploads: map[Hash]*big.Int{id("u"): big.NewInt(trillions * 1_000_000_000_000)}}
+	}
+	wrong, right := len(b.Compare(deposit(3))), len(b.Compare(deposit(4)))
+	if wrong != right+1 {
+		t.Errorf("%d differences with another deposit, %d with the same", wrong, right)
+	}
+	b.Read(tx("abort-upload", ofUpload, event("upload-aborted")))
 	b.Read(tx("abort-upload", ofUpload))
 	b.Read(Block{End: []Event{event("upload-expired")}})
 	b.Read(tx("add-chunk", chunk, event("upload-finished")))

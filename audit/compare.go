@@ -14,9 +14,10 @@ type State struct {
 	Runs     map[Hash]RunState
 	Models   map[Hash]ModelState
 	Channels map[Hash]ChannelState
-	Minted   *big.Int        // for jobs of the commons; nil: not compared, as Promised
-	Promised *big.Int        // to them, not spent yet
-	Receipts map[Receipt]int // nil: not compared
+	Uploads  map[Hash]*big.Int // deposits of the open ones
+	Minted   *big.Int          // for jobs of the commons; nil: not compared, as Promised
+	Promised *big.Int          // to them, not spent yet
+	Receipts map[Receipt]int   // nil: not compared
 }
 
 // RunState is the money of a run.
@@ -59,6 +60,13 @@ func (b *Books) Compare(s State) []Finding {
 	}
 	for _, id := range both(b.channels, s.Channels) {
 		c.channel(id, b.channels[id], s.Channels[id])
+	}
+	mine := map[Hash]*big.Int{}
+	for id, u := range b.uploads {
+		mine[id] = u.deposit
+	}
+	for _, id := range both(mine, s.Uploads) {
+		c.amount("deposit of upload "+id.String(), mine[id], s.Uploads[id])
 	}
 	if s.Receipts != nil {
 		c.receipts(b.receipts, s.Receipts)

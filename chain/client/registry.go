@@ -50,6 +50,28 @@ func (c *Client) Upload(ctx context.Context, id protocol.Hash) (registry.Upload,
 	return u, decode(answer.Json, &u)
 }
 
+// Uploads lists the open uploads of everybody by id.
+func (c *Client) Uploads(ctx context.Context) ([]registry.Upload, error) {
+	var list []registry.Upload
+	var after []byte
+	for {
+		var page registrypb.UploadsResponse
+		if err := c.query(ctx, "/mutirao.registry.v1.Query/Uploads", &registrypb.UploadsRequest{After: after}, &page); err != nil {
+			return nil, err
+		}
+		if len(page.Json) == 0 {
+			return list, nil
+		}
+		for _, raw := range page.Json {
+			var u registry.Upload
+			if err := decode(raw, &u); err != nil {
+				return nil, err
+			}
+			list, after = append(list, u), u.ID[:]
+		}
+	}
+}
+
 // Models lists the ids of all models in ascending order.
 func (c *Client) Models(ctx context.Context) ([]protocol.Hash, error) {
 	var ids []protocol.Hash

@@ -30,7 +30,7 @@ type Summary struct {
 
 // Item is coins in escrow, and what they are for.
 type Item struct {
-	Kind   string       `json:"kind"` // bid, ask-bond, lease, budget, bond, dispute, channel, deposit; kept-pay, dividend; vote, proposal
+	Kind   string       `json:"kind"` // bid, ask-bond, lease, budget, bond, dispute, channel, upload, deposit; kept-pay, dividend; vote, proposal
 	ID     string       `json:"id"`
 	Amount money.Amount `json:"amount"`
 	Detail string       `json:"detail"`
@@ -56,7 +56,7 @@ func (o *options) summary(ctx context.Context) (Summary, error) {
 	if r.summary.Height, err = c.Height(ctx); err == nil {
 		r.summary.Spendable, err = c.Balance(ctx, who)
 	}
-	for _, read := range []func(context.Context) error{r.bids, r.asks, r.leases, r.runs, r.channels, r.models, r.commons} {
+	for _, read := range []func(context.Context) error{r.bids, r.asks, r.leases, r.runs, r.channels, r.uploads, r.models, r.commons} {
 		if err == nil {
 			err = read(ctx)
 		}
@@ -174,6 +174,16 @@ func (r *reader) channels(ctx context.Context) error {
 	list, err := r.Channels(ctx, r.who)
 	for _, c := range list {
 		r.lock("channel", c.ID, c.Left(), "left of %s for uses of model %.8s", c.Deposit.Coins(), c.Model)
+	}
+	return err
+}
+
+func (r *reader) uploads(ctx context.Context) error {
+	list, err := r.Uploads(ctx)
+	for _, u := range list {
+		if u.Owner == r.who {
+			r.lock("upload", u.ID, u.Deposit, "for model %s, of which %d of %d bytes have come, until block %d", u.Name, u.Received, u.Size, u.Until)
+		}
 	}
 	return err
 }

@@ -21,9 +21,9 @@ import (
 func stateAt(ctx context.Context, s source, height int64) (audit.State, error) {
 	st := audit.State{
 		Balances: map[audit.Account]*big.Int{}, Runs: map[audit.Hash]audit.RunState{}, Models: map[audit.Hash]audit.ModelState{},
-		Channels: map[audit.Hash]audit.ChannelState{}, Receipts: map[audit.Receipt]int{},
+		Channels: map[audit.Hash]audit.ChannelState{}, Uploads: map[audit.Hash]*big.Int{}, Receipts: map[audit.Receipt]int{},
 	}
-	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models, channels, commonsBooks} {
+	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models, channels, uploads, commonsBooks} {
 		if err := read(ctx, s, height, &st); err != nil {
 			return st, err
 		}
@@ -260,6 +260,25 @@ func channels(ctx context.Context, s source, height int64, st *audit.State) erro
 			}
 			st.Channels[c.ID] = audit.ChannelState{Left: new(big.Int).Sub(c.Deposit.Int, c.Amount.Int), Uses: c.Uses}
 			after = c.ID[:]
+		}
+	}
+}
+
+func uploads(ctx context.Context, s source, height int64, st *audit.State) error {
+	for after := []byte(nil); ; {
+		var page registrypb.UploadsResponse
+		if err := ask(ctx, s, height, "/mutirao.registry.v1.Query/Uploads", &registrypb.UploadsRequest{After: after}, &page); err != nil || len(page.Json) == 0 {
+			return err
+		}
+		for _, raw := range page.Json {
+			var u struct {
+				ID      audit.Hash
+				Deposit audit.Coins
+			}
+			if err := json.Unmarshal(raw, &u); err != nil || u.Deposit.Int == nil {
+				return fmt.Errorf("upload %s: %w", u.ID, err)
+			}
+			st.Uploads[u.ID], after = u.Deposit.Int, u.ID[:]
 		}
 	}
 }

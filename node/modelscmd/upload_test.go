@@ -67,6 +67,9 @@ func TestDepositOnANetwork(t *testing.T) {
 	if err := c.Submit(t.Context(), open, registry.AddChunk{Upload: upload, Data: raw[:registry.ChunkBytes]}); err != nil {
 		t.Fatal(err)
 	}
+	if list, err := c.Uploads(t.Context()); err != nil || len(list) != 1 || list[0].ID != upload || list[0].Received != registry.ChunkBytes {
+		t.Errorf("uploads %+v: %v", list, err)
+	}
 	out := n.must("deposit", large)
 	if !strings.Contains(out, "goes on after 131072 of") || strings.Contains(out, "chunk 1 of 4") || !strings.Contains(out, "chunk 4 of 4 is on the ledger") {
 		t.Errorf("deposit:\n%s", out)
@@ -77,6 +80,9 @@ func TestDepositOnANetwork(t *testing.T) {
 	}
 	if kept, err := c.Artifact(t.Context(), model); err != nil || string(kept) != string(raw) {
 		t.Errorf("the ledger keeps %d bytes: %v", len(kept), err)
+	}
+	if list, err := c.Uploads(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("uploads %+v: %v", list, err)
 	}
 	n.fails(failure.Usage, "deposit", large, "--network", n.url)
 	n.must("withdraw", model.String())

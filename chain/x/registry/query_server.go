@@ -88,6 +88,20 @@ func (q queryServer) Upload(ctx context.Context, r *registrypb.UploadRequest) (*
 	return &registrypb.UploadResponse{Json: raw}, err
 }
 
+// Uploads lists open uploads by id.
+func (q queryServer) Uploads(ctx context.Context, r *registrypb.UploadsRequest) (*registrypb.UploadsResponse, error) {
+	after := new(collections.Range[[]byte])
+	if len(r.After) > 0 {
+		after = after.StartExclusive(r.After)
+	}
+	answer := &registrypb.UploadsResponse{}
+	err := q.uploads.Walk(ctx, after, func(_, raw []byte) (bool, error) {
+		answer.Json = append(answer.Json, raw)
+		return len(answer.Json) == maxListed, nil
+	})
+	return answer, err
+}
+
 // Holding returns what one account holds of one model.
 func (q queryServer) Holding(ctx context.Context, r *registrypb.HoldingRequest) (*registrypb.HoldingResponse, error) {
 	model, err := hash(r.Model)
