@@ -1,11 +1,11 @@
 // Package audit recomputes every balance and every share of the ledger from the log of its blocks, and says where the
 // ledger's own books differ. It is a second implementation of the money rules in spec/work.md, spec/dispute.md,
-// spec/registry.md, spec/commons.md and spec/voucher.md, written from their text: it imports nothing of this module, so that a fault in the rules' arithmetic, in
+// spec/registry.md, spec/commons.md and spec/voucher.md, written from their text, and of the stake and governance of the Cosmos SDK: it imports nothing of this module, so that a fault in the rules' arithmetic, in
 // a keeper or in the bank is not repeated here.
 //
 // What counts as the log: the balances at genesis, the transactions with whether each was carried out, the gas that a block
 // charged for and its base fee, and the verdicts that the rules announce as events: which units counted, who did how many
-// duties, who was expelled and who proved it, when a member left and a run ended, who leased what at which price. No amount of any event is read. A verdict
+// duties, who was expelled and who proved it, when a member left and a run ended, who leased what at which price, who is in the set of validators and who was slashed, what became of a proposal. No amount of any event is read. A verdict
 // must be backed by messages that the ledger accepted. What contracts moved among themselves without a log is not in the
 // log; such balances cannot be recomputed and are reported as differences.
 package audit
@@ -59,6 +59,8 @@ type Genesis struct {
 	Fees     Account // where fees are collected
 	Market   MarketTerms
 	Commons  CommonsTerms
+	Stake    StakeTerms
+	Govern   GovernTerms
 
 	DisputeBond   *big.Int // the least bond of who opens a dispute
 	DisputePrices int64    // it is also at least so many prices of the unit in question
@@ -66,10 +68,14 @@ type Genesis struct {
 
 // Block is one block of the log.
 type Block struct {
-	Height  uint64
-	BaseFee *big.Int // amut per gas
-	Txs     []Tx
-	End     []Event // after the transactions
+	Height   uint64
+	Time     int64         // ns since 1970
+	BaseFee  *big.Int      // amut per gas
+	Begin    []Event       // before the transactions
+	Evidence []Misbehavior // for what happens then
+	Txs      []Tx
+	End      []Event     // after the transactions
+	Set      []SetChange // at the very end
 }
 
 // Tx is one transaction of a block.
@@ -106,6 +112,9 @@ type Message struct {
 const (
 	KindSend = "bank/send"
 	KindCall = "evm/call"
+
+	// KindQuiet is a message that moves no coins: a vote, a return from jail, an allowance, the height of an upgrade.
+	KindQuiet = "quiet"
 )
 
 // ContractAct is what a contract did to a model, in the order of the receipt's logs: it paid for a use, moved parts from one account to
@@ -183,6 +192,12 @@ type Books struct {
 	messages int
 	trade    trade
 	fund     fund
+	stake    staking
+	now      int64 // time of the block, ns
+
+	proposals    map[uint64]*Proposal // that are not decided
+	nextProposal uint64
+
 	asked    map[Hash]*asked // requests that have not ended
 	moves    []Move
 	findings []Finding
@@ -198,6 +213,7 @@ func New(g Genesis) *Books {
 		genesis: g, balances: map[Account]*big.Int{}, supply: new(big.Int), runs: map[Hash]*run{}, datasets: map[Hash]Account{},
 		models: map[Hash]*model{}, channels: map[Hash]*channel{}, uploads: map[Hash]*upload{}, disputes: map[Hash]*dispute{}, lost: map[Account]int{}, receipts: map[Receipt]int{},
 		trade: newTrade(), fund: newFund(), asked: map[Hash]*asked{},
+		stake: newStaking(g.Stake), proposals: newGovernance(g.Govern), nextProposal: g.Govern.Next,
 	}
 	for who, amount := range g.Balances {
 		b.balances[who] = new(big.Int).Set(amount)
@@ -221,7 +237,10 @@ func (b *Books) Findings() []Finding { return b.findings }
 
 // Read adds the next block.
 func (b *Books) Read(block Block) {
-	b.height, b.moves = block.Height, nil
+	b.height, b.now, b.moves = block.Height, block.Time, nil
+	for _, e := range block.Begin {
+		b.stakeVerdict(e, block.Evidence)
+	}
 	for _, tx := range block.Txs {
 		b.tx, b.pending = tx.ID, slices.Clone(tx.Events)
 		b.told(tx)
@@ -241,6 +260,7 @@ func (b *Books) Read(block Block) {
 	for _, e := range block.End {
 		b.verdict(e)
 	}
+	b.stakeEnds(block.Set)
 }
 
 func (b *Books) apply(m Message) {
@@ -261,6 +281,11 @@ func (b *Books) apply(m Message) {
 				b.request(a)
 			}
 		}
+	case m.Kind == KindQuiet || module == "params": // a change of a number is announced when it comes
+	case module == "staking":
+		b.staking(m)
+	case module == "gov":
+		b.governance(m)
 	case module == "work":
 		b.work(m)
 	case module == "dispute":

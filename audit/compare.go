@@ -14,10 +14,11 @@ type State struct {
 	Runs     map[Hash]RunState
 	Models   map[Hash]ModelState
 	Channels map[Hash]ChannelState
-	Uploads  map[Hash]*big.Int // deposits of the open ones
-	Minted   *big.Int          // for jobs of the commons; nil: not compared, as Promised
-	Promised *big.Int          // to them, not spent yet
-	Receipts map[Receipt]int   // nil: not compared
+	Uploads  map[Hash]*big.Int    // deposits of the open ones
+	Minted   *big.Int             // for jobs of the commons; nil: not compared, as Promised
+	Promised *big.Int             // to them, not spent yet
+	Receipts map[Receipt]int      // nil: not compared
+	Stakes   map[Account]*big.Int // of validators, by operator; nil: not compared
 }
 
 // RunState is the money of a run.
@@ -67,6 +68,12 @@ func (b *Books) Compare(s State) []Finding {
 	}
 	for _, id := range both(mine, s.Uploads) {
 		c.amount("deposit of upload "+id.String(), mine[id], s.Uploads[id])
+	}
+	if s.Stakes != nil {
+		mine := b.stakes()
+		for _, who := range both(mine, s.Stakes) {
+			c.amount("stake of validator "+who.String(), mine[who], s.Stakes[who])
+		}
 	}
 	if s.Receipts != nil {
 		c.receipts(b.receipts, s.Receipts)

@@ -72,6 +72,12 @@ func (b *Books) Escrow(a Account) string {
 		return "escrow of the market"
 	case b.genesis.Market.Pool:
 		return "pool of validators and verifiers"
+	case b.genesis.Stake.Bonded:
+		return "stake of validators in the set"
+	case b.genesis.Stake.NotBonded:
+		return "other stake"
+	case b.genesis.Govern.Escrow:
+		return "deposits of proposals"
 	case b.genesis.Market.Treasury:
 		return "treasury"
 	case b.genesis.Fees:

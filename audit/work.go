@@ -185,6 +185,9 @@ func (b *Books) verdict(e Event) {
 	case "work.run-created":
 		b.grantedRun(e) // by no message
 		return
+	case "gov.decided":
+		b.governed(e)
+		return
 	case "request.answered", "request.refunded":
 		b.requestVerdict(e)
 		return

@@ -124,30 +124,42 @@ func (c *chain) open() {
 func (c *chain) block(txs ...[]byte) []*abci.ExecTxResult {
 	c.t.Helper()
 	c.height++
-	r, err := c.app.FinalizeBlock(&abci.RequestFinalizeBlock{
+	return c.execute(&abci.RequestFinalizeBlock{
 		Height: c.height, Time: c.doc.GenesisTime.Add(time.Duration(c.height) * time.Second), Txs: txs, ProposerAddress: c.proposer,
-	})
+	}).TxResults
+}
+
+// execute carries out a block and commits.
+func (c *chain) execute(req *abci.RequestFinalizeBlock) *abci.ResponseFinalizeBlock {
+	c.t.Helper()
+	r, err := c.app.FinalizeBlock(req)
 	if err != nil {
-		c.t.Fatal(err)
+		c.t.Fatalf("block %d: %v", req.Height, err)
 	}
 	if _, err := c.app.Commit(); err != nil {
 		c.t.Fatal(err)
 	}
-	c.log.Txs, c.log.Results = append(c.log.Txs, cmttypes.ToTxs(txs)), append(c.log.Results, r)
-	return r.TxResults
+	c.log.Add(req, r)
+	return r
 }
 
 // audit recomputes all books from the log of blocks.
 func (c *chain) audit() {
+	c.t.Helper()
+	for _, f := range c.audited().Findings {
+		c.t.Error(f)
+	}
+}
+
+// audited is what an audit of the log finds.
+func (c *chain) audited() *ledgeraudit.Report {
 	c.t.Helper()
 	c.log.App, c.log.Doc = c.app, c.doc
 	r, err := c.log.Audit(context.Background())
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for _, f := range r.Findings {
-		c.t.Error(f)
-	}
+	return r
 }
 
 // context is the state after the last block.

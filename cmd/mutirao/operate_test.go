@@ -187,6 +187,7 @@ func TestOperate(t *testing.T) {
 	for _, o := range all[1:] {
 		o.reach(2)
 		command(t, "validator", "send", o.status().Account, "1001", "--home", first.home)
+		o.reach(first.sync().Height) // until then its own node knows no such account
 		command(t, "validator", "join", "--stake", "1000", "--home", o.home)
 	}
 	for _, o := range all {
@@ -200,6 +201,7 @@ func TestOperate(t *testing.T) {
 	synced(t, dir, all[0])
 	chaos(t, all)
 	halted(t, all)
+	command(t, "ledger", "audit", "--rpc", all[1].rpc) // the books, with bonded stake and the deposit that came back
 	exported(t, all)
 }
 
@@ -258,6 +260,7 @@ func exported(t *testing.T, all []*operator) {
 	for _, o := range all {
 		o.kill()
 	}
+	command(t, "ledger", "audit", all[0].home)
 	file := filepath.Join(t.TempDir(), "genesis.json")
 	if err := os.WriteFile(file, command(t, "ledger", "export", "--home", all[0].home), 0o600); err != nil {
 		t.Fatal(err)

@@ -34,6 +34,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	markethost "github.com/mutirao/mutirao/chain/x/market"
 	"github.com/mutirao/mutirao/chain/x/market/marketpb"
+	"github.com/mutirao/mutirao/chain/x/params/paramspb"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	requesthost "github.com/mutirao/mutirao/chain/x/request"
@@ -80,6 +81,12 @@ func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
 		return g, err
 	}
 	if g.Commons, err = commonsTerms(doc.AppState); err != nil {
+		return g, err
+	}
+	if g.Stake, err = stakeTerms(doc.AppState); err != nil {
+		return g, err
+	}
+	if g.Govern, err = governTerms(doc.AppState); err != nil {
 		return g, err
 	}
 	var state struct {
@@ -171,11 +178,29 @@ func padded(raw []byte) audit.Account { return audit.Account(common.BytesToAddre
 
 // block translates one block with its results.
 func (d decoder) block(b *cmttypes.Block, r *abci.ResponseFinalizeBlock) (audit.Block, error) {
-	out := audit.Block{Height: uint64(b.Height), BaseFee: new(big.Int)}
+	out := audit.Block{Height: uint64(b.Height), Time: nanoseconds(b.Time), BaseFee: new(big.Int), Evidence: evidence(b.Evidence.Evidence)}
 	if len(r.TxResults) != len(b.Txs) {
 		return out, fmt.Errorf("%w: block %d has %d transactions and %d results", errMissing, b.Height, len(b.Txs), len(r.TxResults))
 	}
+	var err error
+	if out.Set, err = setChanges(r.ValidatorUpdates); err != nil {
+		return out, fmt.Errorf("block %d: validators: %w", b.Height, err)
+	}
+	decided := decisions{}
 	for _, e := range r.Events {
+		if attribute(e, "mode") == "BeginBlock" {
+			early, ok, err := began(e)
+			if err != nil {
+				return out, fmt.Errorf("block %d: event %s: %w", b.Height, e.Type, err)
+			}
+			if ok {
+				out.Begin = append(out.Begin, early)
+				continue
+			}
+		} else if decision, ok := decided.read(e); ok {
+			out.End = append(out.End, decision)
+			continue
+		}
 		switch verdict := event(e); {
 		case e.Type == "fee_market":
 			fee, err := math.LegacyNewDecFromStr(verdict.Attributes["base_fee"])
@@ -231,8 +256,11 @@ func (d decoder) tx(raw cmttypes.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
 	}
 	for _, m := range t.GetMsgs() {
 		message, err := message(m)
-		if err != nil {
+		if err != nil && out.OK {
 			return nil, err
+		}
+		if err != nil { // it was refused for that
+			message = audit.Message{Kind: sdk.MsgTypeURL(m)}
 		}
 		out.Messages = append(out.Messages, message)
 	}
@@ -286,6 +314,8 @@ func message(m sdk.Msg) (audit.Message, error) {
 		return rule(m.From, m.Kind, m.Body)
 	case *commonspb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)
+	case *paramspb.MsgExecute:
+		return rule(m.From, m.Kind, m.Body)
 	case *registrypb.MsgExecute:
 		return rule(m.From, m.Kind, m.Body)
 	case *banktypes.MsgSend:
@@ -296,7 +326,13 @@ func message(m sdk.Msg) (audit.Message, error) {
 		to, err := sender(m.ToAddress)
 		return audit.Message{From: from, To: to, Kind: audit.KindSend, Value: m.Amount.AmountOf(network.Denom).BigInt()}, err
 	}
-	return audit.Message{Kind: sdk.MsgTypeURL(m)}, nil
+	if out, ok, err := stakeMessage(m); ok || err != nil {
+		return out, err
+	}
+	if kind := sdk.MsgTypeURL(m); !quiet[kind] {
+		return audit.Message{Kind: kind}, nil
+	}
+	return audit.Message{Kind: audit.KindQuiet}, nil
 }
 
 // sender reads an address in either form.

@@ -15,8 +15,13 @@ import (
 type Log struct {
 	App     *app.App
 	Doc     *cmttypes.GenesisDoc
-	Txs     [][]cmttypes.Tx // of each block
+	Blocks  []*abci.RequestFinalizeBlock // each block
 	Results []*abci.ResponseFinalizeBlock
+}
+
+// Add notes the next block.
+func (l *Log) Add(block *abci.RequestFinalizeBlock, result *abci.ResponseFinalizeBlock) {
+	l.Blocks, l.Results = append(l.Blocks, block), append(l.Results, result)
 }
 
 // Audit recomputes the books and compares them with the app's state.
@@ -30,10 +35,15 @@ func (l *Log) genesis(context.Context) (*cmttypes.GenesisDoc, error) { return l.
 func (l *Log) height(context.Context) (int64, error) { return l.App.LastBlockHeight(), nil }
 
 func (l *Log) block(_ context.Context, height int64) (*cmttypes.Block, *abci.ResponseFinalizeBlock, error) {
-	if height < 1 || height > int64(len(l.Txs)) {
+	if height < 1 || height > int64(len(l.Blocks)) {
 		return nil, nil, fmt.Errorf("%w: %d", errMissing, height)
 	}
-	b := &cmttypes.Block{Header: cmttypes.Header{Height: height}, Data: cmttypes.Data{Txs: l.Txs[height-1]}}
+	r := l.Blocks[height-1]
+	b := &cmttypes.Block{Header: cmttypes.Header{Height: height, Time: r.Time}, Data: cmttypes.Data{Txs: cmttypes.ToTxs(r.Txs)}}
+	for _, m := range r.Misbehavior {
+		vote := &cmttypes.Vote{ValidatorAddress: m.Validator.Address, Height: m.Height}
+		b.Evidence.Evidence = append(b.Evidence.Evidence, &cmttypes.DuplicateVoteEvidence{VoteA: vote, VoteB: vote, Timestamp: m.Time})
+	}
 	return b, l.Results[height-1], nil
 }
 

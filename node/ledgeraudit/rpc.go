@@ -49,7 +49,7 @@ func (r *remote) block(ctx context.Context, height int64) (*cmttypes.Block, *abc
 	if err != nil {
 		return nil, nil, err
 	}
-	return b.Block, &abci.ResponseFinalizeBlock{TxResults: results.TxsResults, Events: results.FinalizeBlockEvents}, nil
+	return b.Block, &abci.ResponseFinalizeBlock{TxResults: results.TxsResults, Events: results.FinalizeBlockEvents, ValidatorUpdates: results.ValidatorUpdates}, nil
 }
 
 func (r *remote) query(ctx context.Context, path string, data []byte, height int64) (abci.ResponseQuery, error) {
