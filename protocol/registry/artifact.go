@@ -90,8 +90,8 @@ func openArtifact(data []byte, params []string) (artifact, error) {
 	if err != nil {
 		return artifact{}, fmt.Errorf("%w: %w", protocol.ErrArtifact, err)
 	}
-	if n := parts(g); len(data) > MaxArtifact && n > len(data)/BytesPerPart {
-		return artifact{}, fmt.Errorf("%w: %d parts, a model of %d bytes may have %d: nodes, their attributes, inputs and outputs, and constants", protocol.ErrTooLarge, n, len(data), len(data)/BytesPerPart)
+	if n, most := parts(g), max(len(data), MaxArtifact)/BytesPerPart; n > most {
+		return artifact{}, fmt.Errorf("%w: %d parts, a model of %d bytes may have %d: nodes, their attributes, inputs and outputs, and constants", protocol.ErrTooLarge, n, len(data), most)
 	}
 	callable, err := inspect(g, len(data))
 	if err != nil {

@@ -94,11 +94,12 @@ func TestUploadTakesChunksInOneOrder(t *testing.T) {
 	}
 }
 
-// TestUploadIsNoMesh refuses a large model that is nothing but small nodes, which would take longer than its bytes pay for.
-func TestUploadIsNoMesh(t *testing.T) {
+// mesh is a model of nothing but small nodes, which takes longer to read than its bytes pay for.
+func mesh(t *testing.T, nodes int) []byte {
+	t.Helper()
 	b := graph.NewBuilder("mesh")
 	y := b.Input("x", tensor.Float32, 1, 1)
-	for range 10_000 {
+	for range nodes {
 		y = b.Op("Neg", nil, y)
 	}
 	b.Output("y", y)
@@ -106,10 +107,20 @@ func TestUploadIsNoMesh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := graph.Encode(g)
+	return graph.Encode(g)
+}
+
+func TestModelsAreNoMeshes(t *testing.T) {
+	raw := mesh(t, 10_000)
 	u := Upload{Owner: account("ana"), Name: "mesh", Content: trace.PayloadRoot(raw), Size: uint64(len(raw)), Received: uint64(len(raw))}
 	if _, _, _, err := Finish(u, raw, none, protocol.Env{}); len(raw) <= MaxArtifact || !errors.Is(err, protocol.ErrTooLarge) {
-		t.Errorf("%d bytes: %v", len(raw), err)
+		t.Errorf("%d bytes in chunks: %v", len(raw), err)
+	}
+	for nodes, refused := range map[int]bool{600: false, 700: true} { // three parts each
+		raw := mesh(t, nodes)
+		if _, _, _, err := Deposit(DepositModel{Name: "mesh", Artifact: raw}, nil, account("ana"), protocol.Env{}); errors.Is(err, protocol.ErrTooLarge) != refused || !refused && err != nil {
+			t.Errorf("%d nodes, %d bytes: %v", nodes, len(raw), err)
+		}
 	}
 }
 
