@@ -141,8 +141,13 @@ func (c *Client) execute(ctx context.Context, gas uint64, msgs ...sdk.Msg) error
 		c.known = false // a message that failed has taken its sequence, one that was refused has not
 		switch {
 		case result.is(sdkerrors.ErrWrongSequence):
-			// Another process signs for this account, or the endpoint is a block behind.
-			if err := pause(ctx, pollInterval); err != nil {
+			// Another process signs for this account, or the endpoint is a block behind. What waits in the pool counts for the sequence, and
+			// queries only tell of it after the next block.
+			h, err := c.Height(ctx)
+			if err != nil {
+				return err
+			}
+			if _, err := c.Next(ctx, h); err != nil {
 				return err
 			}
 		case result.is(sdkerrors.ErrOutOfGas):
