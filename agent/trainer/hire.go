@@ -55,15 +55,13 @@ func (t *Trainer) Release(ctx context.Context, m agent.Market, run protocol.Hash
 	if err != nil {
 		return err
 	}
+	var list []protocol.Msg
 	for _, l := range leases {
-		if l.Job != run || l.Buyer != t.Identity.Account || l.Status != market.Running {
-			continue
-		}
-		if err := late(t.Ledger.Submit(ctx, market.EndLease{Lease: l.ID})); err != nil {
-			return err
+		if l.Job == run && l.Buyer == t.Identity.Account && l.Status == market.Running {
+			list = append(list, market.EndLease{Lease: l.ID})
 		}
 	}
-	return nil
+	return late(t.Ledger.Submit(ctx, list...)) // in one block: the account may have other things to do
 }
 
 // hired counts the providers whose lease for a run has not been let pass.
@@ -141,7 +139,8 @@ func (b bid) open(ctx context.Context, m agent.Market, units uint32) error {
 
 // late forgives a message that reached a block after its time: the next batch is another chance.
 func late(err error) error {
-	if c := protocol.Code(err); c == protocol.Code(protocol.ErrPhase) || c == protocol.Code(protocol.ErrDuplicate) || c == protocol.Code(protocol.ErrExists) {
+	if c := protocol.Code(err); c == protocol.Code(protocol.ErrPhase) || c == protocol.Code(protocol.ErrDuplicate) || c == protocol.Code(protocol.ErrExists) ||
+		c == protocol.Code(protocol.ErrNotFound) { // the batch is over, and the bid with it
 		return nil
 	}
 	return err
