@@ -73,7 +73,6 @@ func (s *show) tell(ctx context.Context) error {
 	}
 	if s.Keep {
 		s.progress.above(s.explainKeep)
-		s.release(ctx)
 		s.say("running; Ctrl-C ends it")
 		<-ctx.Done()
 	} else {

@@ -73,11 +73,3 @@ func (s *show) hiredByMarket(ctx context.Context) (claim, error) {
 		cleared.Coins(), s.spec.Price.PerUnit.Coins(), s.cast.late.name, s.unitPrice(s.cast.late.account).Coins())
 	return c, nil
 }
-
-// release ends the leases of the run on a network that goes on, so that its machines count as idle, and their price falls, before the
-// leases end by themselves.
-func (s *show) release(ctx context.Context) {
-	if err := s.trainer.Release(ctx, s.machine.Client, s.run); err != nil {
-		s.say("the leases of the run end by themselves: %v", err)
-	}
-}
