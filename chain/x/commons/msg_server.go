@@ -11,7 +11,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
-	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/x/commons/commonspb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/commons"
@@ -24,23 +24,7 @@ type msgServer struct {
 
 // Execute hosts the rules of package commons: load, apply, store. Gas grows with the message and with what it reads.
 func (s msgServer) Execute(ctx context.Context, m *commonspb.MsgExecute) (*commonspb.MsgExecuteResponse, error) {
-	sdkCtx := sdk.UnwrapSDKContext(ctx)
-	escrow.ChargeMessage(sdkCtx, len(m.Body))
-	from, err := s.addresses.StringToBytes(m.From)
-	if err != nil {
-		return nil, err
-	}
-	if len(from) != len(protocol.Account{}) {
-		return nil, fault.ABCI(fmt.Errorf("%w: sender of %d bytes", protocol.ErrInvalid, len(from)))
-	}
-	msg, err := commons.DecodeMsg(m.Kind, m.Body)
-	if err != nil {
-		return nil, fault.ABCI(err)
-	}
-	if err := s.apply(sdkCtx, msg, protocol.Account(from)); err != nil {
-		return nil, fault.ABCI(err)
-	}
-	return &commonspb.MsgExecuteResponse{}, nil
+	return hosted.Execute[commonspb.MsgExecuteResponse](ctx, s.addresses, m, commons.DecodeMsg, s.apply)
 }
 
 func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Account) error {

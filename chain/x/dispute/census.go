@@ -1,12 +1,16 @@
 package dispute
 
-import "context"
+import (
+	"context"
+
+	"github.com/mutirao/mutirao/protocol"
+)
 
 // Census counts the open disputes.
 func (k *Keeper) Census(ctx context.Context) (open uint64, err error) {
-	err = k.due.Walk(ctx, nil, func([]byte, uint64) (bool, error) {
+	err = k.agenda.Each(ctx, func(protocol.Hash) error {
 		open++
-		return false, nil
+		return nil
 	})
 	return open, err
 }

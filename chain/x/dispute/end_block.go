@@ -28,15 +28,8 @@ func (k *Keeper) endBlock(metered sdk.Context) error {
 	if err != nil {
 		return err
 	}
-	var ids []protocol.Hash
-	until := collections.NewPrefixUntilPairRange[uint64, []byte](uint64(env.Height))
-	if err := k.queue.Walk(ctx, until, func(key collections.Pair[uint64, []byte]) (bool, error) {
-		if ended+len(ids) >= maxEnds {
-			return true, nil
-		}
-		ids = append(ids, protocol.Hash(key.K2()))
-		return false, nil
-	}); err != nil {
+	ids, err := k.agenda.Until(ctx, env.Height, maxEnds-ended)
+	if err != nil {
 		return err
 	}
 	for _, id := range ids {
@@ -101,7 +94,7 @@ func (k *Keeper) end(ctx sdk.Context, id protocol.Hash, env protocol.Env, rule f
 	ctx.Logger().Error("dispute cannot end", "module", ModuleName, "dispute", id.String(), "until", uint64(until), "err", err)
 	ctx.EventManager().EmitEvent(sdk.NewEvent("dispute.postponed", // why is left out: no text of an error is agreed on
 		sdk.NewAttribute("dispute", id.String()), sdk.NewAttribute("until", fmt.Sprint(until))))
-	return k.plan(ctx, id, until)
+	return k.agenda.Plan(ctx, id, until)
 }
 
 func (k *Keeper) try(ctx sdk.Context, id protocol.Hash, env protocol.Env, rule func(*dispute.State, protocol.Env) (*dispute.State, []protocol.Effect)) (err error) {
@@ -117,7 +110,7 @@ func (k *Keeper) try(ctx sdk.Context, id protocol.Hash, env protocol.Env, rule f
 	branch, write := ctx.CacheContext()
 	next, effects := rule(s, env)
 	if next == s { // it moved in this block
-		err = k.plan(branch, id, s.Deadline())
+		err = k.agenda.Plan(branch, id, s.Deadline())
 	} else {
 		err = k.keep(branch, next, effects, escrow.Free)
 	}

@@ -14,6 +14,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/record"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
@@ -42,9 +43,8 @@ type Keeper struct {
 	refuted   collections.KeySet[[]byte]      // digests of refuted claims with disputes that are still to be ended
 	runs      collections.Map[[]byte, []byte] // run -> terms in JSON: what the referee needs of it
 	histories collections.Map[[]byte, []byte] // account -> dispute.History in JSON
-	due       collections.Map[[]byte, uint64] // id -> height of its next Tick
-	queue     collections.KeySet[collections.Pair[uint64, []byte]]
-	records   record.Book // rulings of each run, moves of each dispute
+	agenda    hosted.Agenda                   // the next Tick of each dispute that has not ended
+	records   record.Book                     // rulings of each run, moves of each dispute
 }
 
 // NewKeeper returns a keeper over the module's store. Without programs no dispute can be opened.
@@ -64,10 +64,8 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, works Works, data
 		refuted:   collections.NewKeySet(b, collections.NewPrefix(5), "refuted", collections.BytesKey),
 		runs:      collections.NewMap(b, collections.NewPrefix(6), "runs", collections.BytesKey, collections.BytesValue),
 		histories: collections.NewMap(b, collections.NewPrefix(7), "histories", collections.BytesKey, collections.BytesValue),
-		due:       collections.NewMap(b, collections.NewPrefix(8), "due", collections.BytesKey, collections.Uint64Value),
-		queue: collections.NewKeySet(b, collections.NewPrefix(9), "queue",
-			collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
-		records: record.NewBook(b, collections.NewPrefix(10)),
+		agenda:    hosted.NewAgenda(b, collections.NewPrefix(8), collections.NewPrefix(9)),
+		records:   record.NewBook(b, collections.NewPrefix(10)),
 	}
 	var err error
 	k.schema, err = b.Build()
@@ -193,7 +191,7 @@ func (k *Keeper) put(ctx sdk.Context, s *dispute.State, effects []protocol.Effec
 	if err := put(ctx, k.disputes, s.ID[:], s); err != nil {
 		return err
 	}
-	if err := k.plan(ctx, s.ID, s.Deadline()); err != nil {
+	if err := k.agenda.Plan(ctx, s.ID, s.Deadline()); err != nil {
 		return err
 	}
 	return k.execute(ctx, s, effects)
@@ -249,33 +247,7 @@ func (k *Keeper) remove(ctx context.Context, s *dispute.State) error {
 	if err := k.ofClaim.Remove(ctx, collections.Join(claim[:], s.ID[:])); err != nil {
 		return err
 	}
-	return k.cancel(ctx, s.ID)
-}
-
-// plan moves the next Tick of a dispute to height due.
-func (k *Keeper) plan(ctx context.Context, id protocol.Hash, due protocol.Height) error {
-	if err := k.cancel(ctx, id); err != nil {
-		return err
-	}
-	if err := k.due.Set(ctx, id[:], uint64(due)); err != nil {
-		return err
-	}
-	return k.queue.Set(ctx, collections.Join(uint64(due), id[:]))
-}
-
-// cancel takes a dispute out of the queue, if it is there.
-func (k *Keeper) cancel(ctx context.Context, id protocol.Hash) error {
-	due, err := k.due.Get(ctx, id[:])
-	if errors.Is(err, collections.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := k.queue.Remove(ctx, collections.Join(due, id[:])); err != nil {
-		return err
-	}
-	return k.due.Remove(ctx, id[:])
+	return k.agenda.Cancel(ctx, s.ID)
 }
 
 // keepTerms keeps what the referee needs of a run at the first dispute about it.

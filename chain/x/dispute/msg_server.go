@@ -8,7 +8,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
-	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
@@ -30,29 +30,13 @@ type msgServer struct {
 
 // Execute hosts dispute.Create and dispute.Apply: load, apply, store.
 func (s msgServer) Execute(ctx context.Context, m *disputepb.MsgExecute) (*disputepb.MsgExecuteResponse, error) {
-	sdkCtx := sdk.UnwrapSDKContext(ctx)
-	escrow.ChargeMessage(sdkCtx, len(m.Body))
-	from, err := s.addresses.StringToBytes(m.From)
-	if err != nil {
-		return nil, err
-	}
-	if len(from) != len(protocol.Account{}) {
-		return nil, fault.ABCI(fmt.Errorf("%w: sender of %d bytes", protocol.ErrInvalid, len(from)))
-	}
-	msg, err := dispute.DecodeMsg(m.Kind, m.Body)
-	if err != nil {
-		return nil, fault.ABCI(err)
-	}
-	sdkCtx.GasMeter().ConsumeGas(GasPerMove, "move")
-	if open, ok := msg.(dispute.Open); ok {
-		err = s.open(sdkCtx, open, protocol.Account(from))
-	} else {
-		err = s.apply(sdkCtx, msg, protocol.Account(from))
-	}
-	if err != nil {
-		return nil, fault.ABCI(err)
-	}
-	return &disputepb.MsgExecuteResponse{}, nil
+	return hosted.Execute[disputepb.MsgExecuteResponse](ctx, s.addresses, m, dispute.DecodeMsg, func(metered sdk.Context, msg dispute.Msg, from protocol.Account) error {
+		metered.GasMeter().ConsumeGas(GasPerMove, "move")
+		if open, ok := msg.(dispute.Open); ok {
+			return s.open(metered, open, from)
+		}
+		return s.apply(metered, msg, from)
+	})
 }
 
 func (s msgServer) open(metered sdk.Context, m dispute.Open, from protocol.Account) error {

@@ -9,6 +9,7 @@ import (
 	"cosmossdk.io/collections"
 
 	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/x/dispute/disputepb"
 	"github.com/mutirao/mutirao/protocol"
 )
@@ -23,7 +24,7 @@ type queryServer struct{ *Keeper }
 
 // Open lists the open disputes about a run, by id.
 func (q queryServer) Open(ctx context.Context, r *disputepb.OpenRequest) (*disputepb.OpenResponse, error) {
-	run, err := hash(r.Run)
+	run, err := hosted.Hash(r.Run)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -46,7 +47,7 @@ func (q queryServer) Open(ctx context.Context, r *disputepb.OpenRequest) (*dispu
 
 // Dispute returns one open dispute.
 func (q queryServer) Dispute(ctx context.Context, r *disputepb.DisputeRequest) (*disputepb.DisputeResponse, error) {
-	id, err := hash(r.Id)
+	id, err := hosted.Hash(r.Id)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -59,7 +60,7 @@ func (q queryServer) Dispute(ctx context.Context, r *disputepb.DisputeRequest) (
 
 // Records lists what was recorded about a run or a dispute, in the order of keys.
 func (q queryServer) Records(ctx context.Context, r *disputepb.RecordsRequest) (*disputepb.RecordsResponse, error) {
-	owner, err := hash(r.Owner)
+	owner, err := hosted.Hash(r.Owner)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -78,11 +79,4 @@ func (q queryServer) Params(ctx context.Context, _ *disputepb.ParamsRequest) (*d
 	}
 	raw, err := json.Marshal(p)
 	return &disputepb.ParamsResponse{Json: raw}, err
-}
-
-func hash(b []byte) (protocol.Hash, error) {
-	if len(b) != len(protocol.Hash{}) {
-		return protocol.Hash{}, fmt.Errorf("%w: id of %d bytes", protocol.ErrInvalid, len(b))
-	}
-	return protocol.Hash(b), nil
 }

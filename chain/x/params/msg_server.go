@@ -10,7 +10,7 @@ import (
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 
 	"github.com/mutirao/mutirao/chain/escrow"
-	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/x/params/paramspb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/params"
@@ -23,23 +23,12 @@ type msgServer struct {
 
 // Execute hosts the rules of package params for governance, and refuses everybody else.
 func (s msgServer) Execute(ctx context.Context, m *paramspb.MsgExecute) (*paramspb.MsgExecuteResponse, error) {
-	metered := sdk.UnwrapSDKContext(ctx)
-	escrow.ChargeMessage(metered, len(m.Body))
-	from, err := s.addresses.StringToBytes(m.From)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(from, s.governance) {
-		return nil, sdkerrors.ErrUnauthorized.Wrapf("%s is not governance", m.From)
-	}
-	msg, err := params.DecodeMsg(m.Kind, m.Body)
-	if err != nil {
-		return nil, fault.ABCI(err)
-	}
-	if err := s.execute(escrow.Unmetered(metered), msg); err != nil {
-		return nil, fault.ABCI(err)
-	}
-	return &paramspb.MsgExecuteResponse{}, nil
+	return hosted.Execute[paramspb.MsgExecuteResponse](ctx, s.addresses, m, params.DecodeMsg, func(metered sdk.Context, msg protocol.Msg, from protocol.Account) error {
+		if !bytes.Equal(from[:], s.governance) {
+			return sdkerrors.ErrUnauthorized.Wrapf("%s is not governance", m.From)
+		}
+		return s.execute(escrow.Unmetered(metered), msg)
+	})
 }
 
 func (s msgServer) execute(ctx sdk.Context, msg protocol.Msg) error {

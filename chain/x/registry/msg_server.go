@@ -9,7 +9,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
-	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -23,27 +23,11 @@ type msgServer struct {
 
 // Execute hosts the rules of packages registry and voucher: load, apply, store. Gas grows with the message and with what it reads.
 func (s msgServer) Execute(ctx context.Context, m *registrypb.MsgExecute) (*registrypb.MsgExecuteResponse, error) {
-	sdkCtx := sdk.UnwrapSDKContext(ctx)
-	escrow.ChargeMessage(sdkCtx, len(m.Body))
-	from, err := s.addresses.StringToBytes(m.From)
-	if err != nil {
-		return nil, err
-	}
-	if len(from) != len(protocol.Account{}) {
-		return nil, fault.ABCI(fmt.Errorf("%w: sender of %d bytes", protocol.ErrInvalid, len(from)))
-	}
 	decode := registry.DecodeMsg
 	if strings.HasPrefix(m.Kind, "voucher/") {
 		decode = voucher.DecodeMsg
 	}
-	msg, err := decode(m.Kind, m.Body)
-	if err != nil {
-		return nil, fault.ABCI(err)
-	}
-	if err := s.apply(sdkCtx, msg, protocol.Account(from)); err != nil {
-		return nil, fault.ABCI(err)
-	}
-	return &registrypb.MsgExecuteResponse{}, nil
+	return hosted.Execute[registrypb.MsgExecuteResponse](ctx, s.addresses, m, decode, s.apply)
 }
 
 func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Account) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/x/registry/registrypb"
 	"github.com/mutirao/mutirao/protocol"
 )
@@ -21,7 +22,7 @@ type queryServer struct{ *Keeper }
 
 // Dataset returns one dataset.
 func (q queryServer) Dataset(ctx context.Context, r *registrypb.DatasetRequest) (*registrypb.DatasetResponse, error) {
-	id, err := hash(r.Id)
+	id, err := hosted.Hash(r.Id)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -35,7 +36,7 @@ func (q queryServer) Dataset(ctx context.Context, r *registrypb.DatasetRequest) 
 
 // Model returns one model without its artifact.
 func (q queryServer) Model(ctx context.Context, r *registrypb.ModelRequest) (*registrypb.ModelResponse, error) {
-	id, err := hash(r.Id)
+	id, err := hosted.Hash(r.Id)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -63,7 +64,7 @@ func (q queryServer) Models(ctx context.Context, r *registrypb.ModelsRequest) (*
 
 // Artifact returns the bytes of one model.
 func (q queryServer) Artifact(ctx context.Context, r *registrypb.ArtifactRequest) (*registrypb.ArtifactResponse, error) {
-	id, err := hash(r.Id)
+	id, err := hosted.Hash(r.Id)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -76,7 +77,7 @@ func (q queryServer) Artifact(ctx context.Context, r *registrypb.ArtifactRequest
 
 // Upload returns one upload that is open, without its bytes.
 func (q queryServer) Upload(ctx context.Context, r *registrypb.UploadRequest) (*registrypb.UploadResponse, error) {
-	id, err := hash(r.Id)
+	id, err := hosted.Hash(r.Id)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -104,7 +105,7 @@ func (q queryServer) Uploads(ctx context.Context, r *registrypb.UploadsRequest) 
 
 // Holding returns what one account holds of one model.
 func (q queryServer) Holding(ctx context.Context, r *registrypb.HoldingRequest) (*registrypb.HoldingResponse, error) {
-	model, err := hash(r.Model)
+	model, err := hosted.Hash(r.Model)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -121,7 +122,7 @@ func (q queryServer) Holding(ctx context.Context, r *registrypb.HoldingRequest) 
 
 // Holdings lists what everybody holds of one model, by holder.
 func (q queryServer) Holdings(ctx context.Context, r *registrypb.HoldingsRequest) (*registrypb.HoldingsResponse, error) {
-	model, err := hash(r.Model)
+	model, err := hosted.Hash(r.Model)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -137,7 +138,7 @@ func (q queryServer) Holdings(ctx context.Context, r *registrypb.HoldingsRequest
 
 // Channel returns one open channel.
 func (q queryServer) Channel(ctx context.Context, r *registrypb.ChannelRequest) (*registrypb.ChannelResponse, error) {
-	id, err := hash(r.Id)
+	id, err := hosted.Hash(r.Id)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -164,7 +165,7 @@ func (q queryServer) Channels(ctx context.Context, r *registrypb.ChannelsRequest
 
 // Records lists what the uses of a model have recorded, in the order of keys.
 func (q queryServer) Records(ctx context.Context, r *registrypb.RecordsRequest) (*registrypb.RecordsResponse, error) {
-	model, err := hash(r.Model)
+	model, err := hosted.Hash(r.Model)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -173,11 +174,4 @@ func (q queryServer) Records(ctx context.Context, r *registrypb.RecordsRequest) 
 		answer.Records = append(answer.Records, &registrypb.Record{Key: key, Json: raw})
 	})
 	return answer, err
-}
-
-func hash(b []byte) (protocol.Hash, error) {
-	if len(b) != len(protocol.Hash{}) {
-		return protocol.Hash{}, fmt.Errorf("%w: id of %d bytes", protocol.ErrInvalid, len(b))
-	}
-	return protocol.Hash(b), nil
 }

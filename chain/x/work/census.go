@@ -12,14 +12,14 @@ func (k *Keeper) Census(ctx context.Context) (all, open, rounds uint64, err erro
 	if all, err = k.count.Peek(ctx); err != nil {
 		return 0, 0, 0, err
 	}
-	err = k.due.Walk(ctx, nil, func(id []byte, _ uint64) (bool, error) {
-		s, err := k.Run(ctx, protocol.Hash(id), escrow.Free)
+	err = k.agenda.Each(ctx, func(id protocol.Hash) error {
+		s, err := k.Run(ctx, id, escrow.Free)
 		if err != nil {
-			return true, err
+			return err
 		}
 		open++
 		rounds += uint64(s.Done)
-		return false, nil
+		return nil
 	})
 	return all, open, rounds, err
 }

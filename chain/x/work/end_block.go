@@ -3,7 +3,6 @@ package work
 import (
 	"fmt"
 
-	"cosmossdk.io/collections"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
@@ -29,12 +28,8 @@ const (
 func (k *Keeper) endBlock(metered sdk.Context) error {
 	ctx := escrow.Unmetered(metered)
 	env := escrow.Env(ctx)
-	var ids []protocol.Hash
-	until := collections.NewPrefixUntilPairRange[uint64, []byte](uint64(env.Height))
-	if err := k.queue.Walk(ctx, until, func(key collections.Pair[uint64, []byte]) (bool, error) {
-		ids = append(ids, protocol.Hash(key.K2()))
-		return len(ids) == maxTicks, nil
-	}); err != nil {
+	ids, err := k.agenda.Until(ctx, env.Height, maxTicks)
+	if err != nil {
 		return err
 	}
 	size := 0
@@ -70,7 +65,7 @@ func (k *Keeper) tick(ctx sdk.Context, id protocol.Hash, raw []byte, env protoco
 	next, effects := work.Tick(state, env)
 	due := max(next.Due(), env.Height+1)
 	if next == state { // nothing changed
-		err = k.plan(branch, id, due)
+		err = k.agenda.Plan(branch, id, due)
 	} else {
 		err = k.put(branch, next, due, effects)
 	}
@@ -87,5 +82,5 @@ func (k *Keeper) postpone(ctx sdk.Context, id protocol.Hash, until protocol.Heig
 	ctx.Logger().Error("run cannot tick", "module", ModuleName, "run", id.String(), "until", uint64(until), "err", why)
 	ctx.EventManager().EmitEvent(sdk.NewEvent("work.postponed",
 		sdk.NewAttribute("run", id.String()), sdk.NewAttribute("until", fmt.Sprint(until))))
-	return k.plan(ctx, id, until)
+	return k.agenda.Plan(ctx, id, until)
 }

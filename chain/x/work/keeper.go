@@ -14,6 +14,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/record"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/work"
@@ -30,12 +31,11 @@ type Keeper struct {
 	commons  func() Commons
 	schema   collections.Schema
 
-	count   collections.Sequence                                 // runs created so far
-	ids     collections.Map[uint64, []byte]                      // order of creation -> id
-	runs    collections.Map[[]byte, []byte]                      // id -> work.State in JSON
-	due     collections.Map[[]byte, uint64]                      // id -> height of its next Tick; absent when ended
-	queue   collections.KeySet[collections.Pair[uint64, []byte]] // the same, ordered by height
-	records record.Book                                          // of each run
+	count   collections.Sequence            // runs created so far
+	ids     collections.Map[uint64, []byte] // order of creation -> id
+	runs    collections.Map[[]byte, []byte] // id -> work.State in JSON
+	agenda  hosted.Agenda                   // the next Tick of each run that has not ended
+	records record.Book                     // of each run
 }
 
 // NewKeeper returns a keeper over the module's store. commons is called when the app is complete.
@@ -49,10 +49,8 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, registry Registry
 		count:    collections.NewSequence(b, collections.NewPrefix(0), "count"),
 		ids:      collections.NewMap(b, collections.NewPrefix(1), "ids", collections.Uint64Key, collections.BytesValue),
 		runs:     collections.NewMap(b, collections.NewPrefix(2), "runs", collections.BytesKey, collections.BytesValue),
-		due:      collections.NewMap(b, collections.NewPrefix(3), "due", collections.BytesKey, collections.Uint64Value),
-		queue: collections.NewKeySet(b, collections.NewPrefix(4), "queue",
-			collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
-		records: record.NewBook(b, collections.NewPrefix(5)),
+		agenda:   hosted.NewAgenda(b, collections.NewPrefix(3), collections.NewPrefix(4)),
+		records:  record.NewBook(b, collections.NewPrefix(5)),
 	}
 	var err error
 	k.schema, err = b.Build()
@@ -96,9 +94,9 @@ func (k *Keeper) put(ctx sdk.Context, s *work.State, due protocol.Height, effect
 		return err
 	}
 	if s.Phase.Ended() {
-		err = k.cancel(ctx, s.ID)
+		err = k.agenda.Cancel(ctx, s.ID)
 	} else {
-		err = k.plan(ctx, s.ID, due)
+		err = k.agenda.Plan(ctx, s.ID, due)
 	}
 	if err != nil {
 		return err
@@ -124,38 +122,12 @@ func (k *Keeper) judged(ctx sdk.Context, r protocol.Recorded) error {
 	return k.market.Checked(ctx, receipt.To, receipt.Verdict == work.Verified)
 }
 
-// plan moves the next Tick of a run to height due.
-func (k *Keeper) plan(ctx context.Context, id protocol.Hash, due protocol.Height) error {
-	if err := k.cancel(ctx, id); err != nil {
-		return err
-	}
-	if err := k.due.Set(ctx, id[:], uint64(due)); err != nil {
-		return err
-	}
-	return k.queue.Set(ctx, collections.Join(uint64(due), id[:]))
-}
-
-// cancel takes a run out of the queue, if it is there.
-func (k *Keeper) cancel(ctx context.Context, id protocol.Hash) error {
-	due, err := k.due.Get(ctx, id[:])
-	if errors.Is(err, collections.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := k.queue.Remove(ctx, collections.Join(due, id[:])); err != nil {
-		return err
-	}
-	return k.due.Remove(ctx, id[:])
-}
-
 // next is the height of the next Tick of a run that a message changes in block now. A message may complete a phase, so
 // it is no later than now; a run that waits in the queue keeps its place.
 func (k *Keeper) next(ctx context.Context, id protocol.Hash, now protocol.Height) (protocol.Height, error) {
-	due, err := k.due.Get(ctx, id[:])
-	if errors.Is(err, collections.ErrNotFound) {
-		return now, nil
+	due, ok, err := k.agenda.Due(ctx, id)
+	if err != nil || !ok {
+		return now, err
 	}
-	return min(protocol.Height(due), now), err
+	return min(due, now), nil
 }

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"testing"
 
-	"cosmossdk.io/collections"
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 
 	"github.com/cosmos/cosmos-sdk/runtime"
@@ -183,12 +181,12 @@ func TestBlockTicksWhatFits(t *testing.T) {
 
 	// A message does not send a run that waits to the end of the queue.
 	for _, id := range ids {
-		due, err := k.due.Get(ctx, id[:])
-		if errors.Is(err, collections.ErrNotFound) {
+		due, waits, err := k.agenda.Due(ctx, id)
+		if !waits {
 			continue // stopped
 		}
 		execute(t, k, ctx.WithBlockHeight(int64(deadline+1)), work.Join{Run: id, Role: work.Provider, Peer: "p"})
-		if now, err := k.due.Get(ctx, id[:]); err != nil || now != due {
+		if now, _, again := k.agenda.Due(ctx, id); again != nil || err != nil || now != due {
 			t.Errorf("a message moved the tick from block %d to %d: %v", due, now, err)
 		}
 	}

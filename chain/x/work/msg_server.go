@@ -8,7 +8,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
-	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/work"
@@ -21,23 +21,7 @@ type msgServer struct {
 
 // Execute hosts work.Apply: load, apply, store. Gas grows with the message and with the state of the run.
 func (s msgServer) Execute(ctx context.Context, m *workpb.MsgExecute) (*workpb.MsgExecuteResponse, error) {
-	sdkCtx := sdk.UnwrapSDKContext(ctx)
-	escrow.ChargeMessage(sdkCtx, len(m.Body))
-	from, err := s.addresses.StringToBytes(m.From)
-	if err != nil {
-		return nil, err
-	}
-	if len(from) != len(protocol.Account{}) {
-		return nil, fault.ABCI(fmt.Errorf("%w: sender of %d bytes", protocol.ErrInvalid, len(from)))
-	}
-	msg, err := work.DecodeMsg(m.Kind, m.Body)
-	if err != nil {
-		return nil, fault.ABCI(err)
-	}
-	if err := s.apply(sdkCtx, msg, protocol.Account(from)); err != nil {
-		return nil, fault.ABCI(err)
-	}
-	return &workpb.MsgExecuteResponse{}, nil
+	return hosted.Execute[workpb.MsgExecuteResponse](ctx, s.addresses, m, work.DecodeMsg, s.apply)
 }
 
 func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Account) error {

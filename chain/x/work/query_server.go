@@ -3,14 +3,13 @@ package work
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"cosmossdk.io/collections"
 
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/fault"
+	"github.com/mutirao/mutirao/chain/hosted"
 	"github.com/mutirao/mutirao/chain/x/work/workpb"
-	"github.com/mutirao/mutirao/protocol"
 )
 
 // maxListed bounds the ids in one answer.
@@ -30,7 +29,7 @@ func (q queryServer) Runs(ctx context.Context, r *workpb.RunsRequest) (*workpb.R
 
 // Run returns one state.
 func (q queryServer) Run(ctx context.Context, r *workpb.RunRequest) (*workpb.RunResponse, error) {
-	id, err := hash(r.Id)
+	id, err := hosted.Hash(r.Id)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -44,7 +43,7 @@ func (q queryServer) Run(ctx context.Context, r *workpb.RunRequest) (*workpb.Run
 
 // Records lists what a run has recorded, in the order of keys.
 func (q queryServer) Records(ctx context.Context, r *workpb.RecordsRequest) (*workpb.RecordsResponse, error) {
-	run, err := hash(r.Run)
+	run, err := hosted.Hash(r.Run)
 	if err != nil {
 		return nil, fault.Query(err)
 	}
@@ -53,11 +52,4 @@ func (q queryServer) Records(ctx context.Context, r *workpb.RecordsRequest) (*wo
 		answer.Records = append(answer.Records, &workpb.Record{Key: key, Json: raw})
 	})
 	return answer, err
-}
-
-func hash(b []byte) (protocol.Hash, error) {
-	if len(b) != len(protocol.Hash{}) {
-		return protocol.Hash{}, fmt.Errorf("%w: id of %d bytes", protocol.ErrInvalid, len(b))
-	}
-	return protocol.Hash(b), nil
 }
