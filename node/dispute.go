@@ -3,19 +3,15 @@ package node
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/node/disputecmd"
+	"github.com/mutirao/mutirao/node/running"
 )
 
 // disputeFlags are those of every dispute command.
-type disputeFlags struct {
-	network string
-	json    bool
-}
+type disputeFlags struct{ running.Flags }
 
 func newDispute() *cobra.Command {
 	f := &disputeFlags{}
@@ -36,18 +32,9 @@ by themselves; these commands are for looking, and for whoever is no member.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	p := cmd.PersistentFlags()
-	p.StringVar(&f.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
-	p.BoolVar(&f.json, "json", false, "print one JSON object")
+	f.Add(cmd, "")
 	cmd.AddCommand(disputeList(f), disputeShow(f, false), disputeShow(f, true), disputeOpen(f), disputePlay(f))
 	return cmd
-}
-
-func (f *disputeFlags) answer(cmd *cobra.Command, v interface{ Print(io.Writer) error }) error {
-	if f.json {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
-	}
-	return v.Print(cmd.OutOrStdout())
 }
 
 func disputeList(f *disputeFlags) *cobra.Command {
@@ -56,7 +43,7 @@ func disputeList(f *disputeFlags) *cobra.Command {
 		Use: "list", Short: "All disputes, open and ended", Args: cobra.NoArgs,
 		Example: "  mutirao dispute list\n  mutirao dispute list --run 3fa2 --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := disputecmd.Open(cmd.Context(), f.network)
+			c, err := disputecmd.Open(cmd.Context(), f.Network)
 			if err != nil {
 				return err
 			}
@@ -64,7 +51,7 @@ func disputeList(f *disputeFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.answer(cmd, l)
+			return f.Answer(cmd, l, l.Print)
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "only about the run whose id begins so")
@@ -78,7 +65,7 @@ func disputeShow(f *disputeFlags, explain bool) *cobra.Command {
 	}
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := disputecmd.Open(cmd.Context(), f.network)
+		c, err := disputecmd.Open(cmd.Context(), f.Network)
 		if err != nil {
 			return err
 		}
@@ -86,7 +73,7 @@ func disputeShow(f *disputeFlags, explain bool) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return f.answer(cmd, o)
+		return f.Answer(cmd, o, o.Print)
 	}
 	return cmd
 }
@@ -99,7 +86,7 @@ func disputeOpen(f *disputeFlags) *cobra.Command {
 		Use: "open", Short: "Dispute a unit, or an aggregate as a verifier named it; locks a bond, which is lost if the claim stands", Args: cobra.NoArgs,
 		Example: "  mutirao dispute open --round 3 --unit 1 --dir ./me\n  mutirao dispute open --round 3 --aggregate 0x7a3f --dir ./me",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := disputecmd.OpenPlayer(cmd.Context(), f.network, dir, cmd.ErrOrStderr())
+			p, err := disputecmd.OpenPlayer(cmd.Context(), f.Network, dir, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -108,7 +95,7 @@ func disputeOpen(f *disputeFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if f.json {
+			if f.JSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"schema": "mutirao.dispute-opened/v1", "id": id.String()})
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), id)
@@ -143,7 +130,7 @@ Stopping loses nothing but time on the clock: the same command goes on.`,
   mutirao dispute play 9c0456a6 --dir ./me --dry-run   what would this machine do now?
   mutirao dispute play 9c0456a6 --dir ./me --choose 3  one choice of the challenger, by hand`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := disputecmd.OpenPlayer(cmd.Context(), f.network, dir, cmd.OutOrStdout())
+			p, err := disputecmd.OpenPlayer(cmd.Context(), f.Network, dir, cmd.OutOrStdout())
 			if err != nil {
 				return err
 			}

@@ -2,15 +2,14 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/marketcmd"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/market/auction"
@@ -18,10 +17,7 @@ import (
 )
 
 // marketFlags are those of every market command.
-type marketFlags struct {
-	where marketcmd.Where
-	json  bool
-}
+type marketFlags struct{ running.Flags }
 
 func newMarket() *cobra.Command {
 	f := &marketFlags{}
@@ -39,23 +35,12 @@ at once. Prices are for one unit during one tenor.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	p := cmd.PersistentFlags()
-	p.StringVar(&f.where.Network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
-	p.StringVar(&f.where.Dir, "dir", defaultDir(), "folder with the account's key")
-	p.BoolVar(&f.json, "json", false, "print JSON objects")
+	f.Add(cmd, defaultDir())
 	cmd.AddCommand(marketBook(f), marketQuote(f), marketAsks(f), marketBids(f), marketLeases(f), marketAsk(f), marketServe(f), marketWithdraw(f),
 		marketBid(f), marketOpen(f), marketPropose(f), marketTake(f), marketLease(f, "accept", "Begin a lease that is offered to you", func(id protocol.Hash) protocol.Msg { return market.AcceptLease{Lease: id} }),
 		marketLease(f, "end", "End a running lease: the buyer at once, the provider after its notice", func(id protocol.Hash) protocol.Msg { return market.EndLease{Lease: id} }),
 		marketLease(f, "settle", "Pay what a lease owes its provider by now", func(id protocol.Hash) protocol.Msg { return market.SettleLease{Lease: id} }))
 	return cmd
-}
-
-// answer prints v as JSON or calls print.
-func (f *marketFlags) answer(cmd *cobra.Command, v any, print func(io.Writer) error) error {
-	if f.json {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
-	}
-	return print(cmd.OutOrStdout())
 }
 
 // listOf is a list for machines.
@@ -84,7 +69,7 @@ func marketBook(f *marketFlags) *cobra.Command {
 		Use: "book", Short: "What is traded: base price, units offered and leased, the last clearing", Args: cobra.NoArgs,
 		Example: "  mutirao market book\n  mutirao market book --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -92,7 +77,7 @@ func marketBook(f *marketFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.answer(cmd, b, b.Print)
+			return f.Answer(cmd, b, b.Print)
 		},
 	}
 }
@@ -107,7 +92,7 @@ func marketQuote(f *marketFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -115,7 +100,7 @@ func marketQuote(f *marketFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.answer(cmd, q, q.Print)
+			return f.Answer(cmd, q, q.Print)
 		},
 	}
 	orderFlags(cmd, &units, &tenors, &grade)
@@ -137,7 +122,7 @@ func marketAsks(f *marketFlags) *cobra.Command {
 			if mine == (len(args) == 1) {
 				return failure.New(failure.Usage, "which asks are meant", errOne, "mutirao market asks CLASS, or mutirao market asks --mine")
 			}
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -153,7 +138,7 @@ func marketAsks(f *marketFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.answer(cmd, list("mutirao.market-asks/v1", asks), func(w io.Writer) error { return marketcmd.PrintAsks(w, asks) })
+			return f.Answer(cmd, list("mutirao.market-asks/v1", asks), func(w io.Writer) error { return marketcmd.PrintAsks(w, asks) })
 		},
 	}
 	cmd.Flags().BoolVar(&mine, "mine", false, "asks of this account")
@@ -167,7 +152,7 @@ func marketBids(f *marketFlags) *cobra.Command {
 		Use: "bids", Short: "Bids of the batch that is open; those that are sealed stay hidden", Args: cobra.NoArgs,
 		Example: "  mutirao market bids --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -175,7 +160,7 @@ func marketBids(f *marketFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.answer(cmd, list("mutirao.market-bids/v1", bids), func(w io.Writer) error { return marketcmd.PrintBids(w, bids) })
+			return f.Answer(cmd, list("mutirao.market-bids/v1", bids), func(w io.Writer) error { return marketcmd.PrintBids(w, bids) })
 		},
 	}
 }
@@ -186,7 +171,7 @@ func marketLeases(f *marketFlags) *cobra.Command {
 		Use: "leases", Short: "What you lease and provide", Args: cobra.NoArgs,
 		Example: "  mutirao market leases\n  mutirao market leases --all --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -200,7 +185,7 @@ func marketLeases(f *marketFlags) *cobra.Command {
 					shown = append(shown, l)
 				}
 			}
-			return f.answer(cmd, list("mutirao.market-leases/v1", shown), func(w io.Writer) error { return marketcmd.PrintLeases(w, shown, m.Account()) })
+			return f.Answer(cmd, list("mutirao.market-leases/v1", shown), func(w io.Writer) error { return marketcmd.PrintLeases(w, shown, m.Account()) })
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "closed leases too")
@@ -234,7 +219,7 @@ withdraws what is free; leases that run go on. With --detach it only places the 
 					return failure.New(failure.Usage, "the bond cannot be read", err, "write it like --bond 0.5")
 				}
 			}
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -242,7 +227,7 @@ withdraws what is free; leases that run go on. With --detach it only places the 
 			if err != nil {
 				return err
 			}
-			if err := f.answer(cmd, ask, line("ask %s: %d × %s for %s or more until block %d, %s locked", ask.ID, ask.Units, marketcmd.ClassText(ask.Class), marketcmd.PriceText(ask.Reserve), ask.Until, ask.Bond.Coins())); err != nil || detach {
+			if err := f.Answer(cmd, ask, line("ask %s: %d × %s for %s or more until block %d, %s locked", ask.ID, ask.Units, marketcmd.ClassText(ask.Class), marketcmd.PriceText(ask.Reserve), ask.Until, ask.Bond.Coins())); err != nil || detach {
 				return err
 			}
 			if err := f.serve(cmd, m); err != nil {
@@ -270,7 +255,7 @@ withdraws what is free; leases that run go on. With --detach it only places the 
 func (f *marketFlags) serve(cmd *cobra.Command, m *marketcmd.Market) error {
 	fmt.Fprintln(cmd.ErrOrStderr(), "accepting leases until Ctrl-C")
 	return m.Serve(cmd.Context(), func(l market.Lease) {
-		f.answer(cmd, l, line("lease %s: %d × %s at %s for %d blocks, of %s", l.ID, l.Units, marketcmd.ClassText(l.Class), marketcmd.PriceText(l.Quote.Seller), l.Length, l.Buyer))
+		f.Answer(cmd, l, line("lease %s: %d × %s at %s for %d blocks, of %s", l.ID, l.Units, marketcmd.ClassText(l.Class), marketcmd.PriceText(l.Quote.Seller), l.Length, l.Buyer))
 	})
 }
 
@@ -279,7 +264,7 @@ func marketServe(f *marketFlags) *cobra.Command {
 		Use: "serve", Short: "Accept the leases that are offered to you, until Ctrl-C", Args: cobra.NoArgs,
 		Example: "  mutirao market serve --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -293,7 +278,7 @@ func marketWithdraw(f *marketFlags) *cobra.Command {
 		Use: "withdraw ASK", Short: "Take an offer back; leases that run go on", Args: cobra.ExactArgs(1),
 		Example: "  mutirao market withdraw cpu/eu/audited/0",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -301,7 +286,7 @@ func marketWithdraw(f *marketFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.answer(cmd, a, line("ask %s is closed; %d units are bound by leases", a.ID, a.Units))
+			return f.Answer(cmd, a, line("ask %s is closed; %d units are bound by leases", a.ID, a.Units))
 		},
 	}
 }
@@ -338,7 +323,7 @@ mutirao market open goes on. A bid that is never opened loses a part of its depo
 					return failure.New(failure.Usage, "the job cannot be read", err, "64 hexadecimal digits")
 				}
 			}
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -367,7 +352,7 @@ func (f *marketFlags) finish(cmd *cobra.Command, m *marketcmd.Market, p marketcm
 	if err != nil {
 		return err
 	}
-	return f.answer(cmd, fill, line("%s", fill.Summary()))
+	return f.Answer(cmd, fill, line("%s", fill.Summary()))
 }
 
 func marketOpen(f *marketFlags) *cobra.Command {
@@ -375,7 +360,7 @@ func marketOpen(f *marketFlags) *cobra.Command {
 		Use: "open", Short: "Go on with the bids that an interrupted command has sealed", Args: cobra.NoArgs,
 		Example: "  mutirao market open",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -413,7 +398,7 @@ greater welfare by a thousandth of the bound of linear-programming duality.`,
 			if err != nil {
 				return err
 			}
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -421,7 +406,7 @@ greater welfare by a thousandth of the bound of linear-programming duality.`,
 				return err
 			}
 			p.Schema = "mutirao.market-proposal/v1"
-			return f.answer(cmd, p, line("%d deals are the best proposal for batch %d so far", len(p.Deals), p.Batch))
+			return f.Answer(cmd, p, line("%d deals are the best proposal for batch %d so far", len(p.Deals), p.Batch))
 		},
 	}
 }
@@ -443,7 +428,7 @@ func marketTake(f *marketFlags) *cobra.Command {
 			if t.Units == 0 || t.Units > auction.MaxUnits {
 				return failure.New(failure.Usage, "so many units cannot be leased", fmt.Errorf("%d, allowed are 1 to %d", t.Units, auction.MaxUnits), "mutirao market take --help")
 			}
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -451,7 +436,7 @@ func marketTake(f *marketFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.answer(cmd, fill, line("%d leases of %d units; they begin when their providers accept (mutirao market leases)", len(fill.Leases), t.Units))
+			return f.Answer(cmd, fill, line("%d leases of %d units; they begin when their providers accept (mutirao market leases)", len(fill.Leases), t.Units))
 		},
 	}
 	orderFlags(cmd, &t.Units, &t.Tenors, &t.MinReputation)
@@ -472,7 +457,7 @@ func marketLease(f *marketFlags, name, short string, msg func(protocol.Hash) pro
 			if err := id.UnmarshalText([]byte(args[0])); err != nil {
 				return failure.New(failure.Usage, "the lease cannot be read", err, "mutirao market leases  lists yours")
 			}
-			m, err := marketcmd.Open(cmd.Context(), f.where)
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
 			if err != nil {
 				return err
 			}
@@ -480,7 +465,7 @@ func marketLease(f *marketFlags, name, short string, msg func(protocol.Hash) pro
 			if err != nil {
 				return err
 			}
-			return f.answer(cmd, l, line("lease %s is %s; %s of %s settled", l.ID, l.Status, l.Earned.Coins(), l.Cost.Coins()))
+			return f.Answer(cmd, l, line("lease %s is %s; %s of %s settled", l.ID, l.Status, l.Earned.Coins(), l.Cost.Coins()))
 		},
 	}
 }

@@ -20,8 +20,13 @@ func NewKey(seed [32]byte) (Key, error) {
 	return Key{&ethsecp256k1.PrivKey{Key: seed[:]}}, nil
 }
 
-// Account is the address that the key signs for.
-func (k Key) Account() protocol.Account { return protocol.Account(k.secret.PubKey().Address()) }
+// Account is the address that the key signs for. The zero Key signs for nobody.
+func (k Key) Account() protocol.Account {
+	if k.secret == nil {
+		return protocol.Account{}
+	}
+	return protocol.Account(k.secret.PubKey().Address())
+}
 
 // Sign signs a digest outside of a transaction, such as that of a move in a dispute. A signature has 65 bytes: r, s and which of two keys.
 func (k Key) Sign(digest protocol.Hash) ([]byte, error) { return k.secret.Sign(digest[:]) }

@@ -3,33 +3,21 @@ package commonscmd
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/node/failure"
-	"github.com/mutirao/mutirao/node/role"
 	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/commons"
 	"github.com/mutirao/mutirao/protocol/money"
 )
 
-// answerTimeout is how long a ledger has to answer before a command fails with a reason.
-const answerTimeout = 20 * time.Second
-
-type options struct {
-	dir     string
-	network string
-	json    bool
-}
+type options struct{ running.Flags }
 
 // New is the command with its subcommands. dir is where the key lies unless --dir says otherwise.
 func New(dir string) *cobra.Command {
@@ -48,45 +36,9 @@ conviction grows with time. A granted run hires machines in the same auction as 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	f := cmd.PersistentFlags()
-	f.StringVar(&o.dir, "dir", dir, "folder of the account's key")
-	f.StringVar(&o.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
-	f.BoolVar(&o.json, "json", false, "print one JSON object")
+	o.Add(cmd, dir)
 	cmd.AddCommand(newStatus(&o), newShow(&o), newPropose(&o), newVote(&o), newWithdraw(&o))
 	return cmd
-}
-
-func (o *options) answer(cmd *cobra.Command, v any, print func(io.Writer) error) error {
-	if o.json {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
-	}
-	return print(cmd.OutOrStdout())
-}
-
-// dial connects in the name of the folder's key and waits for an answer.
-func (o *options) dial(ctx context.Context) (*client.Client, error) {
-	urls, err := running.Endpoints(o.network)
-	if err != nil {
-		return nil, err
-	}
-	key, err := role.Key(o.dir)
-	if err != nil {
-		return nil, err
-	}
-	c, err := client.Dial(urls, key)
-	if err != nil {
-		return nil, failure.New(failure.Usage, "the network's address cannot be used", err, "write it like http://127.0.0.1:26657")
-	}
-	return c, answers(ctx, c, urls)
-}
-
-func answers(ctx context.Context, c *client.Client, urls []string) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	if _, err := c.Next(ctx, 0); err != nil {
-		return failure.New(failure.Network, "the ledger does not answer", fmt.Errorf("%s: %w", strings.Join(urls, ", "), err), "check that the network runs")
-	}
-	return nil
 }
 
 // find reads an id, or the beginning of the id of one proposal.
@@ -109,28 +61,7 @@ func find(ctx context.Context, c *client.Client, text string) (commons.View, err
 		}
 	}
 	v, err := c.Proposal(ctx, id)
-	return v, refused("the proposal cannot be read", err, "mutirao commons status  lists them")
-}
-
-// refused gives the errors of the rules an exit code and a next step.
-func refused(what string, err error, next string) error {
-	var explained *failure.Error
-	code := failure.General
-	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.As(err, &explained):
-		return err
-	case errors.Is(err, protocol.ErrInsufficient):
-		code = failure.Credit
-	case errors.Is(err, protocol.ErrFull):
-		code = failure.Capacity
-	case errors.Is(err, protocol.ErrNotFound):
-		code = failure.NotFound
-	case errors.Is(err, protocol.ErrInvalid), errors.Is(err, protocol.ErrPhase), errors.Is(err, protocol.ErrExists):
-		code = failure.Usage
-	case errors.Is(err, client.ErrUnreachable):
-		code = failure.Network
-	}
-	return failure.New(code, what, err, next)
+	return v, running.Refused("the proposal cannot be read", err, "mutirao commons status  lists them")
 }
 
 func newVote(o *options) *cobra.Command {
@@ -159,7 +90,7 @@ func newWithdraw(o *options) *cobra.Command {
 
 func (o *options) vote(cmd *cobra.Command, text string, amount money.Amount) error {
 	ctx := cmd.Context()
-	c, err := o.dial(ctx)
+	c, err := o.Act(ctx)
 	if err != nil {
 		return err
 	}
@@ -168,12 +99,12 @@ func (o *options) vote(cmd *cobra.Command, text string, amount money.Amount) err
 		return err
 	}
 	if err := c.Submit(ctx, commons.Vote{Proposal: v.ID, Amount: amount}); err != nil {
-		return refused("the vote was not counted", err, "mutirao credits  says what "+c.Account().String()+" has")
+		return running.Refused("the vote was not counted", err, "mutirao credits  says what "+c.Account().String()+" has")
 	}
 	if v, err = c.Proposal(ctx, v.ID); err != nil {
 		return err
 	}
-	return o.answer(cmd, shown{"mutirao.commons-proposal/v1", v}, func(w io.Writer) error {
+	return o.Answer(cmd, shown{"mutirao.commons-proposal/v1", v}, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s of yours stand behind %s; all together %s\n", amount.Coins(), v.Name, v.Stake.Coins())
 		return err
 	})

@@ -89,16 +89,16 @@ func (p proposal) run(cmd *cobra.Command) error {
 		return failure.New(failure.Usage, "the run file cannot be used", err, "correct [pay] in "+p.file)
 	}
 	spec.Market = &work.Market{Class: class}
-	urls, err := running.Endpoints(p.network)
+	urls, err := running.Endpoints(p.Network)
 	if err != nil {
 		return err
 	}
-	m, err := role.Open(ctx, role.Config{Dir: p.dir, Ledger: urls, Listen: p.listen})
+	m, err := role.Open(ctx, role.Config{Dir: p.Dir, Ledger: urls, Listen: p.listen})
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if err := answers(ctx, m.Client, urls); err != nil {
+	if err := running.Answers(ctx, m.Client, urls); err != nil {
 		return err
 	}
 	t, err := trainer.New(trainer.Config{Identity: m.Identity, Ledger: m.Client, Blobs: m.Blobs(), Recipe: r, Data: set})
@@ -115,7 +115,7 @@ func (p proposal) run(cmd *cobra.Command) error {
 		Nonce: p.nonce, Purpose: p.purpose, Peer: m.Peer(), Providers: p.providers, Tenors: p.tenors, MinReputation: p.grade,
 	}, client.Treasury())
 	if err != nil {
-		return refused("the run was not proposed", err, "mutirao credits  says what "+m.Identity.Account.String()+" has; --nonce 1 proposes it again")
+		return running.Refused("the run was not proposed", err, "mutirao credits  says what "+m.Identity.Account.String()+" has; --nonce 1 proposes it again")
 	}
 	v, err := m.Client.Proposal(ctx, id)
 	if err != nil {
@@ -126,7 +126,7 @@ func (p proposal) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	return p.answer(cmd, shown{"mutirao.commons-proposal/v1", v}, func(w io.Writer) error { return printProposal(w, v, urls) })
+	return p.Answer(cmd, shown{"mutirao.commons-proposal/v1", v}, func(w io.Writer) error { return printProposal(w, v, urls) })
 }
 
 // serve stays until the run has ended and publishes its model.

@@ -36,15 +36,15 @@ func newStatus(o *options) *cobra.Command {
 		Use: "status", Short: "Budget, treasury, what was burned and minted, and how far each proposal is", Args: cobra.NoArgs,
 		Example: "  mutirao commons status\n  mutirao commons status --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := o.dial(cmd.Context())
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
 			s, err := readStatus(cmd.Context(), c)
 			if err != nil {
-				return refused("the commons cannot be read", err, "check that the network runs")
+				return running.Refused("the commons cannot be read", err, "check that the network runs")
 			}
-			return o.answer(cmd, s, s.print)
+			return o.Answer(cmd, s, s.print)
 		},
 	}
 }
@@ -126,7 +126,7 @@ func newShow(o *options) *cobra.Command {
 		Use: "show PROPOSAL", Short: "One proposal, and how to work for it", Args: cobra.ExactArgs(1),
 		Example: "  mutirao commons show 3f9a\n  mutirao commons show 3f9a --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := o.dial(cmd.Context())
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -134,11 +134,11 @@ func newShow(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			urls, err := running.Endpoints(o.network)
+			urls, err := running.Endpoints(o.Network)
 			if err != nil {
 				return err
 			}
-			return o.answer(cmd, shown{"mutirao.commons-proposal/v1", v}, func(w io.Writer) error { return printProposal(w, v, urls) })
+			return o.Answer(cmd, shown{"mutirao.commons-proposal/v1", v}, func(w io.Writer) error { return printProposal(w, v, urls) })
 		},
 	}
 }

@@ -3,19 +3,13 @@
 package creditscmd
 
 import (
-	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/ledgeraudit"
 	"github.com/mutirao/mutirao/node/role"
@@ -23,14 +17,9 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 )
 
-// answerTimeout is how long a ledger has to answer before the command fails with a reason.
-const answerTimeout = 20 * time.Second
-
 type options struct {
-	dir     string
-	network string
+	running.Flags
 	account string
-	json    bool
 }
 
 // New is the command with its subcommands. dir is where the key lies unless --dir says otherwise.
@@ -52,23 +41,13 @@ of models have earned. Everything counts to the last unit; the sum of a network'
 			if err != nil {
 				return err
 			}
-			return o.answer(cmd, s, s.print)
+			return o.Answer(cmd, s, s.print)
 		},
 	}
-	f := cmd.PersistentFlags()
-	f.StringVar(&o.dir, "dir", dir, "folder of the account's key")
-	f.StringVar(&o.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
-	f.StringVar(&o.account, "account", "", "account, 0x and 40 digits; default that of the key in --dir")
-	f.BoolVar(&o.json, "json", false, "print one JSON object")
+	o.Add(cmd, dir)
+	cmd.PersistentFlags().StringVar(&o.account, "account", "", "account, 0x and 40 digits; default that of the key in --dir")
 	cmd.AddCommand(newHistory(&o), newExplain(&o))
 	return cmd
-}
-
-func (o *options) answer(cmd *cobra.Command, v any, print func(io.Writer) error) error {
-	if o.json {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
-	}
-	return print(cmd.OutOrStdout())
 }
 
 // who is the account that is meant.
@@ -80,43 +59,19 @@ func (o *options) who() (protocol.Account, error) {
 		}
 		return a, nil
 	}
-	key, err := role.Key(o.dir)
+	key, err := role.Key(o.Dir)
 	return key.Account(), err
-}
-
-// dial connects to a network that runs. Nothing is signed.
-func (o *options) dial(ctx context.Context) (*client.Client, error) {
-	urls, err := running.Endpoints(o.network)
-	if err != nil {
-		return nil, err
-	}
-	var nobody [32]byte
-	rand.Read(nobody[:]) // never fails (crypto/rand)
-	key, err := client.NewKey(nobody)
-	if err != nil {
-		return nil, err
-	}
-	c, err := client.Dial(urls, key)
-	if err != nil {
-		return nil, failure.New(failure.Usage, "the network's address cannot be used", err, "write it like http://127.0.0.1:26657")
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	if _, err := c.Next(ctx, 0); err != nil {
-		return nil, failure.New(failure.Network, "the ledger does not answer", fmt.Errorf("%s: %w", strings.Join(urls, ", "), err), "check that the network runs")
-	}
-	return c, nil
 }
 
 // log is where the blocks are read: a validator that runs, or the folder of one that does not.
 func (o *options) log() (ledgeraudit.Options, error) {
-	urls, err := running.Endpoints(o.network)
+	urls, err := running.Endpoints(o.Network)
 	if err == nil {
 		return ledgeraudit.Options{RPC: urls[0]}, nil
 	}
 	var explained *failure.Error
-	if info, e := os.Stat(o.network); e == nil && info.IsDir() && errors.As(err, &explained) && explained.Code == failure.NotFound {
-		return ledgeraudit.Options{Dir: o.network}, nil
+	if info, e := os.Stat(o.Network); e == nil && info.IsDir() && errors.As(err, &explained) && explained.Code == failure.NotFound {
+		return ledgeraudit.Options{Dir: o.Network}, nil
 	}
 	return ledgeraudit.Options{}, err
 }

@@ -40,7 +40,7 @@ one, is a receipt of a training run, whoever was paid.`,
 			if err != nil {
 				return err
 			}
-			return o.answer(cmd, x, x.print)
+			return o.Answer(cmd, x, x.print)
 		},
 	}
 }
@@ -113,7 +113,7 @@ var (
 
 // receipts are those with an id, of runs whose id begins so.
 func (o *options) receipts(ctx context.Context, run, id string) (found []work.Receipt, err error) {
-	c, err := o.dial(ctx)
+	c, err := o.Read(ctx)
 	if err != nil {
 		return nil, err
 	}

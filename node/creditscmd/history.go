@@ -64,7 +64,7 @@ A network that does not run is read from its folder.`,
 				return err
 			}
 			h.Began, h.Height = story.Began, story.Height
-			return o.answer(cmd, h, h.print)
+			return o.Answer(cmd, h, h.print)
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 100, "movements at most; 0 is all")
@@ -94,9 +94,9 @@ func (o *options) movements(cmd *cobra.Command, each func(ledgeraudit.Movement) 
 	case err == nil, errors.Is(err, context.Canceled):
 		return audit.Account(who), story, err
 	case ledgeraudit.Missing(err):
-		err = failure.New(failure.NotFound, "there is no network in "+o.network, err, "mutirao demo --dir "+o.network)
+		err = failure.New(failure.NotFound, "there is no network in "+o.Network, err, "mutirao demo --dir "+o.Network)
 	case ledgeraudit.Locked(err):
-		err = failure.New(failure.Denied, "the validator in "+o.network+" is running", err, "name it by --network http://HOST:PORT")
+		err = failure.New(failure.Denied, "the validator in "+o.Network+" is running", err, "name it by --network http://HOST:PORT")
 	default:
 		err = failure.New(failure.Network, "the blocks cannot be read", err, "try again, or name another validator with --network http://HOST:PORT")
 	}

@@ -48,7 +48,7 @@ func (o *options) summary(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	c, err := o.dial(ctx)
+	c, err := o.Read(ctx)
 	if err != nil {
 		return Summary{}, err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/node/failure"
@@ -16,9 +15,6 @@ import (
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/dispute"
 )
-
-// answerTimeout is how long a ledger has to answer before a command fails with a reason.
-const answerTimeout = 20 * time.Second
 
 // Court is an open connection to a ledger with disputes.
 type Court struct {
@@ -28,28 +24,16 @@ type Court struct {
 
 // Open connects to read. network is an invite, an RPC endpoint or the folder of a network that runs on this machine.
 func Open(ctx context.Context, network string) (*Court, error) {
-	nobody, err := client.NewKey([32]byte{1}) // signs nothing
-	if err != nil {
-		return nil, err
-	}
-	return open(ctx, network, nobody)
+	return open(ctx, network, client.Key{})
 }
 
 func open(ctx context.Context, network string, key client.Key) (*Court, error) {
-	urls, err := running.Endpoints(network)
+	c, err := running.Dial(ctx, network, key)
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.Dial(urls, key)
-	if err != nil {
-		return nil, failure.New(failure.Usage, "the network's address cannot be used", err, "write it like http://127.0.0.1:26657")
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	if _, err := c.Next(ctx, 0); err != nil {
-		return nil, failure.New(failure.Network, "the ledger does not answer", fmt.Errorf("%s: %w", strings.Join(urls, ", "), err), "check that the network runs")
-	}
-	return &Court{c, urls}, nil
+	urls, err := running.Endpoints(network)
+	return &Court{c, urls}, err
 }
 
 // Case is a dispute, open or ended: exactly one of State and Ruling is set.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
 )
@@ -25,7 +26,7 @@ func (m *Market) Ask(ctx context.Context, a market.PlaceAsk, blocks uint64) (mar
 		a.UnitBond = p.MinUnitBond
 	}
 	if err := m.submit(ctx, a); err != nil {
-		return market.Ask{}, refused("the ask was not placed", err, "mutirao market asks --mine  shows what you offer")
+		return market.Ask{}, running.Refused("the ask was not placed", err, "mutirao market asks --mine  shows what you offer")
 	}
 	return m.ownAsk(ctx, market.AskID(m.Account(), a.Class))
 }
@@ -40,7 +41,7 @@ func (m *Market) ownAsk(ctx context.Context, id protocol.Hash) (market.Ask, erro
 			return a, nil
 		}
 	}
-	return market.Ask{}, refused("you have no such ask", fmt.Errorf("%w: ask %s", protocol.ErrNotFound, id), "mutirao market asks --mine")
+	return market.Ask{}, running.Refused("you have no such ask", fmt.Errorf("%w: ask %s", protocol.ErrNotFound, id), "mutirao market asks --mine")
 }
 
 // Serve accepts every lease that is offered to this account until ctx ends, and tells of each. It returns nil then.
@@ -90,7 +91,7 @@ func (m *Market) Withdraw(ctx context.Context, name string) (market.Ask, error) 
 			fmt.Errorf("%d of your %d asks have this class or id", len(found), len(list)), "mutirao market asks --mine")
 	}
 	if err := m.submit(ctx, market.WithdrawAsk{Ask: found[0].ID}); err != nil {
-		return market.Ask{}, refused("the ask was not withdrawn", err, "mutirao market asks --mine")
+		return market.Ask{}, running.Refused("the ask was not withdrawn", err, "mutirao market asks --mine")
 	}
 	a, err := m.ownAsk(ctx, found[0].ID)
 	if errors.Is(err, protocol.ErrNotFound) { // nothing of it was leased
@@ -103,7 +104,7 @@ func (m *Market) Withdraw(ctx context.Context, name string) (market.Ask, error) 
 // Act sends one message about a lease and returns the lease afterwards.
 func (m *Market) Act(ctx context.Context, id protocol.Hash, msg protocol.Msg) (market.Lease, error) {
 	if err := m.submit(ctx, msg); err != nil {
-		return market.Lease{}, refused("the lease did not change", err, "mutirao market leases")
+		return market.Lease{}, running.Refused("the lease did not change", err, "mutirao market leases")
 	}
 	return m.Lease(ctx, id)
 }

@@ -70,7 +70,7 @@ func (m *Market) Pending() ([]Pending, error) {
 // terms can cost.
 func (m *Market) Bid(ctx context.Context, terms market.Terms, deposit money.Amount) (Pending, error) {
 	if err := terms.Check(); err != nil {
-		return Pending{}, refused("the bid cannot be placed", err, "mutirao market bid --help")
+		return Pending{}, running.Refused("the bid cannot be placed", err, "mutirao market bid --help")
 	}
 	if deposit.IsZero() {
 		deposit = terms.Most()
@@ -99,7 +99,7 @@ func (m *Market) Bid(ctx context.Context, terms market.Terms, deposit money.Amou
 			return p, nil
 		}
 		if !errors.Is(err, protocol.ErrPhase) { // it may have reached a block all the same: the file stays until the batch is over
-			return p, refused("the bid was not sealed", err, "mutirao market open  opens it if it was")
+			return p, running.Refused("the bid was not sealed", err, "mutirao market open  opens it if it was")
 		}
 		os.Remove(m.file(p)) // the batch was over before a block took it: the next one
 	}
@@ -149,7 +149,7 @@ func (m *Market) Finish(ctx context.Context, p Pending, tell func(string)) (Fill
 			tell("opened")
 		case errors.Is(err, protocol.ErrPhase): // a block too early, or too late, which the loop sees
 		default:
-			return f, refused("the bid was not opened", err, "mutirao market open  tries again")
+			return f, running.Refused("the bid was not opened", err, "mutirao market open  tries again")
 		}
 	}
 	if err != nil {
@@ -206,7 +206,7 @@ func (m *Market) Take(ctx context.Context, t market.TakeNow) (Fill, error) {
 	}
 	f := Fill{Schema: "mutirao.market-fill/v1", Bid: market.TakeID(t, m.Account()), Opened: true}
 	if err := m.submit(ctx, t); err != nil {
-		return f, refused("nothing was leased", err, "mutirao market quote "+ClassText(t.Class)+"  says what it costs now")
+		return f, running.Refused("nothing was leased", err, "mutirao market quote "+ClassText(t.Class)+"  says what it costs now")
 	}
 	var err error
 	f.Leases, err = m.bought(ctx, f.Bid)

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
 )
@@ -42,5 +43,5 @@ func ReadProposal(name string) (p Proposed, err error) {
 // Propose sends a proposal for the batch that is being opened.
 func (m *Market) Propose(ctx context.Context, p Proposed) error {
 	err := m.submit(ctx, market.Propose{Batch: p.Batch, Deals: market.PackDeals(p.Deals)})
-	return refused("the proposal was not taken", err, "mutirao market bids --json and market asks CLASS --json  are the book; bids must be open")
+	return running.Refused("the proposal was not taken", err, "mutirao market bids --json and market asks CLASS --json  are the book; bids must be open")
 }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/market/auction"
@@ -100,7 +101,7 @@ func (m *Market) Quote(ctx context.Context, class market.Class, units, tenors, m
 		return q, err
 	}
 	if q.Price, q.Free, err = m.Client.Quote(ctx, class, units, minReputation); err != nil {
-		return q, refused("there is no price for "+ClassText(class), err, "mutirao market book  lists what is offered")
+		return q, running.Refused("there is no price for "+ClassText(class), err, "mutirao market book  lists what is offered")
 	}
 	q.Blocks = p.Tenors[class.Tenor] * uint64(tenors)
 	q.Cost = money.New(uint64(q.Price)).Times(uint64(units)).Times(uint64(tenors)).Times(market.Tick)

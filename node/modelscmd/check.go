@@ -16,6 +16,7 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/provenance"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 )
 
@@ -87,7 +88,7 @@ func judge(ctx context.Context, e *provenance.Envelope, dir string, l Ledger) (*
 	}
 	if l != nil {
 		if v.Ledger, err = agree(ctx, l, s); err != nil {
-			return nil, refused("the ledger cannot be asked", err, "try again, or without --network")
+			return nil, running.Refused("the ledger cannot be asked", err, "try again, or without --network")
 		}
 		v.Holds = v.Holds && v.Ledger.Holds
 	}
@@ -186,7 +187,7 @@ with $MUTIRAO_NETWORK alone) the ledger is asked, too. Who signed is told; wheth
 			}
 			var l Ledger
 			if cmd.Flags().Changed("network") {
-				c, err := o.reader(cmd.Context())
+				c, err := o.Read(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -199,7 +200,7 @@ with $MUTIRAO_NETWORK alone) the ledger is asked, too. Who signed is told; wheth
 			holds := true
 			for _, v := range list {
 				holds = holds && v.Holds
-				if err := o.answer(cmd, v, v.Print); err != nil {
+				if err := o.Answer(cmd, v, v.Print); err != nil {
 					return err
 				}
 			}

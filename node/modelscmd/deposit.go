@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
@@ -33,7 +34,7 @@ is sent in chunks; the same command again goes on where one was interrupted, and
 				name = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
 				name = name[:min(len(name), registry.MaxName)]
 			}
-			c, err := o.writer(cmd.Context())
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -45,7 +46,7 @@ is sent in chunks; the same command again goes on where one was interrupted, and
 			if err := put(cmd.Context(), c, id, name, raw, cmd.ErrOrStderr()); err != nil {
 				return notDeposited(err, id, fmt.Sprintf("%s needs %s", c.Account(), deposit.Coins()))
 			}
-			return o.answer(cmd, struct {
+			return o.Answer(cmd, struct {
 				Schema  string        `json:"schema"`
 				Model   protocol.Hash `json:"model"`
 				Bytes   int           `json:"bytes"`
@@ -65,7 +66,7 @@ func notDeposited(err error, id protocol.Hash, needs string) error {
 	if errors.Is(err, protocol.ErrExists) {
 		return failure.New(failure.Usage, "the model was not deposited", err, "mutirao models show "+id.String()[:8]+"  shows the one that is there")
 	}
-	return refused("the model was not deposited", err, needs)
+	return running.Refused("the model was not deposited", err, needs)
 }
 
 var errSize = errors.New("too large for the ledger")
@@ -94,14 +95,14 @@ func newWithdraw(o *options) *cobra.Command {
 			if err := id.UnmarshalText([]byte(strings.TrimPrefix(args[0], "0x"))); err != nil {
 				return failure.New(failure.Usage, fmt.Sprintf("%q names no model", args[0]), err, "an id has 64 hexadecimal digits")
 			}
-			c, err := o.writer(cmd.Context())
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if err := withdraw(cmd.Context(), c, id); err != nil {
-				return refused("the model was not withdrawn", err, "mutirao models show "+id.String()[:8]+"  says whose it is")
+				return running.Refused("the model was not withdrawn", err, "mutirao models show "+id.String()[:8]+"  says whose it is")
 			}
-			return o.answer(cmd, struct {
+			return o.Answer(cmd, struct {
 				Schema string        `json:"schema"`
 				Model  protocol.Hash `json:"model"`
 			}{"mutirao.model-withdrawal/v1", id}, func(w io.Writer) error {

@@ -21,6 +21,7 @@ import (
 	"github.com/mutirao/mutirao/node/oci"
 	"github.com/mutirao/mutirao/node/provenance"
 	"github.com/mutirao/mutirao/node/role"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 )
 
@@ -56,13 +57,13 @@ func (o *options) pack(ctx context.Context, c *client.Client, id protocol.Hash, 
 	}
 	card, err := Read(ctx, c, id)
 	if err != nil {
-		return nil, refused("model "+short(id)+" cannot be read", err, "mutirao models list")
+		return nil, running.Refused("model "+short(id)+" cannot be read", err, "mutirao models list")
 	}
 	f, err := o.fetch(ctx, c, id)
 	if err != nil {
 		return nil, err
 	}
-	key, err := role.Key(o.dir)
+	key, err := role.Key(o.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -260,13 +261,13 @@ that this folder's account signs. The model's id is recomputed from its bytes fi
   mutirao models export f673 ./diagnosis --format onnx,safetensors --provenance diagnosis.intoto.jsonl
   mutirao models verify-provenance ./diagnosis`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := o.reader(cmd.Context())
+			c, err := o.Read(cmd.Context())
 			if err != nil {
 				return err
 			}
 			id, err := Find(cmd.Context(), c, args[0])
 			if err != nil {
-				return refused("the models cannot be read", err, "try again")
+				return running.Refused("the models cannot be read", err, "try again")
 			}
 			b, err := o.pack(cmd.Context(), c, id, wanted)
 			if err != nil {
@@ -284,7 +285,7 @@ that this folder's account signs. The model's id is recomputed from its bytes fi
 				return err
 			}
 			answer := exported{"mutirao.model-export/v1", id, b.signer, args[1], b.statement.Subject}
-			return o.answer(cmd, answer, func(w io.Writer) error { return b.print(w, args[1], elsewhere) })
+			return o.Answer(cmd, answer, func(w io.Writer) error { return b.print(w, args[1], elsewhere) })
 		},
 	}
 	cmd.Flags().StringSliceVar(&wanted, "format", []string{"onnx", "safetensors", "graph"}, "formats to write")

@@ -54,7 +54,7 @@ func (o *options) fetch(ctx context.Context, c *client.Client, id protocol.Hash)
 		err = fmt.Errorf("%w: its author has withdrawn the bytes", protocol.ErrNotFound)
 	}
 	if err != nil {
-		return nil, refused("the bytes of model "+short(id)+" cannot be fetched", err, "ask a member of the run to serve them, then try again")
+		return nil, running.Refused("the bytes of model "+short(id)+" cannot be fetched", err, "ask a member of the run to serve them, then try again")
 	}
 	if f.graph, err = graph.Decode(f.raw); err != nil {
 		return nil, err
@@ -85,11 +85,11 @@ func (f *fetched) check() error {
 
 // fromMembers rebuilds a model from its run's recipe and data and the weights that the members keep.
 func (o *options) fromMembers(ctx context.Context, run *work.State) ([]byte, error) {
-	urls, err := running.Endpoints(o.network)
+	urls, err := running.Endpoints(o.Network)
 	if err != nil {
 		return nil, err
 	}
-	m, err := role.Open(ctx, role.Config{Dir: o.dir, Ledger: urls})
+	m, err := role.Open(ctx, role.Config{Dir: o.Dir, Ledger: urls})
 	if err != nil {
 		return nil, err
 	}

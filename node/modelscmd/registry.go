@@ -18,6 +18,7 @@ import (
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/oci"
 	"github.com/mutirao/mutirao/node/provenance"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 )
 
@@ -93,7 +94,7 @@ Credentials are those of Docker's configuration file. A registry on this machine
 			for _, f := range m.Files {
 				a.Files = append(a.Files, f.Name)
 			}
-			return o.answer(cmd, a, func(w io.Writer) error {
+			return o.Answer(cmd, a, func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "pushed model %s, %d files, to %s\ndigest %s\n", short(id), len(a.Files), a.Place, digest)
 				return err
 			})
@@ -108,13 +109,13 @@ func (o *options) pushed(ctx context.Context, what string) (*oci.Model, protocol
 	if info, err := os.Stat(what); err == nil && info.IsDir() {
 		return fromFolder(ctx, what)
 	}
-	c, err := o.reader(ctx)
+	c, err := o.Read(ctx)
 	if err != nil {
 		return nil, protocol.Hash{}, err
 	}
 	id, err := Find(ctx, c, what)
 	if err != nil {
-		return nil, id, refused("the models cannot be read", err, "try again")
+		return nil, id, running.Refused("the models cannot be read", err, "try again")
 	}
 	b, err := o.pack(ctx, c, id, []string{"onnx", "safetensors", "graph"})
 	if err != nil {
@@ -190,7 +191,7 @@ $MUTIRAO_NETWORK alone) the ledger is asked, too.`,
 			}
 			var l Ledger
 			if cmd.Flags().Changed("network") {
-				c, err := o.reader(cmd.Context())
+				c, err := o.Read(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -209,7 +210,7 @@ $MUTIRAO_NETWORK alone) the ledger is asked, too.`,
 			if verdict != nil {
 				a.Model = verdict.Model
 			}
-			return o.answer(cmd, a, func(w io.Writer) error {
+			return o.Answer(cmd, a, func(w io.Writer) error {
 				fmt.Fprintf(w, "pulled %d files to %s\ndigest %s\n", len(p.Files), args[1], p.Digest)
 				if verdict == nil {
 					_, err := fmt.Fprintln(w, "it has no provenance: nobody says where it comes from")

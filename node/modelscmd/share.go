@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mutirao/mutirao/node/failure"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -47,18 +48,18 @@ wallet does the same with the model's ERC-20 token, whose address mutirao models
 			if err != nil {
 				return failure.New(failure.Usage, fmt.Sprintf("%q is no account", args[2]), err, "write it like 0x52908400098527886e0f7030069857d2e4169ee7")
 			}
-			c, err := o.writer(cmd.Context())
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
 			id, err := Find(cmd.Context(), c, args[0])
 			if err != nil {
-				return refused("the models cannot be read", err, "try again")
+				return running.Refused("the models cannot be read", err, "try again")
 			}
 			if err := c.Submit(cmd.Context(), registry.TransferShares{Model: id, To: to, PPM: ppm}); err != nil {
-				return refused(fmt.Sprintf("%s of model %s were not given", percent(ppm), short(id)), err, "mutirao models show "+short(id)+"  says who holds what; this is "+c.Account().String())
+				return running.Refused(fmt.Sprintf("%s of model %s were not given", percent(ppm), short(id)), err, "mutirao models show "+short(id)+"  says who holds what; this is "+c.Account().String())
 			}
-			return o.answer(cmd, struct {
+			return o.Answer(cmd, struct {
 				Schema string           `json:"schema"`
 				Model  protocol.Hash    `json:"model"`
 				From   protocol.Account `json:"from"`
@@ -78,7 +79,7 @@ func newClaim(o *options) *cobra.Command {
 		Use: "claim MODEL", Short: "Have a holder paid what its shares have earned", Args: cobra.ExactArgs(1),
 		Example: "  mutirao models claim f673\n  mutirao models claim f673 --holder 0x52908400098527886e0f7030069857d2e4169ee7",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := o.writer(cmd.Context())
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -90,20 +91,20 @@ func newClaim(o *options) *cobra.Command {
 			}
 			id, err := Find(cmd.Context(), c, args[0])
 			if err != nil {
-				return refused("the models cannot be read", err, "try again")
+				return running.Refused("the models cannot be read", err, "try again")
 			}
 			before, err := c.Holding(cmd.Context(), id, who)
 			if err != nil {
-				return refused("nothing was paid", err, "mutirao models show "+short(id)+"  says who holds what")
+				return running.Refused("nothing was paid", err, "mutirao models show "+short(id)+"  says who holds what")
 			}
 			if err := c.Submit(cmd.Context(), registry.ClaimDividend{Model: id, Holder: who}); err != nil {
-				return refused("nothing was paid", err, "mutirao models show "+short(id)+"  says what is due")
+				return running.Refused("nothing was paid", err, "mutirao models show "+short(id)+"  says what is due")
 			}
 			paid, err := c.LastDividend(cmd.Context(), id, who)
 			if err != nil {
 				return err
 			}
-			return o.answer(cmd, struct {
+			return o.Answer(cmd, struct {
 				Schema string           `json:"schema"`
 				Model  protocol.Hash    `json:"model"`
 				Holder protocol.Account `json:"holder"`

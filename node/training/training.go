@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/mutirao/mutirao/agent/trainer"
 	"github.com/mutirao/mutirao/chain/network"
@@ -27,9 +26,6 @@ import (
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/work"
 )
-
-// answerTimeout is how long a ledger has to answer before the command fails with a reason.
-const answerTimeout = 20 * time.Second
 
 // Options are what a person decides.
 type Options struct {
@@ -92,11 +88,8 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer a.machine.Close()
-	wait, cancel := context.WithTimeout(ctx, answerTimeout)
-	_, err = a.machine.Client.Next(wait, 0)
-	cancel()
-	if err != nil {
-		return failure.New(failure.Network, "the ledger does not answer", fmt.Errorf("%s: %w", strings.Join(urls, ", "), err), "check that the network runs")
+	if err := running.Answers(ctx, a.machine.Client, urls); err != nil {
+		return err
 	}
 	if a.trainer, err = trainer.New(trainer.Config{
 		Identity: a.machine.Identity, Ledger: a.machine.Client, Blobs: a.machine.Blobs(), Recipe: r, Data: set,

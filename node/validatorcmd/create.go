@@ -22,9 +22,6 @@ import (
 	"github.com/mutirao/mutirao/protocol/params"
 )
 
-// answerTimeout is how long a node has to answer before a command fails with a reason.
-const answerTimeout = 20 * time.Second
-
 // pocket is what the first operator begins with beside the stake.
 var pocket = money.MUT(10_000)
 
@@ -220,7 +217,7 @@ func (o Join) create(ctx context.Context) (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, running.AnswerTimeout)
 	defer cancel()
 	n, err := c.Node(ctx)
 	if err != nil {
@@ -385,7 +382,7 @@ func Send(ctx context.Context, dir, to, amount string) error {
 
 // ask is the node's own account of itself.
 func (h *Home) ask(ctx context.Context, c *client.Client) (client.Node, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, running.AnswerTimeout)
 	defer cancel()
 	n, err := c.Node(ctx)
 	if err != nil {

@@ -58,18 +58,9 @@ func OpenVoter(ctx context.Context, dir, networkName string) (*Voter, error) {
 		}
 		networkName = h.rpc()
 	}
-	urls, err := running.Endpoints(networkName)
+	c, err := running.Dial(ctx, networkName, key)
 	if err != nil {
 		return nil, err
-	}
-	c, err := dial(urls, key)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	if _, err := c.Next(ctx, 0); err != nil {
-		return nil, failure.New(failure.Network, "the ledger does not answer", fmt.Errorf("%s: %w", strings.Join(urls, ", "), err), "check that the network runs")
 	}
 	return &Voter{c}, nil
 }

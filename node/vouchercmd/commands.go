@@ -9,6 +9,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/role"
+	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/voucher"
 )
@@ -29,12 +30,12 @@ func newOpen(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := o.ledger()
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
 			m := voucher.Open{Model: model, Deposit: amount, Blocks: blocks, Nonce: nonce()}
-			if err := o.submit(cmd.Context(), c, m, "the channel was not opened", "check the model's id and the balance of "+c.Account().String()); err != nil {
+			if err := running.Refused("the channel was not opened", c.Submit(cmd.Context(), m), "check the model's id and the balance of "+c.Account().String()); err != nil {
 				return err
 			}
 			id := voucher.ChannelID(c.Account(), model, m.Nonce)
@@ -61,11 +62,11 @@ func newFund(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := o.ledger()
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return o.submit(cmd.Context(), c, voucher.Fund{Channel: id, Amount: amount}, "the deposit was not added", "mutirao voucher channels")
+			return running.Refused("the deposit was not added", c.Submit(cmd.Context(), voucher.Fund{Channel: id, Amount: amount}), "mutirao voucher channels")
 		},
 	}
 }
@@ -84,7 +85,7 @@ func newSign(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			key, err := role.Key(o.dir)
+			key, err := role.Key(o.Dir)
 			if err != nil {
 				return err
 			}
@@ -144,14 +145,14 @@ func newRedeem(o *options) *cobra.Command {
 			if list = latest(list); len(list) == 0 {
 				return failure.New(failure.Unverified, "no voucher was redeemed", errUnsigned, "ask their payers to sign again")
 			}
-			c, err := o.ledger()
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
 			for from := 0; from < len(list); from += voucher.MaxVouchers {
 				batch := list[from:min(from+voucher.MaxVouchers, len(list))]
 				m := voucher.Redeem{Vouchers: voucher.Pack(batch)}
-				if err := o.submit(cmd.Context(), c, m, "no voucher was redeemed", "mutirao voucher show VOUCHER"); err != nil {
+				if err := running.Refused("no voucher was redeemed", c.Submit(cmd.Context(), m), "mutirao voucher show VOUCHER"); err != nil {
 					return err
 				}
 			}
@@ -171,11 +172,11 @@ func newClose(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := o.ledger()
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return o.submit(cmd.Context(), c, voucher.Close{Channel: id}, "no notice was given", "mutirao voucher channels")
+			return running.Refused("no notice was given", c.Submit(cmd.Context(), voucher.Close{Channel: id}), "mutirao voucher channels")
 		},
 	}
 }
@@ -185,7 +186,7 @@ func newChannels(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "channels", Short: "List open channels", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := o.ledger()
+			c, err := o.Act(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -199,7 +200,7 @@ func newChannels(o *options) *cobra.Command {
 			if err != nil {
 				return failure.New(failure.Network, "the channels are not known", err, "check that the network runs")
 			}
-			if o.json {
+			if o.JSON {
 				return o.print(cmd.OutOrStdout(), "", struct {
 					Schema   string            `json:"schema"`
 					Channels []voucher.Channel `json:"channels"`

@@ -3,7 +3,6 @@ package vouchercmd
 
 import (
 	"bufio"
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
@@ -11,15 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/node/failure"
-	"github.com/mutirao/mutirao/node/role"
 	"github.com/mutirao/mutirao/node/running"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
@@ -29,11 +25,7 @@ import (
 // prefix begins a voucher as one word.
 const prefix = "mutirao-voucher-"
 
-type options struct {
-	dir     string
-	network string
-	json    bool
-}
+type options struct{ running.Flags }
 
 // New is the command with its subcommands. dir is where the key lies unless --dir says otherwise.
 func New(dir string) *cobra.Command {
@@ -53,49 +45,15 @@ back when the channel ends, at a block that is known from the start, or 600 bloc
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	f := cmd.PersistentFlags()
-	f.StringVar(&o.dir, "dir", dir, "folder of the key that pays")
-	f.StringVar(&o.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine, an invite, or http://HOST:PORT; default $MUTIRAO_NETWORK")
-	f.BoolVar(&o.json, "json", false, "print one JSON object")
+	o.Add(cmd, dir)
 	cmd.AddCommand(newOpen(&o), newFund(&o), newSign(&o), newShow(&o), newRedeem(&o), newClose(&o), newChannels(&o))
 	return cmd
 }
 
 var errNoVoucher = errors.New("a voucher is one word that begins with " + prefix)
 
-// ledger connects with the folder's key.
-func (o *options) ledger() (*client.Client, error) {
-	urls, err := running.Endpoints(o.network)
-	if err != nil {
-		return nil, err
-	}
-	key, err := role.Key(o.dir)
-	if err != nil {
-		return nil, err
-	}
-	return client.Dial(urls, key)
-}
-
-// submit sends a message; next is what to do if the ledger refuses it.
-func (o *options) submit(ctx context.Context, c *client.Client, m protocol.Msg, what, next string) error {
-	err := c.Submit(ctx, m)
-	switch {
-	case err == nil || errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, client.ErrUnreachable):
-		return failure.New(failure.Network, what, err, "check that the network runs")
-	case errors.Is(err, protocol.ErrNotFound):
-		return failure.New(failure.NotFound, what, err, next)
-	case errors.Is(err, protocol.ErrInsufficient):
-		return failure.New(failure.Credit, what, err, next)
-	case errors.Is(err, protocol.ErrNotAssigned):
-		return failure.New(failure.Denied, what, err, next)
-	}
-	return failure.New(failure.General, what, err, next)
-}
-
 func (o *options) print(w io.Writer, text string, value any) error {
-	if !o.json {
+	if !o.JSON {
 		_, err := fmt.Fprintln(w, text)
 		return err
 	}
