@@ -23,3 +23,20 @@ func DecodeJSON(data []byte, max int, v any) error {
 	}
 	return nil
 }
+
+// DecodeMsg reads a message from its JSON form of at most max bytes and checks it. The error wraps ErrTooLarge or ErrInvalid.
+func DecodeMsg[M Msg](data []byte, max int) (M, error) {
+	var m, none M
+	if err := DecodeJSON(data, max, &m); err != nil {
+		return none, err
+	}
+	if err := m.Check(); err != nil {
+		return none, err
+	}
+	return m, nil
+}
+
+// UnknownKind is the error for a message whose kind a package does not know.
+func UnknownKind(kind string) error {
+	return fmt.Errorf("%w: unknown kind of message %.40q", ErrInvalid, kind)
+}

@@ -1,8 +1,6 @@
 package commons
 
 import (
-	"fmt"
-
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/work"
 )
@@ -15,20 +13,9 @@ const MaxMessage = work.MaxMessage
 func DecodeMsg(kind string, data []byte) (protocol.Msg, error) {
 	switch kind {
 	case Propose{}.Kind():
-		return decode[Propose](data)
+		return protocol.DecodeMsg[Propose](data, MaxMessage)
 	case Vote{}.Kind():
-		return decode[Vote](data)
+		return protocol.DecodeMsg[Vote](data, MaxMessage)
 	}
-	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
-}
-
-func decode[M protocol.Msg](data []byte) (protocol.Msg, error) {
-	var m M
-	if err := protocol.DecodeJSON(data, MaxMessage, &m); err != nil {
-		return nil, err
-	}
-	if err := m.Check(); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return nil, protocol.UnknownKind(kind)
 }

@@ -167,24 +167,13 @@ func (m Equivocate) Target() protocol.Hash { return m.Dispute }
 func DecodeMsg(kind string, data []byte) (Msg, error) {
 	switch kind {
 	case Open{}.Kind():
-		return decode[Open](data)
+		return protocol.DecodeMsg[Open](data, MaxMessage)
 	case Back{}.Kind():
-		return decode[Back](data)
+		return protocol.DecodeMsg[Back](data, MaxMessage)
 	case Play{}.Kind():
-		return decode[Play](data)
+		return protocol.DecodeMsg[Play](data, MaxMessage)
 	case Equivocate{}.Kind():
-		return decode[Equivocate](data)
+		return protocol.DecodeMsg[Equivocate](data, MaxMessage)
 	}
-	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
-}
-
-func decode[M Msg](data []byte) (Msg, error) {
-	var m M
-	if err := protocol.DecodeJSON(data, MaxMessage, &m); err != nil {
-		return nil, err
-	}
-	if err := m.Check(); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return nil, protocol.UnknownKind(kind)
 }

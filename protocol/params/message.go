@@ -1,8 +1,6 @@
 package params
 
 import (
-	"fmt"
-
 	"github.com/mutirao/mutirao/protocol"
 )
 
@@ -33,20 +31,9 @@ func (m Cancel) Check() error { _, err := BoundOf(m.Name); return err }
 func DecodeMsg(kind string, data []byte) (protocol.Msg, error) {
 	switch kind {
 	case Set{}.Kind():
-		return decode[Set](data)
+		return protocol.DecodeMsg[Set](data, MaxMessage)
 	case Cancel{}.Kind():
-		return decode[Cancel](data)
+		return protocol.DecodeMsg[Cancel](data, MaxMessage)
 	}
-	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
-}
-
-func decode[M protocol.Msg](data []byte) (protocol.Msg, error) {
-	var m M
-	if err := protocol.DecodeJSON(data, MaxMessage, &m); err != nil {
-		return nil, err
-	}
-	if err := m.Check(); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return nil, protocol.UnknownKind(kind)
 }

@@ -124,40 +124,29 @@ func (m Use) Check() error {
 func DecodeMsg(kind string, data []byte) (protocol.Msg, error) {
 	switch kind {
 	case RegisterDataset{}.Kind():
-		return decode[RegisterDataset](data)
+		return protocol.DecodeMsg[RegisterDataset](data, MaxMessage)
 	case PublishModel{}.Kind():
-		return decode[PublishModel](data)
+		return protocol.DecodeMsg[PublishModel](data, MaxMessage)
 	case Use{}.Kind():
-		return decode[Use](data)
+		return protocol.DecodeMsg[Use](data, MaxMessage)
 	case DivideIncome{}.Kind():
-		return decode[DivideIncome](data)
+		return protocol.DecodeMsg[DivideIncome](data, MaxMessage)
 	case ClaimDividend{}.Kind():
-		return decode[ClaimDividend](data)
+		return protocol.DecodeMsg[ClaimDividend](data, MaxMessage)
 	case TransferShares{}.Kind():
-		return decode[TransferShares](data)
+		return protocol.DecodeMsg[TransferShares](data, MaxMessage)
 	case DepositModel{}.Kind():
-		return decode[DepositModel](data)
+		return protocol.DecodeMsg[DepositModel](data, MaxMessage)
 	case WithdrawModel{}.Kind():
-		return decode[WithdrawModel](data)
+		return protocol.DecodeMsg[WithdrawModel](data, MaxMessage)
 	case OpenUpload{}.Kind():
-		return decode[OpenUpload](data)
+		return protocol.DecodeMsg[OpenUpload](data, MaxMessage)
 	case AddChunk{}.Kind():
-		return decode[AddChunk](data)
+		return protocol.DecodeMsg[AddChunk](data, MaxMessage)
 	case AbortUpload{}.Kind():
-		return decode[AbortUpload](data)
+		return protocol.DecodeMsg[AbortUpload](data, MaxMessage)
 	}
-	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
-}
-
-func decode[M protocol.Msg](data []byte) (protocol.Msg, error) {
-	var m M
-	if err := protocol.DecodeJSON(data, MaxMessage, &m); err != nil {
-		return nil, err
-	}
-	if err := m.Check(); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return nil, protocol.UnknownKind(kind)
 }
 
 // DatasetID names the dataset that a steward registers: its contents and the steward.

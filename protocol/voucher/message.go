@@ -72,26 +72,15 @@ func checkAmount(a money.Amount) error {
 func DecodeMsg(kind string, data []byte) (protocol.Msg, error) {
 	switch kind {
 	case Open{}.Kind():
-		return decode[Open](data)
+		return protocol.DecodeMsg[Open](data, MaxMessage)
 	case Fund{}.Kind():
-		return decode[Fund](data)
+		return protocol.DecodeMsg[Fund](data, MaxMessage)
 	case Close{}.Kind():
-		return decode[Close](data)
+		return protocol.DecodeMsg[Close](data, MaxMessage)
 	case Redeem{}.Kind():
-		return decode[Redeem](data)
+		return protocol.DecodeMsg[Redeem](data, MaxMessage)
 	}
-	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
-}
-
-func decode[M protocol.Msg](data []byte) (protocol.Msg, error) {
-	var m M
-	if err := protocol.DecodeJSON(data, MaxMessage, &m); err != nil {
-		return nil, err
-	}
-	if err := m.Check(); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return nil, protocol.UnknownKind(kind)
 }
 
 // SignatureBytes is the length of a signature: r, s, and which of the keys, 0 or 1, or 27 or 28 as wallets write it.

@@ -168,34 +168,23 @@ func (m Aggregate) Target() protocol.Hash   { return m.Run }
 func DecodeMsg(kind string, data []byte) (Msg, error) {
 	switch kind {
 	case CreateRun{}.Kind():
-		return decode[CreateRun](data)
+		return protocol.DecodeMsg[CreateRun](data, MaxMessage)
 	case Join{}.Kind():
-		return decode[Join](data)
+		return protocol.DecodeMsg[Join](data, MaxMessage)
 	case Ready{}.Kind():
-		return decode[Ready](data)
+		return protocol.DecodeMsg[Ready](data, MaxMessage)
 	case Leave{}.Kind():
-		return decode[Leave](data)
+		return protocol.DecodeMsg[Leave](data, MaxMessage)
 	case Commit{}.Kind():
-		return decode[Commit](data)
+		return protocol.DecodeMsg[Commit](data, MaxMessage)
 	case Reveal{}.Kind():
-		return decode[Reveal](data)
+		return protocol.DecodeMsg[Reveal](data, MaxMessage)
 	case AuditCommit{}.Kind():
-		return decode[AuditCommit](data)
+		return protocol.DecodeMsg[AuditCommit](data, MaxMessage)
 	case AuditReveal{}.Kind():
-		return decode[AuditReveal](data)
+		return protocol.DecodeMsg[AuditReveal](data, MaxMessage)
 	case Aggregate{}.Kind():
-		return decode[Aggregate](data)
+		return protocol.DecodeMsg[Aggregate](data, MaxMessage)
 	}
-	return nil, fmt.Errorf("%w: unknown kind of message %.40q", protocol.ErrInvalid, kind)
-}
-
-func decode[M Msg](data []byte) (Msg, error) {
-	var m M
-	if err := protocol.DecodeJSON(data, MaxMessage, &m); err != nil {
-		return nil, err
-	}
-	if err := m.Check(); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return nil, protocol.UnknownKind(kind)
 }
