@@ -17,7 +17,7 @@ is paid to the last unit, the model is registered with its owners, and a Solidit
 
 Everything listens on loopback and ends with the demo. Every claim is checked; if one does not hold it is named and the
 exit code is 9.`,
-		Example: `  mutirao demo                          a diagnosis classifier, about two minutes
+		Example: `  mutirao demo                          a diagnosis classifier, about a minute
   mutirao demo --run gocode             a small language model of Go, on this machine's own Go source
   mutirao demo --json > demo.json       one object for machines; progress still on the terminal
   mutirao demo --keep --dir ./network   leave the network running; the same command continues it later`,

@@ -38,6 +38,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 }
 
 func newRoot() *cobra.Command {
+	cobra.EnableCommandSorting = false // the order says what comes first
 	root := &cobra.Command{
 		Use:   "mutirao",
 		Short: "An open network that trains, runs and owns AI together",
@@ -45,9 +46,10 @@ func newRoot() *cobra.Command {
 
 Every result can be recomputed bit for bit, so a cheater is found and pays for it; whoever contributed owns a
 share of the model and is paid when it is used.`,
-		Example: `  mutirao demo                      see the whole network at work, on this machine, in about two minutes
+		Example: `  mutirao demo                      see the whole network at work, on this machine, in about a minute
   mutirao train dry-run run.toml    try a run file: price, time and first losses
-  mutirao join <invite>             lend this machine to a run`,
+  mutirao join <invite>             lend this machine to a run
+  mutirao dev                       a chain for contracts that call models, ready in half a second`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -56,7 +58,24 @@ share of the model and is paid when it is used.`,
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
 		}
 	}
-	root.AddCommand(newDemo(), newDev(), newTrain(), newJoin(), newDispute(), newModel(), modelscmd.New(defaultDir()), newMarket(), creditscmd.New(defaultDir()), newLedger(), newValidator(), newProposal(), proofcmd.New(), proofcmd.NewVerify(), commonscmd.New(defaultDir()), vouchercmd.New(defaultDir()), servecmd.NewServe(defaultDir()), servecmd.NewAsk(defaultDir()), newVersion())
+	dir := defaultDir()
+	for _, g := range []struct {
+		title string
+		list  []*cobra.Command
+	}{
+		{"See it work:", []*cobra.Command{newDemo(), newDev()}},
+		{"Lend a machine and earn:", []*cobra.Command{newJoin(), servecmd.NewServe(dir), newMarket()}},
+		{"Train, own and use models:", []*cobra.Command{newTrain(), modelscmd.New(dir), servecmd.NewAsk(dir), vouchercmd.New(dir), newModel()}},
+		{"Your money and your vote:", []*cobra.Command{creditscmd.New(dir), commonscmd.New(dir), newProposal(), newDispute()}},
+		{"Run and check the ledger:", []*cobra.Command{newValidator(), newLedger(), proofcmd.New(), proofcmd.NewVerify()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range g.list {
+			c.GroupID = g.title
+		}
+		root.AddCommand(g.list...)
+	}
+	root.AddCommand(newVersion())
 	return root
 }
 
