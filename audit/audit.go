@@ -1,11 +1,11 @@
 // Package audit recomputes every balance and every share of the ledger from the log of its blocks, and says where the
 // ledger's own books differ. It is a second implementation of the money rules in spec/work.md, spec/dispute.md,
-// spec/registry.md, spec/commons.md and spec/voucher.md, written from their text, and of the stake and governance of the Cosmos SDK: it imports nothing of this module, so that a fault in the rules' arithmetic, in
+// spec/registry.md, spec/commons.md, spec/voucher.md and spec/rewards.md, written from their text, and of the stake and governance of the Cosmos SDK: it imports nothing of this module, so that a fault in the rules' arithmetic, in
 // a keeper or in the bank is not repeated here.
 //
 // What counts as the log: the balances at genesis, the transactions with whether each was carried out, the gas that a block
 // charged for and its base fee, and the verdicts that the rules announce as events: which units counted, who did how many
-// duties, who was expelled and who proved it, when a member left and a run ended, who leased what at which price, who is in the set of validators and who was slashed, what became of a proposal. No amount of any event is read. A verdict
+// duties, who was expelled and who proved it, when a member left and a run ended, who leased what at which price, who signed, who is in the set of validators and who was slashed, what became of a proposal. No amount of any event is read. A verdict
 // must be backed by messages that the ledger accepted. What contracts moved among themselves without a log is not in the
 // log; such balances cannot be recomputed and are reported as differences.
 package audit
@@ -57,6 +57,7 @@ type Genesis struct {
 	Registry Account // escrow of models and channels
 	Requests Account // escrow of requests
 	Fees     Account // where fees are collected
+	Rewards  RewardTerms
 	Market   MarketTerms
 	Commons  CommonsTerms
 	Stake    StakeTerms
@@ -71,6 +72,7 @@ type Block struct {
 	Height   uint64
 	Time     int64         // ns since 1970
 	BaseFee  *big.Int      // amut per gas
+	Signed   []Account     // addresses of the keys that signed the block before
 	Begin    []Event       // before the transactions
 	Evidence []Misbehavior // for what happens then
 	Txs      []Tx
@@ -193,6 +195,7 @@ type Books struct {
 	trade    trade
 	fund     fund
 	stake    staking
+	signing  signing
 	now      int64 // time of the block, ns
 
 	proposals    map[uint64]*Proposal // that are not decided
@@ -213,8 +216,9 @@ func New(g Genesis) *Books {
 		genesis: g, balances: map[Account]*big.Int{}, supply: new(big.Int), runs: map[Hash]*run{}, datasets: map[Hash]Account{},
 		models: map[Hash]*model{}, channels: map[Hash]*channel{}, uploads: map[Hash]*upload{}, disputes: map[Hash]*dispute{}, lost: map[Account]int{}, receipts: map[Receipt]int{},
 		trade: newTrade(), fund: newFund(), asked: map[Hash]*asked{},
-		stake: newStaking(g.Stake), proposals: newGovernance(g.Govern), nextProposal: g.Govern.Next,
+		stake: newStaking(g.Stake), signing: newSigning(g), proposals: newGovernance(g.Govern), nextProposal: g.Govern.Next,
 	}
+	b.stake.began(g.Rewards.Income)
 	for who, amount := range g.Balances {
 		b.balances[who] = new(big.Int).Set(amount)
 		b.supply.Add(b.supply, amount)
@@ -238,6 +242,7 @@ func (b *Books) Findings() []Finding { return b.findings }
 // Read adds the next block.
 func (b *Books) Read(block Block) {
 	b.height, b.now, b.moves = block.Height, block.Time, nil
+	b.rewards(block.Signed)
 	for _, e := range block.Begin {
 		b.stakeVerdict(e, block.Evidence)
 	}

@@ -19,6 +19,7 @@ type State struct {
 	Promised *big.Int             // to them, not spent yet
 	Receipts map[Receipt]int      // nil: not compared
 	Stakes   map[Account]*big.Int // of validators, by operator; nil: not compared
+	Earned   map[Account]*big.Int // by the stake behind validators, by operator; nil: not compared
 }
 
 // RunState is the money of a run.
@@ -73,6 +74,12 @@ func (b *Books) Compare(s State) []Finding {
 		mine := b.stakes()
 		for _, who := range both(mine, s.Stakes) {
 			c.amount("stake of validator "+who.String(), mine[who], s.Stakes[who])
+		}
+	}
+	if s.Earned != nil {
+		mine := b.earned()
+		for _, who := range both(mine, s.Earned) {
+			c.amount("earned by the stake of validator "+who.String(), mine[who], s.Earned[who])
 		}
 	}
 	if s.Receipts != nil {

@@ -1,10 +1,7 @@
 package audit
 
 import (
-	"bytes"
-	"maps"
 	"math/big"
-	"slices"
 	"strconv"
 )
 
@@ -67,7 +64,7 @@ func (b *Books) governance(m Message) {
 
 // depositors lists who has paid, in a fixed order.
 func (p *Proposal) depositors() []Account {
-	return slices.SortedFunc(maps.Keys(p.Deposits), func(x, y Account) int { return bytes.Compare(x[:], y[:]) })
+	return sorted(p.Deposits)
 }
 
 // withdrawn ends a proposal whose author takes it back.

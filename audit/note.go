@@ -80,6 +80,8 @@ func (b *Books) Escrow(a Account) string {
 		return "deposits of proposals"
 	case b.genesis.Market.Treasury:
 		return "treasury"
+	case b.genesis.Rewards.Escrow:
+		return "earned by stake, not paid yet"
 	case b.genesis.Fees:
 		return "collected fees"
 	}

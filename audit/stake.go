@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -18,6 +19,7 @@ type StakeTerms struct {
 	Delegations       []Delegation
 	Leaving           []Leaving
 	Moved             []Redelegation
+	Set               []SetChange // who signs the first block, with which power
 }
 
 // Validator is a validator at genesis.
@@ -25,7 +27,8 @@ type Validator struct {
 	Operator, Consensus Account // Consensus is the address of its key
 	Tokens, Shares      *big.Int
 	Bonded              bool
-	Left, Ends          int64 // of one that is not bonded: block, and time (ns) until which it can be slashed
+	Left, Ends          int64    // of one that is not bonded: block, and time (ns) until which it can be slashed
+	Commission          *big.Int // of 10^18 that it earns
 }
 
 // Delegation is a part of a validator's stake, in shares of 10^-18.
@@ -73,6 +76,8 @@ type validator struct {
 	bonded         bool
 	left, ends     int64
 	parts          map[Account]*big.Int // shares of who staked
+	commission     *big.Int
+	income         income
 }
 
 // staking is all stake as these books know it. Rule: the modules staking and slashing of the Cosmos SDK, v0.54.
@@ -89,7 +94,7 @@ func newStaking(t StakeTerms) staking {
 	s := staking{validators: map[Account]*validator{}, keys: map[Account]Account{}, unbonding: t.Unbonding, doubleSign: orZero(t.DoubleSign), downtime: orZero(t.Downtime)}
 	for _, v := range t.Validators {
 		s.keys[v.Consensus] = v.Operator
-		s.validators[v.Operator] = &validator{tokens: orZero(v.Tokens), shares: orZero(v.Shares), bonded: v.Bonded, left: v.Left, ends: v.Ends, parts: map[Account]*big.Int{}}
+		s.validators[v.Operator] = &validator{tokens: orZero(v.Tokens), shares: orZero(v.Shares), bonded: v.Bonded, left: v.Left, ends: v.Ends, parts: map[Account]*big.Int{}, commission: orZero(v.Commission), income: newIncome()}
 	}
 	for _, d := range t.Delegations {
 		if v := s.validators[d.Validator]; v != nil {
@@ -128,6 +133,7 @@ func (b *Books) staking(m Message) {
 		Validator, To, Consensus Account
 		Amount                   Coins
 		Height                   int64
+		Commission               *Coins // of 10^18
 	}
 	if !b.decode(m, &body) {
 		return
@@ -135,10 +141,17 @@ func (b *Books) staking(m Message) {
 	s := &b.stake
 	if m.Kind == "staking/create-validator" {
 		body.Validator = m.From
+		maps.DeleteFunc(s.keys, func(_, operator Account) bool { return operator == m.From }) // of one that was gone
 		s.keys[body.Consensus] = m.From
-		s.validators[m.From] = &validator{tokens: new(big.Int), shares: new(big.Int), parts: map[Account]*big.Int{}}
+		s.validators[m.From] = &validator{tokens: new(big.Int), shares: new(big.Int), parts: map[Account]*big.Int{}, commission: new(big.Int), income: newIncome()}
 	}
 	v := s.validators[body.Validator]
+	if v != nil && body.Commission != nil {
+		v.commission = orZero(body.Commission.Int)
+	}
+	if m.Kind == "staking/edit-validator" && v != nil {
+		return
+	}
 	if v == nil || body.Amount.Int == nil {
 		b.find("message "+m.Kind, "about a validator and an amount", body.Validator.String())
 		return
@@ -172,6 +185,11 @@ func (b *Books) join(v *validator, who Account, amount *big.Int) *big.Int {
 		}
 		shares.Mul(v.shares, amount).Quo(shares, v.tokens)
 	}
+	if v.parts[who] == nil {
+		v.income.enter(who)
+	} else {
+		b.payHolder(v, who)
+	}
 	v.tokens = new(big.Int).Add(v.tokens, amount)
 	v.shares = new(big.Int).Add(v.shares, shares)
 	v.parts[who] = new(big.Int).Add(orZero(v.parts[who]), shares)
@@ -194,6 +212,7 @@ func (b *Books) unbond(v *validator, who Account, shares *big.Int) *big.Int {
 		b.find("stake of "+who.String(), "at least "+shares.String()+" shares", mine.String())
 		return nil
 	}
+	b.payHolder(v, who)
 	left, amount := minus(v.shares, shares), new(big.Int).Set(v.tokens)
 	if left.Sign() > 0 {
 		amount.Mul(shares, v.tokens)
@@ -204,6 +223,7 @@ func (b *Books) unbond(v *validator, who Account, shares *big.Int) *big.Int {
 	v.shares, v.tokens = left, minus(v.tokens, amount)
 	if v.parts[who] = minus(mine, shares); v.parts[who].Sign() == 0 {
 		delete(v.parts, who)
+		b.gone(v, who)
 	}
 	return amount
 }
@@ -394,6 +414,7 @@ func (b *Books) punishMoved(from Account, since int64, fraction *big.Int) *big.I
 // stakeEnds closes a block: the set changes, with it the pool of a validator's stake; what has left long enough is free.
 func (b *Books) stakeEnds(changes []SetChange) {
 	s, pools := &b.stake, b.genesis.Stake
+	b.signing.coming = append(b.signing.coming, changed{b.height, changes})
 	for _, c := range changes {
 		v := s.validators[s.keys[c.Consensus]]
 		switch {

@@ -84,6 +84,7 @@ import (
 	"github.com/mutirao/mutirao/chain/x/params"
 	"github.com/mutirao/mutirao/chain/x/registry"
 	"github.com/mutirao/mutirao/chain/x/request"
+	"github.com/mutirao/mutirao/chain/x/rewards"
 	"github.com/mutirao/mutirao/chain/x/upgrade"
 	"github.com/mutirao/mutirao/chain/x/work"
 	"github.com/mutirao/mutirao/protocol"
@@ -93,8 +94,7 @@ import (
 // Name is the name of the application in CometBFT's handshake.
 const Name = "mutirao"
 
-// permissions lists the module accounts and what each may do. Fees stay in the fee collector: nothing distributes
-// them yet.
+// permissions lists the module accounts and what each may do.
 var permissions = map[string][]string{
 	authtypes.FeeCollectorName:     nil,
 	stakingtypes.BondedPoolName:    {authtypes.Burner, authtypes.Staking},
@@ -108,6 +108,7 @@ var permissions = map[string][]string{
 	market.ModuleName:              {authtypes.Burner},
 	commons.ModuleName:             {authtypes.Minter, authtypes.Burner},
 	request.ModuleName:             {authtypes.Burner},
+	rewards.ModuleName:             nil,
 	network.PoolAccount:            nil,
 	network.TreasuryAccount:        nil,
 }
@@ -149,6 +150,7 @@ type App struct {
 	Commons   *commons.Keeper
 	Params    *params.Keeper
 	Requests  *request.Keeper
+	Rewards   *rewards.Keeper
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -184,7 +186,7 @@ func build(logger log.Logger, db dbm.DB, o Options, solo *Solo) (*App, error) {
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey, evidencetypes.StoreKey,
 		govtypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey, consensustypes.StoreKey, feemarkettypes.StoreKey, evmtypes.StoreKey,
 		work.ModuleName, registry.ModuleName, dispute.ModuleName,
-		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName}
+		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName, rewards.ModuleName}
 	keys := storetypes.NewKVStoreKeys(names...)
 	a.keys = keys
 	objects := storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, evmtypes.ObjectKey)
@@ -244,7 +246,11 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	a.Staking = stakingkeeper.NewKeeper(a.codec, store(stakingtypes.StoreKey), a.Account, a.Bank, authority.String(),
 		evmaddress.NewEvmCodec(prefix.GetBech32ValidatorAddrPrefix()), evmaddress.NewEvmCodec(prefix.GetBech32ConsensusAddrPrefix()))
 	a.Slashing = slashingkeeper.NewKeeper(a.codec, codec.NewLegacyAmino(), store(slashingtypes.StoreKey), a.Staking, authority.String())
-	a.Staking.SetHooks(stakingtypes.NewMultiStakingHooks(a.Slashing.Hooks()))
+	var err error
+	if a.Rewards, err = rewards.NewKeeper(store(rewards.ModuleName), a.Bank, func() rewards.Staking { return a.Staking }); err != nil {
+		return err
+	}
+	a.Staking.SetHooks(stakingtypes.NewMultiStakingHooks(a.Slashing.Hooks(), a.Rewards.Hooks()))
 	a.Evidence = evidencekeeper.NewKeeper(a.codec, store(evidencetypes.StoreKey), a.Staking, a.Slashing, a.Account.AddressCodec(), runtime.ProvideCometInfoService())
 	a.FeeGrant = feegrantkeeper.NewKeeper(a.codec, store(feegrant.StoreKey), a.Account).SetBankKeeper(a.Bank)
 	a.Upgrade = upgradekeeper.NewKeeper(nil, store(upgradetypes.StoreKey), a.codec, a.home, a.BaseApp, governance.String())
@@ -252,7 +258,6 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		authority.String(), govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(a.Staking))
 	a.FeeMarket = feemarketkeeper.NewKeeper(a.codec, authority, keys[feemarkettypes.StoreKey])
 
-	var err error
 	a.Registry, err = registry.NewKeeper(store(registry.ModuleName), a.Bank,
 		func(ctx context.Context, id protocol.Hash, charge escrow.Charge) (*workrules.State, error) {
 			return a.Work.Run(ctx, id, charge)
@@ -333,7 +338,7 @@ func blocked() map[string]bool {
 }
 
 // own are our modules, which the SDK's and the EVM's do without.
-var own = []string{registry.ModuleName, work.ModuleName, dispute.ModuleName, market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName}
+var own = []string{registry.ModuleName, work.ModuleName, dispute.ModuleName, market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName, rewards.ModuleName}
 
 func (a *App) addModules(bare bool) error {
 	modules := []module.AppModule{
@@ -355,6 +360,7 @@ func (a *App) addModules(bare bool) error {
 		commons.NewModule(a.Commons, a.Account.AddressCodec()),
 		params.NewModule(a.Params, a.Account.AddressCodec()),
 		request.NewModule(a.Requests),
+		rewards.NewModule(a.Rewards),
 	}
 	if bare {
 		modules = slices.DeleteFunc(modules, func(m module.AppModule) bool { return slices.Contains(own, m.Name()) })
@@ -362,7 +368,8 @@ func (a *App) addModules(bare bool) error {
 	a.manager = module.NewManager(modules...)
 	a.manager.SetOrderPreBlockers(upgradetypes.ModuleName, evmtypes.ModuleName, authtypes.ModuleName)
 	// The base fee must be known before the EVM begins its block.
-	a.manager.SetOrderBeginBlockers(params.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
+	// The fees of the blocks before are divided before stake is slashed.
+	a.manager.SetOrderBeginBlockers(rewards.ModuleName, params.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, feemarkettypes.ModuleName, evmtypes.ModuleName)
 	// The fee market comes last to see all gas of the block.
 	// A run goes on in the block in which the last dispute that it waits for ends; the commons bids before the market clears.
 	a.manager.SetOrderEndBlockers(dispute.ModuleName, work.ModuleName, request.ModuleName, registry.ModuleName, commons.ModuleName, market.ModuleName, banktypes.ModuleName, govtypes.ModuleName,
@@ -371,7 +378,7 @@ func (a *App) addModules(bare bool) error {
 	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName, govtypes.ModuleName,
 		evidencetypes.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName, dispute.ModuleName,
-		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName}
+		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName, rewards.ModuleName}
 	a.manager.SetOrderInitGenesis(order...)
 	a.manager.SetOrderExportGenesis(order...)
 	a.migrate = module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter())

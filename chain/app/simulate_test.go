@@ -29,6 +29,7 @@ import (
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/x/rewards"
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
@@ -52,7 +53,7 @@ type world struct {
 	keys    []genesis.Keys // of validators there are and may be, one for each of the first people
 	now     time.Time
 	votes   map[string]abci.Validator // the set that signs the next block, by address
-	coming  [][]abci.ValidatorUpdate  // changes of the set, which take two blocks
+	coming  [][]abci.ValidatorUpdate  // changes of the set: whose votes they change are in the third block after
 	done    map[string]int            // messages that were carried out, by kind
 	refused map[string]int
 	events  map[string]int // of what follows by itself
@@ -162,7 +163,7 @@ func (w *world) step() (*abci.RequestFinalizeBlock, *abci.ResponseFinalizeBlock)
 	}
 	w.hashes = append(w.hashes, r.AppHash)
 	w.coming = append(w.coming, r.ValidatorUpdates)
-	if len(w.coming) > 1 {
+	if len(w.coming) > 2 {
 		w.enter(w.coming[0])
 		w.coming = w.coming[1:]
 	}
@@ -196,13 +197,29 @@ func (w *world) books() {
 	if !pool.Equal(bonded) {
 		w.t.Fatalf("block %d: validators have %s bonded, the pool holds %s", w.height, bonded, pool)
 	}
+	w.earned(ctx)
 }
+
+// earned checks that the escrow of rewards holds what is owed, to the last part of an amut.
+func (w *world) earned(ctx sdk.Context) {
+	w.t.Helper()
+	owed, exact, err := w.app.Rewards.Owed(ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if held := w.balance(protocol.Account(authtypes.NewModuleAddress(rewards.ModuleName))); held != owed || !exact {
+		w.t.Fatalf("block %d: stake is owed %s (a whole number: %v), the escrow holds %s", w.height, owed, exact, held)
+	}
+}
+
+// rate is a commission.
+func (w *world) rate() math.LegacyDec { return math.LegacyNewDecWithPrec(w.r.Int63n(101), 2) }
 
 // act is one transaction of one person.
 func (w *world) act(i int) ([]byte, string) {
 	who := w.people[i]
 	own := who.Account()
-	kinds := []string{"send", "send", "delegate", "undelegate", "redelegate", "create", "unjail", "propose", "vote", "vote", "grant", "revoke", "dataset", "model", "upload", "use", "shares", "ask", "take", "channel", "ethereum"}
+	kinds := []string{"send", "send", "delegate", "undelegate", "redelegate", "create", "edit", "unjail", "propose", "vote", "vote", "grant", "revoke", "dataset", "model", "upload", "use", "shares", "ask", "take", "channel", "ethereum"}
 	kind := kinds[w.r.Intn(len(kinds))]
 	other := w.people[w.r.Intn(crowd)].Account()
 	amount := money.New(w.r.Uint64()).Times(uint64(1 + w.r.Intn(100)))
@@ -228,10 +245,13 @@ func (w *world) act(i int) ([]byte, string) {
 			w.t.Fatal(err)
 		}
 		m, err = stakingtypes.NewMsgCreateValidator(sdk.ValAddress(own[:]).String(), key, network.Coins(money.MUT(1 + uint64(w.r.Intn(2000))))[0], stakingtypes.NewDescription("v", "", "", "", ""),
-			stakingtypes.NewCommissionRates(math.LegacyZeroDec(), math.LegacyOneDec(), math.LegacyOneDec()), math.OneInt())
+			stakingtypes.NewCommissionRates(w.rate(), math.LegacyOneDec(), math.LegacyOneDec()), math.OneInt())
 		if err != nil {
 			w.t.Fatal(err)
 		}
+	case "edit":
+		rate := w.rate()
+		m = stakingtypes.NewMsgEditValidator(sdk.ValAddress(own[:]).String(), stakingtypes.NewDescription("w", "", "", "", ""), &rate, nil)
 	case "unjail":
 		m = slashingtypes.NewMsgUnjail(sdk.ValAddress(own[:]).String())
 	case "propose":

@@ -86,7 +86,13 @@ func genesisOf(doc *cmttypes.GenesisDoc) (audit.Genesis, error) {
 	if g.Stake, err = stakeTerms(doc.AppState); err != nil {
 		return g, err
 	}
+	for _, v := range doc.Validators {
+		g.Stake.Set = append(g.Stake.Set, audit.SetChange{Consensus: padded(v.PubKey.Address()), Power: v.Power})
+	}
 	if g.Govern, err = governTerms(doc.AppState); err != nil {
+		return g, err
+	}
+	if g.Rewards, err = rewardTerms(doc.AppState); err != nil {
 		return g, err
 	}
 	var state struct {
@@ -178,7 +184,7 @@ func padded(raw []byte) audit.Account { return audit.Account(common.BytesToAddre
 
 // block translates one block with its results.
 func (d decoder) block(b *cmttypes.Block, r *abci.ResponseFinalizeBlock) (audit.Block, error) {
-	out := audit.Block{Height: uint64(b.Height), Time: nanoseconds(b.Time), BaseFee: new(big.Int), Evidence: evidence(b.Evidence.Evidence)}
+	out := audit.Block{Height: uint64(b.Height), Time: nanoseconds(b.Time), BaseFee: new(big.Int), Evidence: evidence(b.Evidence.Evidence), Signed: signed(b.LastCommit)}
 	if len(r.TxResults) != len(b.Txs) {
 		return out, fmt.Errorf("%w: block %d has %d transactions and %d results", errMissing, b.Height, len(b.Txs), len(r.TxResults))
 	}

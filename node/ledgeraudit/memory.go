@@ -40,6 +40,11 @@ func (l *Log) block(_ context.Context, height int64) (*cmttypes.Block, *abci.Res
 	}
 	r := l.Blocks[height-1]
 	b := &cmttypes.Block{Header: cmttypes.Header{Height: height, Time: r.Time}, Data: cmttypes.Data{Txs: cmttypes.ToTxs(r.Txs)}}
+	commit := &cmttypes.Commit{Height: height - 1}
+	for _, v := range r.DecidedLastCommit.Votes {
+		commit.Signatures = append(commit.Signatures, cmttypes.CommitSig{BlockIDFlag: cmttypes.BlockIDFlag(v.BlockIdFlag), ValidatorAddress: v.Validator.Address})
+	}
+	b.LastCommit = commit
 	for _, m := range r.Misbehavior {
 		vote := &cmttypes.Vote{ValidatorAddress: m.Validator.Address, Height: m.Height}
 		b.Evidence.Evidence = append(b.Evidence.Evidence, &cmttypes.DuplicateVoteEvidence{VoteA: vote, VoteB: vote, Timestamp: m.Time})

@@ -59,7 +59,7 @@ func stakeTerms(appState []byte) (audit.StakeTerms, error) {
 		}
 		t.Validators = append(t.Validators, audit.Validator{
 			Operator: operator, Consensus: padded(consensus), Tokens: v.Tokens.BigInt(), Shares: v.DelegatorShares.BigInt(), Bonded: v.IsBonded(),
-			Left: v.UnbondingHeight, Ends: nanoseconds(v.UnbondingTime),
+			Left: v.UnbondingHeight, Ends: nanoseconds(v.UnbondingTime), Commission: v.Commission.Rate.BigInt(),
 		})
 	}
 	return t, delegations(staking, &t)
@@ -180,6 +180,7 @@ type stakeBody struct {
 	Validator, To, Consensus audit.Account
 	Amount                   string
 	Height                   int64
+	Commission               string `json:",omitempty"` // of 10^18
 }
 
 // stakeMessage translates the messages of staking and governance. ok is false for others.
@@ -206,7 +207,17 @@ func stakeMessage(m sdk.Msg) (out audit.Message, ok bool, err error) {
 		if err != nil {
 			return out, true, err
 		}
-		return staked("staking/create-validator", operator.String(), m.Value, stakeBody{Consensus: consensus})
+		return staked("staking/create-validator", operator.String(), m.Value, stakeBody{Consensus: consensus, Commission: m.Commission.Rate.BigInt().String()})
+	case *stakingtypes.MsgEditValidator:
+		operator, err := validator(m.ValidatorAddress)
+		if err != nil {
+			return out, true, err
+		}
+		body := stakeBody{}
+		if m.CommissionRate != nil {
+			body.Commission = m.CommissionRate.BigInt().String()
+		}
+		return staked("staking/edit-validator", operator.String(), sdk.Coin{Amount: math.ZeroInt()}, body, m.ValidatorAddress)
 	case *stakingtypes.MsgDelegate:
 		return staked("staking/delegate", m.DelegatorAddress, m.Amount, stakeBody{}, m.ValidatorAddress)
 	case *stakingtypes.MsgUndelegate:
@@ -264,7 +275,7 @@ func governMessage(m sdk.Msg) (out audit.Message, ok bool, err error) {
 // quiet are messages that move no coins beyond their fee.
 var quiet = map[string]bool{
 	"/cosmos.gov.v1.MsgVote": true, "/cosmos.gov.v1.MsgVoteWeighted": true, "/cosmos.gov.v1beta1.MsgVote": true, "/cosmos.gov.v1beta1.MsgVoteWeighted": true,
-	"/cosmos.staking.v1beta1.MsgEditValidator": true, "/cosmos.slashing.v1beta1.MsgUnjail": true,
+	"/cosmos.slashing.v1beta1.MsgUnjail":         true,
 	"/cosmos.feegrant.v1beta1.MsgGrantAllowance": true, "/cosmos.feegrant.v1beta1.MsgRevokeAllowance": true, "/cosmos.feegrant.v1beta1.MsgPruneAllowances": true,
 	"/cosmos.upgrade.v1beta1.MsgSoftwareUpgrade": true, "/cosmos.upgrade.v1beta1.MsgCancelUpgrade": true,
 }

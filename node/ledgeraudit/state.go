@@ -23,7 +23,7 @@ func stateAt(ctx context.Context, s source, height int64) (audit.State, error) {
 		Balances: map[audit.Account]*big.Int{}, Runs: map[audit.Hash]audit.RunState{}, Models: map[audit.Hash]audit.ModelState{},
 		Channels: map[audit.Hash]audit.ChannelState{}, Uploads: map[audit.Hash]*big.Int{}, Receipts: map[audit.Receipt]int{},
 	}
-	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models, channels, uploads, commonsBooks, stakes} {
+	for _, read := range []func(context.Context, source, int64, *audit.State) error{balances, runs, models, channels, uploads, commonsBooks, stakes, earned} {
 		if err := read(ctx, s, height, &st); err != nil {
 			return st, err
 		}

@@ -129,6 +129,13 @@ func (a Amount) BitLen() int { return a.v.BitLen() }
 // Bytes returns a in 32 bytes, big endian: the form that enters hashes.
 func (a Amount) Bytes() [32]byte { return a.v.Bytes32() }
 
+// FromBytes is the amount whose Bytes are b.
+func FromBytes(b [32]byte) Amount {
+	var a Amount
+	a.v.SetBytes32(b[:])
+	return a
+}
+
 // Add returns a + b, or ErrRange.
 func (a Amount) Add(b Amount) (Amount, error) {
 	var c Amount
