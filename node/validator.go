@@ -45,7 +45,7 @@ beyond this machine unless an address says so.`,
 	}
 	cmd.PersistentFlags().StringVar(&home, "home", filepath.Join(defaultDir(), "validator"), "folder of the node")
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print one JSON object")
-	cmd.AddCommand(validatorInit(&home, &asJSON), validatorJoin(&home, &asJSON), validatorStart(&home, &asJSON), validatorStatus(&home, &asJSON), validatorUnjail(&home), validatorSend(&home))
+	cmd.AddCommand(validatorInit(&home, &asJSON), validatorJoin(&home, &asJSON), validatorStart(&home, &asJSON), validatorStatus(&home, &asJSON), validatorUnjail(&home, &asJSON), validatorSend(&home, &asJSON))
 	return cmd
 }
 
@@ -67,7 +67,8 @@ func validatorInit(home *string, asJSON *bool) *cobra.Command {
 	var o validatorcmd.Init
 	cmd := &cobra.Command{
 		Use: "init", Short: "Begin a network: keys, genesis and configuration of its first validator", Args: cobra.NoArgs,
-		Example: "  mutirao validator init --home ./v1 --fund 0x70997970c51812dc3a010c7d01b50e0d17dc79c8=1000",
+		Example: `  mutirao validator init --home ./v1 --fund 0x70997970c51812dc3a010c7d01b50e0d17dc79c8=1000
+  mutirao validator init --home ./v1 --block-time 200ms --set slashing.window_blocks=50 --set slashing.jail_seconds=10   an impatient network for tests`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Home = *home
 			m, err := o.Run()
@@ -83,6 +84,7 @@ func validatorInit(home *string, asJSON *bool) *cobra.Command {
 	f.Uint64Var(&o.Stake, "stake", 1_000_000, "MUT that this validator has bonded")
 	f.DurationVar(&o.Voting, "voting", 0, "how long proposals are voted about (default 72h)")
 	f.Uint64Var(&o.Delay, "change-delay", 0, "blocks between a decision about a number and its change (default a day of them)")
+	f.StringArrayVar(&o.Set, "set", nil, "NAME=VALUE: a number that the network begins with, such as slashing.window_blocks=100; may be repeated")
 	f.StringVar(&o.Genesis, "genesis", "", "begin from this exported state instead of a new one")
 	return cmd
 }
@@ -97,7 +99,7 @@ the chain, the same command with --stake bonds coins of its account and makes it
 With --trust-height and --trust-hash, of a header that you trust (mutirao validator status shows them, ask several people), the
 node takes the state from a snapshot instead of executing all blocks.`,
 		Example: `  mutirao validator join --network http://HOST:26657 --home ./v2
-  mutirao validator join --home ./v2 --stake 1000`,
+  mutirao validator join --home ./v2 --stake 1000 --commission 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Home = *home
 			m, err := o.Run(cmd.Context(), func(s string) { fmt.Fprintln(cmd.ErrOrStderr(), s) })
@@ -114,29 +116,41 @@ node takes the state from a snapshot instead of executing all blocks.`,
 	f.Int64Var(&o.Height, "trust-height", 0, "height of a header that you trust")
 	f.StringVar(&o.Hash, "trust-hash", "", "its hash")
 	f.StringVar(&o.Stake, "stake", "", "MUT to bond")
+	f.StringVar(&o.Commission, "commission", "", "percent that you take of what the stake of others behind your validator earns (default 0)")
 	cmd.MarkFlagsRequiredTogether("trust-height", "trust-hash")
 	return cmd
 }
 
 func validatorStart(home *string, asJSON *bool) *cobra.Command {
-	var supervised bool
+	var supervised, takeOver bool
 	cmd := &cobra.Command{
 		Use: "start", Short: "Run the node until Ctrl-C; it goes on from its last block, also after kill -9", Args: cobra.NoArgs,
+		Long: `Run the node until Ctrl-C. It goes on from its last block, also after kill -9.
+
+It does not sign if the last thousand blocks have a signature of its key that this folder did not make: two nodes with one key sign two
+blocks at one height sooner or later, which costs a twentieth of the stake and the place among the validators for good. If the other
+node is gone for good, --take-over says so.`,
+		Example: `  mutirao validator start --home ./v1
+  mutirao validator start --home ./v1 --json           one JSON object for each change of state
+  mutirao validator start --home ./v1 --take-over      from an old copy of the folder, after the machine with the newer one broke`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			if supervised {
 				ctx = child.UntilParentEnds(ctx, os.Stdin)
 			}
-			return validatorcmd.Start(ctx, *home, event.NewWriter(cmd.OutOrStdout(), *asJSON))
+			return validatorcmd.Start(ctx, *home, takeOver, event.NewWriter(cmd.OutOrStdout(), *asJSON))
 		},
 	}
+	cmd.Flags().BoolVar(&takeOver, "take-over", false, "sign although another node has signed with this key, which is gone")
 	cmd.Flags().BoolVar(&supervised, "supervised", false, "stop when standard input ends, as it does when the starting process is gone")
 	return cmd
 }
 
 func validatorStatus(home *string, asJSON *bool) *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Height, peers, votes, missed blocks, and what to do next", Args: cobra.NoArgs,
+		Use: "status", Short: "Height, peers, votes, missed blocks, what was earned, and what to do next", Args: cobra.NoArgs,
+		Example: `  mutirao validator status --home ./v2
+  mutirao validator status --home ./v2 --json | jq -r .reason`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := validatorcmd.Ask(cmd.Context(), *home)
 			if err != nil {
@@ -147,29 +161,32 @@ func validatorStatus(home *string, asJSON *bool) *cobra.Command {
 	}
 }
 
-func validatorUnjail(home *string) *cobra.Command {
+func validatorUnjail(home *string, asJSON *bool) *cobra.Command {
 	return &cobra.Command{
 		Use: "unjail", Short: "Bring a validator back that was set aside for its absence", Args: cobra.NoArgs,
+		Long: `Bring a validator back that was set aside because it missed more than half of the blocks of its window. Its node must run and follow the
+chain; mutirao validator status says from when on.`,
+		Example: "  mutirao validator unjail --home ./v2",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := validatorcmd.Unjail(cmd.Context(), *home); err != nil {
+			u, err := validatorcmd.Unjail(cmd.Context(), *home)
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "the validator votes again")
-			return err
+			return show(cmd, *asJSON, u)
 		},
 	}
 }
 
-func validatorSend(home *string) *cobra.Command {
+func validatorSend(home *string, asJSON *bool) *cobra.Command {
 	return &cobra.Command{
 		Use: "send ACCOUNT MUT", Short: "Send coins of the operator's account", Args: cobra.ExactArgs(2),
 		Example: "  mutirao validator send 0x70997970c51812dc3a010c7d01b50e0d17dc79c8 1001 --home ./v1",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := validatorcmd.Send(cmd.Context(), *home, args[0], args[1]); err != nil {
+			s, err := validatorcmd.Send(cmd.Context(), *home, args[0], args[1])
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s has %s MUT more\n", args[0], args[1])
-			return err
+			return show(cmd, *asJSON, s)
 		},
 	}
 }

@@ -135,6 +135,19 @@ func (c *Client) query(ctx context.Context, method string, request, answer proto
 	return proto.Unmarshal(response.Value, answer)
 }
 
+// stored reads a value of a module's store, or nothing if there is none.
+func (c *Client) stored(ctx context.Context, store string, key []byte) (value []byte, err error) {
+	err = c.endpoints.do(ctx, func(rpc *rpchttp.HTTP) error {
+		r, err := rpc.ABCIQuery(ctx, "/store/"+store+"/key", key)
+		if err != nil {
+			return err
+		}
+		value = r.Response.Value
+		return fault.FromABCI(r.Response.Codespace, r.Response.Code, r.Response.Log)
+	})
+	return value, err
+}
+
 // Runs lists the ids of all training runs in the order of their creation.
 func (c *Client) Runs(ctx context.Context) ([]protocol.Hash, error) {
 	var ids []protocol.Hash

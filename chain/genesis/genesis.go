@@ -74,6 +74,9 @@ type Spec struct {
 	Commons    *commons.Params // the same
 	Changes    *params.Terms   // pace of changes that governance decides; nil for the rules' default
 	Voting     time.Duration   // how long a proposal is voted about; 0 for three days
+
+	// Numbers of the network that begin with another value, by name: those of Settable.
+	Numbers map[string]uint64
 }
 
 // New makes the genesis document. Validators have equal stake; the bonded pool and the supply are the exact sums. It
@@ -136,14 +139,17 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		return nil, err
 	}
 
-	stakingParams := stakingtypes.DefaultParams()
+	stakingParams, absence := stakingtypes.DefaultParams(), slashingParams()
 	stakingParams.BondDenom = network.Denom
+	if err := setNumbers(s.Numbers, &stakingParams, &absence); err != nil {
+		return nil, err
+	}
 	states := map[string]proto.Message{
 		authtypes.ModuleName: authtypes.NewGenesisState(authtypes.DefaultParams(), accounts),
 		banktypes.ModuleName: banktypes.NewGenesisState(banktypes.DefaultParams(), balances, supply,
 			[]banktypes.Metadata{coinMetadata()}, nil),
 		stakingtypes.ModuleName:   stakingtypes.NewGenesisState(stakingParams, validators, delegations),
-		slashingtypes.ModuleName:  slashingtypes.NewGenesisState(slashingParams(), signing, nil),
+		slashingtypes.ModuleName:  slashingtypes.NewGenesisState(absence, signing, nil),
 		govtypes.ModuleName:       govv1.NewGenesisState(1, govParams(s.Voting)),
 		feemarkettypes.ModuleName: feeMarket(),
 		evmtypes.ModuleName:       evm(),

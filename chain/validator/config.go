@@ -39,6 +39,9 @@ type Config struct {
 	// Sync makes a node that has no state yet take a snapshot from its peers instead of executing all blocks.
 	Sync *Sync
 
+	// TakeOver makes the node sign although the chain has signatures of its key that it did not make: the node that made them is gone.
+	TakeOver bool
+
 	Upgrades []app.Upgrade // what the program knows; nil for app.Upgrades
 
 	// TimeoutCommit is the pause after each block; the interval between blocks is a little longer.

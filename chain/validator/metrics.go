@@ -28,11 +28,12 @@ const stallAfter = 30 * time.Second
 type Health struct {
 	Schema     string `json:"schema"` // "mutirao.health/v1"
 	Ready      bool   `json:"ready"`
-	Reason     string `json:"reason"` // "ok", "no-block", "catching-up", "stalled" or "upgrade-needed"
+	Reason     string `json:"reason"` // "ok", "no-block", "catching-up", "stalled", "upgrade-needed" or "key-elsewhere"
 	Height     int64  `json:"height"`
 	AgeSeconds int64  `json:"age_seconds"` // of the last block
 	Peers      int    `json:"peers"`
-	Upgrade    string `json:"upgrade,omitempty"` // name of the one that the program lacks
+	Upgrade    string `json:"upgrade,omitempty"`          // name of the one that the program lacks
+	Elsewhere  int64  `json:"signed_elsewhere,omitempty"` // block with a signature of this node's key that it did not make
 }
 
 // Health tells whether the node follows the chain, and why not.
@@ -42,8 +43,10 @@ func (n *Node) Health() Health {
 	if last != nil {
 		h.AgeSeconds = max(0, int64(time.Since(last.Header.Time)/time.Second))
 	}
-	h.Upgrade = n.app.UpgradeNeeded()
+	h.Upgrade, h.Elsewhere = n.app.UpgradeNeeded(), n.guard.elsewhere.Load()
 	switch {
+	case h.Elsewhere > 0:
+		h.Reason = "key-elsewhere"
 	case h.Upgrade != "":
 		h.Reason = "upgrade-needed"
 	case last == nil || h.Height == 0:

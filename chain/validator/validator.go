@@ -42,6 +42,7 @@ var starting sync.Mutex
 type Node struct {
 	config  Config
 	app     *app.App
+	guard   *guard
 	comet   *node.Node
 	dbs     *databases
 	rpc     *httpServer
@@ -88,7 +89,7 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, err
 	}
 
-	n := &Node{config: c, dbs: &databases{}}
+	n := &Node{config: c, dbs: &databases{}, guard: &guard{FilePV: signer, takeOver: c.TakeOver}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Stop())
@@ -106,7 +107,7 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	cometLogger := servercmtlog.CometLoggerWrapper{Logger: logger}
-	n.comet, err = node.NewNodeWithContext(ctx, cfg, signer, &p2p.NodeKey{PrivKey: c.Keys.Node},
+	n.comet, err = node.NewNodeWithContext(ctx, cfg, n.guard, &p2p.NodeKey{PrivKey: c.Keys.Node},
 		proxy.NewLocalClientCreator(server.NewCometABCIWrapper(n.app)),
 		func() (*cmttypes.GenesisDoc, error) { return doc, nil },
 		n.dbs.provide, node.DefaultMetricsProvider(c.instrumentation(cfg.Instrumentation)),
@@ -114,6 +115,7 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	n.guard.blocks = n.comet.BlockStore()
 	n.app.Mempool().SetEventBus(n.comet.EventBus())
 	// The JSON-RPC first: its listener for pending transactions must be in place before the first of them.
 	if c.JSONRPC != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,8 +54,9 @@ type Init struct {
 	Fund    []string // ADDRESS=MUT
 	Stake   uint64   // of this validator, in MUT
 	Voting  time.Duration
-	Delay   uint64 // blocks from a decision about a number until it holds; 0 for the default
-	Genesis string // file of an exported network; empty to make one
+	Delay   uint64   // blocks from a decision about a number until it holds; 0 for the default
+	Set     []string // NAME=VALUE of numbers that the network begins with
+	Genesis string   // file of an exported network; empty to make one
 }
 
 // Made is the answer of init and join.
@@ -122,6 +124,10 @@ func (o Init) genesis(keys genesis.Keys) (*cmttypes.GenesisDoc, error) {
 		return doc, nil
 	}
 	spec := genesis.Spec{Time: time.Now(), Validators: []genesis.Keys{keys}, Stake: o.Stake, Voting: o.Voting}
+	var err error
+	if spec.Numbers, err = parseNumbers(o.Set); err != nil {
+		return nil, err
+	}
 	if o.Delay > 0 {
 		terms := params.DefaultTerms()
 		terms.Delay, terms.Rest = protocol.Height(o.Delay), protocol.Height(o.Delay)
@@ -145,6 +151,23 @@ func (o Init) genesis(keys genesis.Keys) (*cmttypes.GenesisDoc, error) {
 	}
 	return doc, nil
 }
+
+// parseNumbers reads NAME=VALUE.
+func parseNumbers(list []string) (map[string]uint64, error) {
+	numbers := map[string]uint64{}
+	for _, text := range list {
+		name, value, _ := strings.Cut(text, "=")
+		v, err := strconv.ParseUint(value, 10, 64)
+		if err != nil || !slices.Contains(genesis.Settable(), name) {
+			return nil, failure.New(failure.Usage, fmt.Sprintf("%q sets no number of the network", text), errors.Join(errNumber, err),
+				"write it like --set slashing.window_blocks=100; the names are "+strings.Join(genesis.Settable(), ", "))
+		}
+		numbers[name] = v
+	}
+	return numbers, nil
+}
+
+var errNumber = errors.New("it must be NAME=VALUE with a known name and a whole number")
 
 func parseFund(text string) (genesis.Balance, error) {
 	address, amount, found := strings.Cut(text, "=")
@@ -171,6 +194,8 @@ type Join struct {
 	Height int64 // of a trusted header, to take the state from a snapshot
 	Hash   string
 	Stake  string // in MUT, to become a validator; empty for a node without a vote
+
+	Commission string // of what the stake of others earns, in percent; empty for nothing
 }
 
 var errChain = errors.New("another network")
@@ -189,7 +214,11 @@ func (o Join) Run(ctx context.Context, say func(string)) (Made, error) {
 	if o.Stake == "" {
 		return m, nil
 	}
-	if err := h.bond(ctx, o.Stake, say); err != nil {
+	commission, err := parsePercent(o.Commission)
+	if err != nil {
+		return Made{}, err
+	}
+	if err := h.bond(ctx, o.Stake, commission, say); err != nil {
 		return Made{}, err
 	}
 	m.Bonded, m.Next = true, "mutirao validator status --home "+h.Dir
@@ -243,6 +272,19 @@ func (o Join) create(ctx context.Context) (*Home, error) {
 	return h, nil
 }
 
+// parsePercent reads a commission in percent, with up to four decimal places, as millionths.
+func parsePercent(text string) (uint32, error) {
+	if text == "" {
+		return 0, nil
+	}
+	whole, part, _ := strings.Cut(strings.TrimSuffix(text, "%"), ".")
+	v, err := strconv.ParseUint(whole+(part + "0000")[:4], 10, 32)
+	if err != nil || len(part) > 4 || v > 1_000_000 {
+		return 0, failure.New(failure.Usage, fmt.Sprintf("%q is no commission", text), errors.Join(err, errors.New("it must be 0 to 100, in percent")), "write it like --commission 5")
+	}
+	return uint32(v), nil
+}
+
 // maxPeers bounds the nodes that a new one connects to by itself.
 const maxPeers = 16
 
@@ -274,7 +316,7 @@ var (
 )
 
 // bond makes the operator a validator once its node follows the chain: a vote that is counted before would be missed at once.
-func (h *Home) bond(ctx context.Context, stake string, say func(string)) error {
+func (h *Home) bond(ctx context.Context, stake string, commission uint32, say func(string)) error {
 	amount, err := money.ParseMUT(stake)
 	if err != nil || amount.Compare(money.MUT(1)) < 0 {
 		return failure.New(failure.Usage, fmt.Sprintf("%q is no stake", stake), errors.Join(err, errors.New("the least is 1 MUT, which is one vote")), "write it like --stake 1000")
@@ -302,7 +344,7 @@ func (h *Home) bond(ctx context.Context, stake string, say func(string)) error {
 	if name == "" {
 		name = h.Key.Account().String()[:10]
 	}
-	if err := c.CreateValidator(ctx, h.Keys.Consensus.PubKey(), name, amount); err != nil {
+	if err := c.CreateValidator(ctx, h.Keys.Consensus.PubKey(), name, amount, commission); err != nil {
 		return failure.New(failure.General, "the ledger did not take the stake", err, "mutirao validator status --home "+h.Dir)
 	}
 	return nil
@@ -353,31 +395,53 @@ func (h *Home) follows(ctx context.Context, c *client.Client, say func(string)) 
 	}
 }
 
+// Sent is the answer of send.
+type Sent struct {
+	Schema  string           `json:"schema"` // "mutirao.validator-send/v1"
+	To      protocol.Account `json:"to"`
+	Amount  money.Amount     `json:"amount"`  // amut
+	Balance money.Amount     `json:"balance"` // that the operator has left, amut
+}
+
+// Print writes the answer for people.
+func (s Sent) Print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%s has %s more; left are %s\n", s.To, s.Amount.Coins(), s.Balance.Coins())
+	return err
+}
+
 // Send pays coins from the operator's account.
-func Send(ctx context.Context, dir, to, amount string) error {
-	who, err := protocol.ParseAccount(to)
-	if err != nil {
-		return failure.New(failure.Usage, fmt.Sprintf("%q is no account", to), err, "write it like 0x70997970c51812dc3a010c7d01b50e0d17dc79c8")
+func Send(ctx context.Context, dir, to, amount string) (Sent, error) {
+	s := Sent{Schema: "mutirao.validator-send/v1"}
+	var err error
+	if s.To, err = protocol.ParseAccount(to); err != nil {
+		return s, failure.New(failure.Usage, fmt.Sprintf("%q is no account", to), err, "write it like 0x70997970c51812dc3a010c7d01b50e0d17dc79c8")
 	}
-	coins, err := money.ParseMUT(amount)
-	if err != nil {
-		return failure.New(failure.Usage, fmt.Sprintf("%q is no amount", amount), err, "write it like 12.5")
+	if s.Amount, err = money.ParseMUT(amount); err != nil {
+		return s, failure.New(failure.Usage, fmt.Sprintf("%q is no amount", amount), err, "write it like 12.5")
 	}
 	h, err := Open(dir)
 	if err != nil {
-		return err
+		return s, err
 	}
 	c, err := dial([]string{h.rpc()}, h.Key)
 	if err != nil {
-		return err
+		return s, err
 	}
 	if _, err := h.ask(ctx, c); err != nil {
-		return err
+		return s, err
 	}
-	if err := c.Send(ctx, who, coins); err != nil {
-		return failure.New(failure.General, "the ledger did not move the coins", err, "mutirao validator status --home "+dir+"  shows what the account has")
+	have, err := c.Balance(ctx, h.Key.Account())
+	if err != nil {
+		return s, err
 	}
-	return nil
+	if have.Compare(s.Amount) <= 0 {
+		return s, failure.New(failure.Credit, "the coins cannot be sent", fmt.Errorf("%w: %s has %s, and a transaction costs a little", errPoor, h.Key.Account(), have.Coins()), "send less than that")
+	}
+	if err := c.Send(ctx, s.To, s.Amount); err != nil {
+		return s, failure.New(failure.General, "the ledger did not move the coins", err, "mutirao validator status --home "+dir+"  shows what the account has")
+	}
+	s.Balance, err = c.Balance(ctx, h.Key.Account())
+	return s, err
 }
 
 // ask is the node's own account of itself.

@@ -18,10 +18,14 @@ import (
 // watch is how often a running node is looked after.
 const watch = time.Second
 
-var errUpgrade = errors.New("the network goes on with another version of the program")
+var (
+	errUpgrade   = errors.New("the network goes on with another version of the program")
+	errElsewhere = errors.New("has a signature of this node's key that this folder knows nothing of: another node signs with it, or the folder is an old copy")
+)
 
-// Start runs the node of a folder until ctx ends or the network needs another program.
-func Start(ctx context.Context, dir string, news *event.Writer) (err error) {
+// Start runs the node of a folder until ctx ends, the network needs another program, or another node signs with its key, which takeOver
+// says is gone.
+func Start(ctx context.Context, dir string, takeOver bool, news *event.Writer) (err error) {
 	h, err := Open(dir)
 	if err != nil {
 		return err
@@ -35,7 +39,7 @@ func Start(ctx context.Context, dir string, news *event.Writer) (err error) {
 		return failure.New(failure.Denied, "the node cannot write its log", err, "check the permissions of "+dir)
 	}
 	defer log.Close()
-	c.Log, c.Programs = log, workshop.NewPrograms()
+	c.Log, c.Programs, c.TakeOver = log, workshop.NewPrograms(), takeOver
 	n, err := validator.Start(ctx, c)
 	if err != nil {
 		return startFailure(h, err)
@@ -49,7 +53,7 @@ func Start(ctx context.Context, dir string, news *event.Writer) (err error) {
 	}
 	defer forget()
 	news.Emit(event.Event{Name: "ready", Detail: fmt.Sprintf("account %s · peer %s · RPC %s%s", h.Key.Account(), made(h).Peer, n.RPC(), metricsAt(c))})
-	return look(ctx, n, news)
+	return look(ctx, n, dir, news)
 }
 
 func metricsAt(c validator.Config) string {
@@ -60,7 +64,7 @@ func metricsAt(c validator.Config) string {
 }
 
 // look tells when the node begins and ceases to follow the chain.
-func look(ctx context.Context, n *validator.Node, news *event.Writer) error {
+func look(ctx context.Context, n *validator.Node, dir string, news *event.Writer) error {
 	said := ""
 	for {
 		h := n.Health()
@@ -71,6 +75,10 @@ func look(ctx context.Context, n *validator.Node, news *event.Writer) error {
 		if h.Upgrade != "" {
 			return failure.New(failure.General, fmt.Sprintf("the chain stopped before block %d", h.Height+1), fmt.Errorf("%w: upgrade %q", errUpgrade, h.Upgrade),
 				"install the version with that upgrade and start it with the same command")
+		}
+		if h.Elsewhere > 0 {
+			return failure.New(failure.Denied, "the node stopped before it signed", fmt.Errorf("block %d %w", h.Elsewhere, errElsewhere),
+				"end the other node; if it is gone for good: mutirao validator start --take-over --home "+dir)
 		}
 		select {
 		case <-ctx.Done():

@@ -86,7 +86,8 @@ func (s Status) Print(w io.Writer) error {
 	fmt.Fprintf(w, "height     %d (%s), %s old\nhash       %s\npeers      %d\naccount    %s with %s\n", s.Height, state, time.Since(s.Time).Round(time.Second), s.Hash, len(s.Peers), s.Account, s.Balance.Coins())
 	if v := s.Validator; v != nil {
 		fmt.Fprintf(w, "validator  %s, %s, power %d, stake %s\nmissed     %d of the last %d blocks\n", v.Moniker, v.Status, v.Power, v.Stake.Coins(), v.Missed, v.Window)
-		if v.Jailed {
+		fmt.Fprintf(w, "earned     %s by its stake, %s as commission; you had %s of it, %s more are due\n", v.Rewards.Stake.Coins(), v.Rewards.Commission.Coins(), v.Rewards.Paid.Plus(v.Rewards.Commission).Coins(), v.Rewards.Due.Coins())
+		if v.Jailed && !v.Tombstoned {
 			fmt.Fprintf(w, "jailed     until %s\n", v.Until.UTC().Format(time.RFC3339))
 		}
 	}
@@ -97,33 +98,52 @@ func (s Status) Print(w io.Writer) error {
 	return err
 }
 
+// Unjailed is the answer of unjail.
+type Unjailed struct {
+	Schema  string           `json:"schema"` // "mutirao.validator-unjail/v1"
+	Account protocol.Account `json:"account"`
+	Power   int64            `json:"power"`
+	Next    string           `json:"next"`
+}
+
+// Print writes the answer for people.
+func (u Unjailed) Print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "the validator votes again, with power %d\nnext       %s\n", u.Power, u.Next)
+	return err
+}
+
 // Unjail brings the validator of a folder back.
-func Unjail(ctx context.Context, dir string) error {
+func Unjail(ctx context.Context, dir string) (Unjailed, error) {
 	s, err := Ask(ctx, dir)
 	if err != nil {
-		return err
+		return Unjailed{}, err
 	}
 	const next = "mutirao validator status --home "
+	out := Unjailed{Schema: "mutirao.validator-unjail/v1", Account: s.Account, Next: next + dir}
 	switch v := s.Validator; {
 	case v == nil:
-		return failure.New(failure.NotFound, "there is nobody to bring back", errors.New("this account is no validator"), next+dir)
+		return out, failure.New(failure.NotFound, "there is nobody to bring back", errors.New("this account is no validator"), next+dir)
 	case v.Tombstoned:
-		return failure.New(failure.Denied, "the validator cannot come back", errors.New("it signed two blocks at one height"), "make a node with another key")
+		return out, failure.New(failure.Denied, "the validator cannot come back", errors.New("it signed two blocks at one height"), "make a node with another key")
 	case !v.Jailed:
-		return failure.New(failure.NotFound, "there is nobody to bring back", errors.New("the validator is not jailed"), next+dir)
-	case time.Now().Before(v.Until):
-		return failure.New(failure.Timeout, "the validator cannot come back yet", fmt.Errorf("it is jailed until %s", v.Until.UTC().Format(time.RFC3339)), "try again then")
+		return out, failure.New(failure.NotFound, "there is nobody to bring back", errors.New("the validator is not jailed"), next+dir)
+	case s.CatchingUp:
+		return out, failure.New(failure.Timeout, "the validator cannot come back yet", fmt.Errorf("%w, at block %d: its votes would be missed again", errBehind, s.Height), next+dir)
+	case s.Time.Before(v.Until):
+		return out, failure.New(failure.Timeout, "the validator cannot come back yet", fmt.Errorf("it is jailed until %s, the last block is of %s", v.Until.UTC().Format(time.RFC3339), s.Time.UTC().Format(time.RFC3339)), "try again then")
 	}
 	h, err := Open(dir)
 	if err != nil {
-		return err
+		return out, err
 	}
 	c, err := dial([]string{h.rpc()}, h.Key)
 	if err != nil {
-		return err
+		return out, err
 	}
 	if err := c.Unjail(ctx); err != nil {
-		return failure.New(failure.General, "the ledger did not let the validator back", err, next+dir)
+		return out, failure.New(failure.General, "the ledger did not let the validator back", err, next+dir)
 	}
-	return nil
+	v, err := c.Validator(ctx, s.Account)
+	out.Power = v.Power
+	return out, err
 }
