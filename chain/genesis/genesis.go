@@ -139,17 +139,17 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		return nil, err
 	}
 
-	stakingParams, absence := stakingtypes.DefaultParams(), slashingParams()
-	stakingParams.BondDenom = network.Denom
-	if err := setNumbers(s.Numbers, &stakingParams, &absence); err != nil {
+	begin := settings{stakingtypes.DefaultParams(), slashingParams(), doc.ConsensusParams}
+	begin.staking.BondDenom = network.Denom
+	if err := begin.setNumbers(s.Numbers); err != nil {
 		return nil, err
 	}
 	states := map[string]proto.Message{
 		authtypes.ModuleName: authtypes.NewGenesisState(authtypes.DefaultParams(), accounts),
 		banktypes.ModuleName: banktypes.NewGenesisState(banktypes.DefaultParams(), balances, supply,
 			[]banktypes.Metadata{coinMetadata()}, nil),
-		stakingtypes.ModuleName:   stakingtypes.NewGenesisState(stakingParams, validators, delegations),
-		slashingtypes.ModuleName:  slashingtypes.NewGenesisState(absence, signing, nil),
+		stakingtypes.ModuleName:   stakingtypes.NewGenesisState(begin.staking, validators, delegations),
+		slashingtypes.ModuleName:  slashingtypes.NewGenesisState(begin.slashing, signing, nil),
 		govtypes.ModuleName:       govv1.NewGenesisState(1, govParams(s.Voting)),
 		feemarkettypes.ModuleName: feeMarket(),
 		evmtypes.ModuleName:       evm(),

@@ -7,27 +7,30 @@ import (
 	"strings"
 	"time"
 
+	cmttypes "github.com/cometbft/cometbft/types"
+
 	"cosmossdk.io/math"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 )
 
-// setter writes one number into the parameters of staking and slashing.
-type setter func(value uint64, staking *stakingtypes.Params, slashing *slashingtypes.Params)
+// settings are the parameters that a genesis begins with.
+type settings struct {
+	staking   stakingtypes.Params
+	slashing  slashingtypes.Params
+	consensus *cmttypes.ConsensusParams
+}
 
 // setters are the numbers that a network may begin with. Governance calls those that it may change by the same names; the bounds of its
 // votes do not bind a genesis, so that a test network can be impatient.
-var setters = map[string]setter{
-	"slashing.window_blocks": func(v uint64, _ *stakingtypes.Params, p *slashingtypes.Params) { p.SignedBlocksWindow = int64(v) },
-	"slashing.jail_seconds":  func(v uint64, _ *stakingtypes.Params, p *slashingtypes.Params) { p.DowntimeJailDuration = seconds(v) },
-	"slashing.downtime_ppm": func(v uint64, _ *stakingtypes.Params, p *slashingtypes.Params) {
-		p.SlashFractionDowntime = millionths(v)
-	},
-	"slashing.double_sign_ppm": func(v uint64, _ *stakingtypes.Params, p *slashingtypes.Params) {
-		p.SlashFractionDoubleSign = millionths(v)
-	},
-	"staking.unbonding_seconds": func(v uint64, p *stakingtypes.Params, _ *slashingtypes.Params) { p.UnbondingTime = seconds(v) },
-	"staking.max_validators":    func(v uint64, p *stakingtypes.Params, _ *slashingtypes.Params) { p.MaxValidators = uint32(v) },
+var setters = map[string]func(s *settings, value uint64){
+	"evidence.age_blocks":       func(s *settings, v uint64) { s.consensus.Evidence.MaxAgeNumBlocks = int64(v) },
+	"slashing.window_blocks":    func(s *settings, v uint64) { s.slashing.SignedBlocksWindow = int64(v) },
+	"slashing.jail_seconds":     func(s *settings, v uint64) { s.slashing.DowntimeJailDuration = seconds(v) },
+	"slashing.downtime_ppm":     func(s *settings, v uint64) { s.slashing.SlashFractionDowntime = millionths(v) },
+	"slashing.double_sign_ppm":  func(s *settings, v uint64) { s.slashing.SlashFractionDoubleSign = millionths(v) },
+	"staking.unbonding_seconds": func(s *settings, v uint64) { s.staking.UnbondingTime = seconds(v) },
+	"staking.max_validators":    func(s *settings, v uint64) { s.staking.MaxValidators = uint32(v) },
 }
 
 // maxNumber keeps every number within the types of the parameters.
@@ -37,7 +40,7 @@ const maxNumber = 1 << 31
 func Settable() []string { return slices.Sorted(maps.Keys(setters)) }
 
 // setNumbers returns ErrSpec for a number that is unknown or that its module refuses.
-func setNumbers(numbers map[string]uint64, staking *stakingtypes.Params, slashing *slashingtypes.Params) error {
+func (s *settings) setNumbers(numbers map[string]uint64) error {
 	for _, name := range slices.Sorted(maps.Keys(numbers)) {
 		set, ok := setters[name]
 		if !ok {
@@ -46,12 +49,15 @@ func setNumbers(numbers map[string]uint64, staking *stakingtypes.Params, slashin
 		if numbers[name] > maxNumber {
 			return fmt.Errorf("%w: %s of %d", ErrSpec, name, numbers[name])
 		}
-		set(numbers[name], staking, slashing)
+		set(s, numbers[name])
 	}
-	if err := staking.Validate(); err != nil {
+	if err := s.staking.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrSpec, err)
 	}
-	if err := slashing.Validate(); err != nil {
+	if err := s.slashing.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	if err := s.consensus.ValidateBasic(); err != nil {
 		return fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	return nil
