@@ -120,15 +120,16 @@ const (
 )
 
 // ContractAct is what a contract did to a model, in the order of the receipt's logs: it paid for a use, moved parts from one account to
-// another, had a holder paid, or dealt with a request. Fee and Price are the amounts that are taken from the log: they move value within a
+// another, had a holder paid, or dealt with a request. Fee, Price and Delivery are the amounts that are taken from the log: they move value within a
 // contract's execution.
 type ContractAct struct {
 	Kind     string // ActUse and so on
 	Model    Hash
 	Request  Hash
-	From, To Account  // the payer; giver and taker; the holder in To; who asks, seals, opens, or had a request replayed
+	From, To Account  // the payer; giver and taker; the holder in To; who asks, seals, opens, had a request replayed or called back
 	Fee      *big.Int // of a use, or of an answer
 	Price    *big.Int // of each worker of a request
+	Delivery *big.Int // of who first calls back
 	Parts    int64    // of a move; the workers of a request
 	Answer   string   // digest of what was opened, or of the final answer
 }
@@ -143,6 +144,7 @@ const (
 	ActSeal   = "seal"
 	ActOpen   = "open"
 	ActAnswer = "answer"
+	ActCall   = "call" // back, whatever became of it
 )
 
 // Event is a verdict.
@@ -201,7 +203,7 @@ type Books struct {
 	proposals    map[uint64]*Proposal // that are not decided
 	nextProposal uint64
 
-	asked    map[Hash]*asked // requests that have not ended
+	asked    map[Hash]*asked // requests of which something is in escrow
 	moves    []Move
 	findings []Finding
 	tx       string  // the one that is being read; "" at the end of a block

@@ -8,13 +8,15 @@ import (
 // bondFactor times the price is what each worker of a request locks. Rule: spec/request.md §3.
 const bondFactor = 2
 
-// asked is a request that has not ended.
+// asked is a request of which something is in escrow.
 type asked struct {
 	model      Hash
 	from       Account
 	workers    int64
 	price, fee *big.Int
+	delivery   *big.Int // of who first calls back
 	seats      []seat
+	ended      bool // with an answer: what is left is delivery
 }
 
 // seat is a worker; answer is the digest of what it opened, "" until then.
@@ -27,19 +29,26 @@ func (a *asked) bond() *big.Int { return new(big.Int).Mul(a.price, big.NewInt(bo
 
 func (a *asked) cost() *big.Int {
 	c := new(big.Int).Mul(a.price, big.NewInt(a.workers))
-	return c.Add(c, a.fee)
+	return c.Add(c.Add(c, a.fee), a.delivery)
 }
 
 // request reads what a call did to a request: the log of the precompile, in its order. Rule: spec/request.md.
 func (b *Books) request(act ContractAct) {
 	if act.Kind == ActAsk {
-		a := &asked{model: act.Model, from: act.From, workers: act.Parts, price: act.Price, fee: act.Fee}
+		a := &asked{model: act.Model, from: act.From, workers: act.Parts, price: act.Price, fee: act.Fee, delivery: act.Delivery}
 		b.asked[act.Request] = a
 		b.move(a.from, b.genesis.Requests, a.cost(), "request for a model")
 		return
 	}
 	a := b.asked[act.Request]
-	if a == nil {
+	if act.Kind == ActCall {
+		if a != nil && a.ended { // else it is not the first call, or there is nothing to get
+			b.move(b.genesis.Requests, act.From, a.delivery, "delivery of an answer")
+			delete(b.asked, act.Request)
+		}
+		return
+	}
+	if a == nil || a.ended {
 		b.find("request "+act.Request.String(), "open", "unknown")
 		return
 	}
@@ -66,7 +75,10 @@ func (b *Books) requestVerdict(e Event) {
 		a = b.asked[id]
 	}
 	switch kind := strings.TrimPrefix(e.Kind, "request."); {
-	case a == nil:
+	case kind == "expired" && a != nil && a.ended:
+		b.move(b.genesis.Requests, a.from, a.delivery, "refund of a delivery fee")
+		delete(b.asked, id)
+	case a == nil || a.ended:
 		b.find("end of request "+e.Attributes["request"], "of an open one", "unknown")
 	case kind == "answered" && len(a.seats) > 0: // the window has closed: all of them opened the same
 		b.answered(id, a, a.seats[0].answer, Account{})
@@ -95,7 +107,9 @@ func (b *Books) answered(id Hash, a *asked, truth string, by Account) {
 	b.move(escrow, Account{}, minus(lost, bounty), "bond of a wrong answer")
 	b.move(escrow, a.from, left, "refund of a request")
 	b.use(a.model, escrow, a.fee)
-	delete(b.asked, id)
+	if a.ended = a.delivery.Sign() > 0; !a.ended {
+		delete(b.asked, id)
+	}
 }
 
 // refunded ends a request without an answer. Who sealed and did not open pays those who did. Rule: spec/request.md §6.

@@ -188,7 +188,7 @@ func (b *Books) verdict(e Event) {
 	case "gov.decided":
 		b.governed(e)
 		return
-	case "request.answered", "request.refunded":
+	case "request.answered", "request.refunded", "request.expired":
 		b.requestVerdict(e)
 		return
 	case "dispute.called":

@@ -1,5 +1,5 @@
 // Package answerer owns the role that answers requests for models: it runs a model on the engine for whoever asked on the ledger, seals the
-// answer, opens the seal when all seals are there, and has the answer delivered. It keeps nothing on disk: salts follow from the
+// answer, opens the seal when all seals are there, and calls the contract that waits for it. It keeps nothing on disk: salts follow from the
 // machine's secret, and an answer is computed again, so a restarted answerer goes on where the killed one stood.
 package answerer
 
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mutirao/mutirao/engine/exec"
 	"github.com/mutirao/mutirao/engine/graph"
@@ -29,10 +30,14 @@ type Ledger interface {
 	Input(ctx context.Context, id protocol.Hash) ([]uint32, error)
 	// Artifact is the model, if its bytes are on the ledger, else protocol.ErrNotFound.
 	Artifact(ctx context.Context, model protocol.Hash) ([]byte, error)
-	// Seal, Open and Deliver send a transaction and return when a block has taken it.
+	// Mine lists the requests in which this account has a seat or which it has made, also those that have ended, as long as they are kept.
+	Mine(ctx context.Context) ([]protocol.Hash, error)
+	// DeliveryCost is what calling back takes in gas, at most.
+	DeliveryCost(ctx context.Context, r *request.Request) (money.Amount, error)
+	// Seal, Open and Deliver send a transaction and return when a block has taken it. Deliver says why the contract's callback failed, if it did.
 	Seal(ctx context.Context, id, seal protocol.Hash) error
 	Open(ctx context.Context, id protocol.Hash, output []uint32, salt protocol.Hash) error
-	Deliver(ctx context.Context, id protocol.Hash) error
+	Deliver(ctx context.Context, id protocol.Hash) (failure string, err error)
 }
 
 // Config says for what an answerer works.
@@ -42,14 +47,19 @@ type Config struct {
 	Models map[protocol.Hash][]byte // graphs by id of the model; looked up, never walked over
 	Ledger bool                     // serve every model whose bytes are on the ledger, too
 	Tell   func(Event)              // nil for nobody
+	Turn   time.Duration            // for how long each seat has a delivery to itself; 0 for Turn
+	Now    func() time.Time         // nil for the machine's clock
 }
+
+// Turn is for how long each seat has a delivery to itself: long enough for a transaction to be in a block.
+const Turn = 4 * time.Second
 
 // Event is something that an answerer did.
 type Event struct {
-	Kind    string        `json:"event"` // "sealed", "opened", "delivered", "passed"
+	Kind    string        `json:"event"` // "sealed", "opened", "delivered", "callback-failed", "passed"
 	Request protocol.Hash `json:"request"`
 	Model   protocol.Hash `json:"model"`
-	Why     string        `json:"why,omitempty"` // of one that was passed over
+	Why     string        `json:"why,omitempty"` // of one that was passed over, or whose callback failed
 	Price   money.Amount  `json:"price"`
 }
 
@@ -64,8 +74,10 @@ type Answerer struct {
 	config   Config
 	ledger   Ledger
 	programs map[protocol.Hash]*program
-	tried    map[protocol.Hash]int              // attempts that failed
-	mine     map[protocol.Hash]*request.Request // in which this account has a seat
+	tried    map[protocol.Hash]int      // attempts that failed
+	watched  map[protocol.Hash]*watched // whose contract is to be called back
+	recalled bool                       // watched has what an earlier process left
+	waits    bool
 }
 
 type program struct {
@@ -78,31 +90,38 @@ func New(l Ledger, c Config) *Answerer {
 	if c.Tell == nil {
 		c.Tell = func(Event) {}
 	}
-	return &Answerer{config: c, ledger: l, programs: map[protocol.Hash]*program{}, tried: map[protocol.Hash]int{}, mine: map[protocol.Hash]*request.Request{}}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Turn == 0 {
+		c.Turn = Turn
+	}
+	return &Answerer{config: c, ledger: l, programs: map[protocol.Hash]*program{}, tried: map[protocol.Hash]int{}, watched: map[protocol.Hash]*watched{}}
 }
 
 // Step looks at all requests once and does what is to be done. An error is about the ledger as a whole: what is wrong with one request is
 // told and passed over.
 func (a *Answerer) Step(ctx context.Context) error {
+	if !a.recalled {
+		if err := a.recall(ctx); err != nil {
+			return err
+		}
+	}
 	ids, err := a.ledger.Wanted(ctx)
 	if err != nil {
 		return err
 	}
+	a.waits = false
 	for _, id := range ids {
 		if err := a.look(ctx, id); err != nil {
 			return err
 		}
 	}
-	for id := range a.mine { // the order does not matter: each is a transaction of its own
-		if slices.Contains(ids, id) {
-			continue
-		}
-		if err := a.deliver(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.deliveries(ctx, ids)
 }
+
+// Waits reports whether a request that this account answers waited, at the last Step, for blocks to pass and for nothing else.
+func (a *Answerer) Waits() bool { return a.waits }
 
 func (a *Answerer) look(ctx context.Context, id protocol.Hash) error {
 	if a.tried[id] >= maxTried {
@@ -115,22 +134,33 @@ func (a *Answerer) look(ctx context.Context, id protocol.Hash) error {
 	if err != nil {
 		return err
 	}
-	seat := slices.IndexFunc(r.Workers, func(w request.Worker) bool { return w.Account == a.ledger.Account() })
-	if seat >= 0 {
-		a.mine[id] = r
+	seat := a.seat(r)
+	if !r.Ask.Callback.IsZero() && (seat >= 0 || !r.Ask.DeliveryFee.IsZero()) {
+		a.watch(id)
 	}
 	switch {
 	case r.Status == request.Wanted && seat < 0 && r.Ask.Price.Compare(a.config.Price) >= 0:
 		err = a.answer(ctx, r, "sealed")
 	case r.Status == request.Sealed && seat >= 0 && r.Workers[seat].Answer.IsZero():
 		err = a.answer(ctx, r, "opened")
+	case r.Status == request.Window && seat >= 0:
+		a.waits = true
 	}
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	a.tried[id]++
-	a.config.Tell(Event{Kind: "passed", Request: id, Model: r.Ask.Model, Why: err.Error(), Price: r.Ask.Price})
+	a.tell("passed", r, err.Error())
 	return nil
+}
+
+// seat is the account's seat, or -1.
+func (a *Answerer) seat(r *request.Request) int {
+	return slices.IndexFunc(r.Workers, func(w request.Worker) bool { return w.Account == a.ledger.Account() })
+}
+
+func (a *Answerer) tell(kind string, r *request.Request, why string) {
+	a.config.Tell(Event{Kind: kind, Request: r.ID, Model: r.Ask.Model, Why: why, Price: r.Ask.Price})
 }
 
 // answer computes the answer, and seals it or opens the seal.
@@ -151,6 +181,12 @@ func (a *Answerer) answer(ctx context.Context, r *request.Request, what string) 
 	if err != nil {
 		return err
 	}
+	if what == "sealed" && r.Ask.Window == 0 { // who opens last calls back at once
+		if err := a.affordable(ctx, r, true); err != nil {
+			a.tried[r.ID] = maxTried
+			return err
+		}
+	}
 	salt := a.salt(r.ID)
 	if what == "sealed" {
 		err = a.ledger.Seal(ctx, r.ID, request.SealOf(r.ID, a.ledger.Account(), request.Digest(output), salt))
@@ -158,8 +194,7 @@ func (a *Answerer) answer(ctx context.Context, r *request.Request, what string) 
 		err = a.ledger.Open(ctx, r.ID, output, salt)
 	}
 	if err == nil {
-		a.mine[r.ID] = r
-		a.config.Tell(Event{Kind: what, Request: r.ID, Model: r.Ask.Model, Price: r.Ask.Price})
+		a.tell(what, r, "")
 	}
 	return err
 }
@@ -167,29 +202,6 @@ func (a *Answerer) answer(ctx context.Context, r *request.Request, what string) 
 // salt follows from the machine's secret and the request: nobody else knows it, and nothing need be kept.
 func (a *Answerer) salt(id protocol.Hash) protocol.Hash {
 	return new(protocol.Preimage).Bytes(a.config.Secret[:]).Hash(id).Digest("mutirao/answerer/salt")
-}
-
-// deliver has a final answer delivered whose callback was not called, because its window closed by itself, or failed. It tries once.
-func (a *Answerer) deliver(ctx context.Context, id protocol.Hash) error {
-	delete(a.mine, id)
-	r, err := a.ledger.Request(ctx, id)
-	switch {
-	case errors.Is(err, protocol.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
-	case r.Status != request.Answered || r.Delivered || r.Ask.Callback.IsZero():
-		return nil
-	}
-	if err := a.ledger.Deliver(ctx, id); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		a.config.Tell(Event{Kind: "passed", Request: id, Model: r.Ask.Model, Why: err.Error(), Price: r.Ask.Price})
-		return nil
-	}
-	a.config.Tell(Event{Kind: "delivered", Request: id, Model: r.Ask.Model, Price: r.Ask.Price})
-	return nil
 }
 
 var errNotServed = errors.New("the model is not served here")

@@ -91,7 +91,7 @@ func TestHostileTransactions(t *testing.T) {
 	call := func(to *common.Address, gas uint64, data []byte) func() []byte {
 		return func() []byte { return c.sign(mallory, nonce(), to, gas, data) }
 	}
-	stolen := requestTerms{1, big.NewInt(1), 20, 0, common.Address(victim.Account()), 5_000_000}
+	stolen := requestTerms{1, big.NewInt(1), 20, 0, common.Address(victim.Account()), 5_000_000, new(big.Int)}
 	for name, tx := range map[string]func() []byte{
 		"garbage":         func() []byte { return []byte("no transaction") },
 		"empty":           func() []byte { return nil },

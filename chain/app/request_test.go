@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"math/big"
 	"slices"
 	"strings"
@@ -40,7 +41,11 @@ type requestTerms struct {
 	Window      uint64
 	Callback    common.Address
 	CallbackGas uint64
+	DeliveryFee *big.Int
 }
+
+// deliveryFee is what whoever calls back first gets.
+var deliveryFee = money.New(5e14)
 
 func newAskers(t *testing.T) *askers {
 	t.Helper()
@@ -82,7 +87,7 @@ func (a *askers) ask(input []uint32, workers uint8, window, gas uint64, mode uin
 	a.t.Helper()
 	to := a.asker
 	a.ok(a.ethereum(a.owner, &to, money.Amount{}, 500_000, pack(a.t, a.abi, "setMode", mode)))
-	terms := requestTerms{workers, big.NewInt(1e15), 20, window, a.asker, gas}
+	terms := requestTerms{workers, big.NewInt(1e15), 20, window, a.asker, gas, big.NewInt(5e14)}
 	r := a.ok(a.ethereum(a.owner, &to, money.MUT(1), 3_000_000, pack(a.t, a.abi, "ask", [32]byte(a.model.ID), input, terms)))
 	return protocol.Hash(r.Ret)
 }
@@ -146,6 +151,7 @@ func (a *askers) closed() {
 	if now := a.chain.supply(); now.Compare(a.supply) > 0 {
 		a.t.Errorf("supply rose from %s to %s", a.supply, now)
 	}
+	a.audit() // every balance again, from the logs
 }
 
 func TestRequestIsFulfilled(t *testing.T) {
@@ -192,7 +198,11 @@ func TestCallbackFails(t *testing.T) {
 			t.Errorf("%s: %+v", name, r)
 		}
 		a.closed()
+		poorer := a.balance(a.workers[1].Account())
 		again := a.ok(a.call(a.workers[1], "deliver", [32]byte(id)))
+		if a.balance(a.workers[1].Account()).Compare(poorer) >= 0 {
+			t.Errorf("%s: the fee was paid twice", name)
+		}
 		if got := a.events(again); got != "CallbackFailed" || new(big.Int).SetBytes(again.Ret).Sign() != 0 {
 			t.Errorf("%s, again: events %q, %x", name, got, again.Ret)
 		}
@@ -293,16 +303,60 @@ func TestRequestsEndByThemselves(t *testing.T) {
 	if r := a.get(window); r.Status != request.Answered || r.Finality != request.Sampled || r.Delivered {
 		t.Errorf("%+v", r)
 	}
-	a.closed()
-	if got := a.events(a.ok(a.call(a.workers[1], "deliver", [32]byte(window)))); got != "Delivered" {
+	if left := a.balance(protocol.Account(authtypes.NewModuleAddress("request"))); left != deliveryFee {
+		t.Errorf("escrow holds %s, not the fee for delivering", left.Coins())
+	}
+	before, locked := a.balance(a.workers[1].Account()), a.lockedBy(protocol.Account(a.asker))
+	sent := a.ok(a.call(a.workers[1], "deliver", [32]byte(window)))
+	if got := a.events(sent); got != "Delivered" {
 		t.Errorf("events %q", got)
 	}
+	a.closed()
+	if locked != deliveryFee || !a.lockedBy(protocol.Account(a.asker)).IsZero() {
+		t.Errorf("locked %s before, %s after", locked, a.lockedBy(protocol.Account(a.asker)))
+	}
+	if now := a.balance(a.workers[1].Account()); now.Compare(before) <= 0 {
+		t.Errorf("%d gas cost more than the fee: %s, %s before", sent.GasUsed, now.Coins(), before.Coins())
+	}
+	// Both are listed for the requester and the worker until they are forgotten.
+	for who, want := range map[common.Address][]protocol.Hash{a.asker: {none, window}, common.Address(a.workers[0].Account()): {window}, common.Address(a.workers[1].Account()): nil} {
+		var all []protocol.Hash
+		for page := [32]byte{}; ; {
+			raw, err := a.ethCall(a.owner, requestprecompile.Address, pack(t, a.requests, "requestsOf", who, page, big.NewInt(1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			values, err := a.requests.Unpack("requestsOf", raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := values[0].([][32]byte)
+			if len(list) == 0 {
+				break
+			}
+			page = list[0]
+			all = append(all, page)
+		}
+		slices.SortFunc(want, func(a, b protocol.Hash) int { return bytes.Compare(a[:], b[:]) })
+		if !slices.Equal(all, want) {
+			t.Errorf("requests of %s: %x, want %x", who, all, want)
+		}
+	}
+}
+
+func (a *askers) lockedBy(who protocol.Account) money.Amount {
+	a.t.Helper()
+	sum, complete, err := a.app.Requests.LockedBy(a.context(), who, 100, escrow.Free)
+	if err != nil || !complete {
+		a.t.Fatal(complete, err)
+	}
+	return sum
 }
 
 func TestRequestRefuses(t *testing.T) {
 	a := newAskers(t)
 	id := a.ask(bitsOf(1, 2), 1, 0, 300_000, 0)
-	good := requestTerms{1, big.NewInt(1e15), 20, 0, common.Address{}, 0}
+	good := requestTerms{1, big.NewInt(1e15), 20, 0, common.Address{}, 0, new(big.Int)}
 	with := func(change func(*requestTerms)) requestTerms {
 		terms := good
 		change(&terms)
@@ -318,6 +372,7 @@ func TestRequestRefuses(t *testing.T) {
 		{"OutOfBounds", "request", []any{model, bitsOf(1, 2), with(func(t *requestTerms) { t.Workers = 0 })}},
 		{"OutOfBounds", "request", []any{model, bitsOf(1, 2), with(func(t *requestTerms) { t.Price = new(big.Int).Lsh(big.NewInt(1), 255) })}},
 		{"OutOfBounds", "request", []any{model, bitsOf(1, 2), with(func(t *requestTerms) { t.CallbackGas = 6_000_000 })}},
+		{"OutOfBounds", "request", []any{model, bitsOf(1, 2), with(func(t *requestTerms) { t.DeliveryFee = big.NewInt(1) })}},
 		{"NotCovered", "request", []any{model, bitsOf(1, 2), with(func(t *requestTerms) { t.Price = new(big.Int).Lsh(big.NewInt(1), 120) })}},
 		{"RequestNotFound", "seal", []any{none, none}},
 		{"OutOfBounds", "seal", []any{[32]byte(id), [32]byte{}}},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum"
@@ -121,9 +122,22 @@ const (
 
 // Wanted lists the requests that are not final.
 func (c *Client) Wanted(ctx context.Context) ([]protocol.Hash, error) {
+	return c.list(ctx, "wanted")
+}
+
+// Of lists the requests that an account has made or has a seat in, also those that have ended, as long as they are kept.
+func (c *Client) Of(ctx context.Context, who protocol.Account) ([]protocol.Hash, error) {
+	return c.list(ctx, "requestsOf", common.Address(who))
+}
+
+// Mine is Of for the account that signs.
+func (c *Client) Mine(ctx context.Context) ([]protocol.Hash, error) { return c.Of(ctx, c.Account()) }
+
+// list reads all pages of a method.
+func (c *Client) list(ctx context.Context, method string, args ...any) ([]protocol.Hash, error) {
 	var ids []protocol.Hash
 	for after := [32]byte{}; len(ids) < maxWanted; {
-		out, err := read(ctx, c.at, c.requests, "wanted", after, big.NewInt(page))
+		out, err := read(ctx, c.at, c.requests, method, append(slices.Clone(args), after, big.NewInt(page))...)
 		if err != nil {
 			return nil, err
 		}
@@ -149,11 +163,13 @@ type view struct {
 		Window      uint64
 		Callback    common.Address
 		CallbackGas uint64
+		DeliveryFee *big.Int
 	}
 	Status    uint8
 	Finality  uint8
 	Due       uint64
 	Delivered bool
+	Attempts  uint32
 	Workers   []common.Address
 	Opened    []bool
 }
@@ -172,13 +188,18 @@ func (c *Client) Request(ctx context.Context, id protocol.Hash) (*request.Reques
 	if err != nil {
 		return nil, err
 	}
+	fee, err := money.Parse(v.Terms.DeliveryFee.String())
+	if err != nil {
+		return nil, err
+	}
 	if v.Status > uint8(request.Refunded) || v.Finality > uint8(request.Replayed) || len(v.Workers) != len(v.Opened) {
 		return nil, fmt.Errorf("%w: request %s in an unknown state", protocol.ErrInvalid, id)
 	}
 	r := &request.Request{
-		ID: id, From: protocol.Account(v.Requester), Status: request.Status(v.Status), Finality: request.Finality(v.Finality), Due: protocol.Height(v.Due), Delivered: v.Delivered,
+		ID: id, From: protocol.Account(v.Requester), Status: request.Status(v.Status), Finality: request.Finality(v.Finality), Due: protocol.Height(v.Due),
+		Delivered: v.Delivered, Attempts: v.Attempts,
 		Ask: request.Ask{Model: v.Model, Workers: v.Terms.Workers, Price: price, Blocks: v.Terms.Blocks, Window: v.Terms.Window,
-			Callback: protocol.Account(v.Terms.Callback), CallbackGas: v.Terms.CallbackGas},
+			Callback: protocol.Account(v.Terms.Callback), CallbackGas: v.Terms.CallbackGas, DeliveryFee: fee},
 	}
 	for i, w := range v.Workers {
 		worker := request.Worker{Account: protocol.Account(w)}
@@ -210,7 +231,7 @@ func (c *Client) Answer(ctx context.Context, id protocol.Hash) (request.Finality
 
 // Ask makes a request and returns its id.
 func (c *Client) Ask(ctx context.Context, a request.Ask, input []uint32) (protocol.Hash, error) {
-	price := a.Price.Bytes()
+	price, fee := a.Price.Bytes(), a.DeliveryFee.Bytes()
 	terms := struct {
 		Workers     uint8
 		Price       *big.Int
@@ -218,7 +239,8 @@ func (c *Client) Ask(ctx context.Context, a request.Ask, input []uint32) (protoc
 		Window      uint64
 		Callback    common.Address
 		CallbackGas uint64
-	}{a.Workers, new(big.Int).SetBytes(price[:]), a.Blocks, a.Window, common.Address(a.Callback), a.CallbackGas}
+		DeliveryFee *big.Int
+	}{a.Workers, new(big.Int).SetBytes(price[:]), a.Blocks, a.Window, common.Address(a.Callback), a.CallbackGas, new(big.Int).SetBytes(fee[:])}
 	receipt, err := c.send(ctx, "request", [32]byte(a.Model), input, terms)
 	if err != nil {
 		return protocol.Hash{}, err
@@ -246,12 +268,6 @@ func (c *Client) Open(ctx context.Context, id protocol.Hash, output []uint32, sa
 // Replay has every validator compute the answer.
 func (c *Client) Replay(ctx context.Context, id protocol.Hash) error {
 	_, err := c.send(ctx, "replay", [32]byte(id))
-	return err
-}
-
-// Deliver has the contract called that waits for the answer.
-func (c *Client) Deliver(ctx context.Context, id protocol.Hash) error {
-	_, err := c.send(ctx, "deliver", [32]byte(id))
 	return err
 }
 
@@ -295,18 +311,24 @@ var known = map[string]error{
 	"OutOfBounds": protocol.ErrInvalid, "WrongInputLength": protocol.ErrShape,
 }
 
-// named turns the data of a revert into the name of an error.
-func named(names abi.ABI, err error) error {
+// revertData is with what a call reverted, if the node said so.
+func revertData(err error) ([]byte, bool) {
 	var data ethrpc.DataError
 	if !errors.As(err, &data) {
-		return err
+		return nil, false
 	}
 	text, ok := data.ErrorData().(string)
 	if !ok {
-		return err
+		return nil, false
 	}
-	raw, decodeErr := hexutil.Decode(text)
-	if decodeErr != nil {
+	raw, err := hexutil.Decode(text)
+	return raw, err == nil
+}
+
+// named turns the data of a revert into the name of an error.
+func named(names abi.ABI, err error) error {
+	raw, ok := revertData(err)
+	if !ok {
 		return err
 	}
 	for name, e := range names.Errors {
@@ -318,9 +340,9 @@ func named(names abi.ABI, err error) error {
 			return err
 		}
 		if sentinel := known[name]; sentinel != nil {
-			return fmt.Errorf("%w: %s%v", sentinel, name, values)
+			return fmt.Errorf("%w: %s%s", sentinel, name, words(values))
 		}
-		return fmt.Errorf("%s%v", name, values)
+		return fmt.Errorf("%s%s", name, words(values))
 	}
 	return err
 }

@@ -47,9 +47,14 @@ contract SecondOpinion is IAnswered {
         price = price_;
     }
 
-    /// @notice cost is what an opinion costs: the machines' work and the fee of the model's holders.
+    // Whoever calls back is paid for the gas of it: a quarter of what a machine gets for the answer.
+    function terms(uint64 window) private view returns (IRequests.Terms memory) {
+        return IRequests.Terms(workers, price, 600, window, address(this), 300_000, price / 4);
+    }
+
+    /// @notice cost is what an opinion costs: the machines' work, the fee of the model's holders, and the call back.
     function cost() public view returns (uint256) {
-        return REQUESTS.cost(model, workers, price);
+        return REQUESTS.cost(model, terms(0));
     }
 
     /// @notice file asks for a second opinion; what is sent beyond the cost comes back.
@@ -58,7 +63,7 @@ contract SecondOpinion is IAnswered {
         if (msg.value < due) revert NotCovered(due);
         uint32[] memory input = new uint32[](findings.length);
         for (uint256 i = 0; i < findings.length; i++) input[i] = Float32.fromDecimal(findings[i], DECIMALS);
-        bytes32 id = REQUESTS.request(model, input, IRequests.Terms(workers, price, 600, window, address(this), 300_000));
+        bytes32 id = REQUESTS.request(model, input, terms(window));
         number = cases.length;
         cases.push(Case(msg.sender, malignant, false, false, 0, 0, id));
         numberOf[id] = number + 1;

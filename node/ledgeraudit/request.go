@@ -26,11 +26,11 @@ func (d decoder) requestAct(l *evmtypes.Log) []audit.ContractAct {
 	number := func(i int) *big.Int { return new(big.Int).SetBytes(l.Data[i*word : (i+1)*word]) }
 	switch d.request[common.HexToHash(l.Topics[0])] {
 	case "Requested":
-		if len(l.Topics) != 4 || len(l.Data) != 3*word {
+		if len(l.Topics) != 4 || len(l.Data) != 4*word {
 			return nil
 		}
 		act.Kind, act.Model = audit.ActAsk, audit.Hash(common.HexToHash(l.Topics[2]))
-		act.Parts, act.Price, act.Fee = number(0).Int64(), number(1), number(2)
+		act.Parts, act.Price, act.Fee, act.Delivery = number(0).Int64(), number(1), number(2), number(3)
 	case "Sealed":
 		act.Kind = audit.ActSeal
 	case "Opened": // an offset, the length, the numbers
@@ -43,6 +43,8 @@ func (d decoder) requestAct(l *evmtypes.Log) []audit.ContractAct {
 			return nil
 		}
 		act.Kind, act.Answer = audit.ActAnswer, digest(l.Data[2*word:])
+	case "Delivered", "CallbackFailed":
+		act.Kind = audit.ActCall
 	default:
 		return nil
 	}

@@ -34,7 +34,7 @@ type options struct {
 }
 
 func (o *options) flags(cmd *cobra.Command, dir string) {
-	f := cmd.Flags()
+	f := cmd.PersistentFlags()
 	f.StringVar(&o.dir, "dir", dir, "folder of the key that signs")
 	f.StringVar(&o.rpc, "rpc", "", "JSON-RPC endpoint; the default is that of the network, or http://127.0.0.1:8545")
 	f.StringVar(&o.network, "network", os.Getenv("MUTIRAO_NETWORK"), "folder of a network that runs on this machine with --json-rpc; default $MUTIRAO_NETWORK")
@@ -106,7 +106,8 @@ func NewServe(dir string) *cobra.Command {
 		Short: "Answer requests for models on the ledger, for their price",
 		Long: `Answer requests for models on the ledger. Whoever asks locks a price for each of 1 to 7 machines. This command runs the model on
 this machine, seals its answer with a bond of twice the price, opens the seal when all seals are there, and is paid if its bits
-equal those of the others. Models whose bytes lie on the ledger are fetched from there; others are named with --model.
+equal those of the others. When a window has closed it calls the contract that waits, in the order of the seats, if what the request pays
+covers the gas. Models whose bytes lie on the ledger are fetched from there; others are named with --model.
 A killed serve goes on where it stood: answers are computed again and salts follow from the key.`,
 		Example: `  mutirao serve --dev-account 9                        at mutirao dev
   mutirao serve --network ./network --price "0.01 MUT"
@@ -176,8 +177,12 @@ func (o *options) serve(ctx context.Context, c answerer.Config, poll time.Durati
 	c.Tell = func(e answerer.Event) { o.tell(out, e) }
 	worker := answerer.New(ledger, c)
 	silent := false
+	clock := clock{ledger: ledger}
 	for {
 		err := worker.Step(ctx)
+		if err == nil && worker.Waits() {
+			err = clock.pass(ctx)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -196,6 +201,22 @@ func (o *options) serve(ctx context.Context, c answerer.Config, poll time.Durati
 		case <-time.After(poll):
 		}
 	}
+}
+
+// clock lets time pass on a development chain, which makes blocks for transactions only: one a second, while somebody waits.
+type clock struct {
+	ledger *asks.Client
+	height uint64
+	last   time.Time
+}
+
+func (c *clock) pass(ctx context.Context) (err error) {
+	if time.Since(c.last) < time.Second {
+		return nil
+	}
+	c.last = time.Now()
+	c.height, err = c.ledger.PassTime(ctx, c.height)
+	return err
 }
 
 func (o *options) tell(out io.Writer, e answerer.Event) {

@@ -21,8 +21,10 @@ type Receipt struct {
 	Bounty   money.Amount       `json:"bounty"`         // of who had it replayed
 	Fee      money.Amount       `json:"fee"`            // of the model's holders
 	Back     money.Amount       `json:"back"`           // to the requester
-	Height   protocol.Height    `json:"height"`
-	Time     int64              `json:"time"`
+
+	DeliveryFee money.Amount    `json:"delivery_fee,omitzero"` // waits for whoever calls back
+	Height      protocol.Height `json:"height"`
+	Time        int64           `json:"time"`
 }
 
 // RecordKind is "request".

@@ -76,6 +76,7 @@ type Ask struct {
 	Window      uint64           `json:"window"`       // blocks in which an answer may still be replayed; 0 makes it final at once
 	Callback    protocol.Account `json:"callback"`     // contract that is told; zero for none
 	CallbackGas uint64           `json:"callback_gas"` // which the callback may use
+	DeliveryFee money.Amount     `json:"delivery_fee"` // of who first calls back; 0 for nothing
 }
 
 // Worker is a seat of a request.
@@ -98,6 +99,7 @@ type Request struct {
 	Finality  Finality         `json:"finality"`
 	Due       protocol.Height  `json:"due"` // the block at whose end the request changes by itself
 	Delivered bool             `json:"delivered,omitempty"`
+	Attempts  uint32           `json:"attempts,omitempty"` // calls back, also those that failed
 }
 
 // Check validates ranges. The error wraps protocol.ErrInvalid.
@@ -116,12 +118,16 @@ func (a Ask) Check() error {
 		return bad("a window of %d blocks, allowed are %d", a.Window, MaxWindow)
 	case a.CallbackGas > MaxCallbackGas || a.Callback.IsZero() != (a.CallbackGas == 0):
 		return bad("%d gas for a callback to %s, allowed are %d for one", a.CallbackGas, a.Callback, MaxCallbackGas)
+	case a.DeliveryFee.BitLen() > priceBits || a.Callback.IsZero() && !a.DeliveryFee.IsZero():
+		return bad("%s for calling back to %s, allowed are 0 to 2^%d-1, and nothing without a callback", a.DeliveryFee, a.Callback, priceBits)
 	}
 	return nil
 }
 
-// Cost is what the requester locks: every worker's price and the fee of the model.
-func (a Ask) Cost(fee money.Amount) money.Amount { return a.Price.Times(uint64(a.Workers)).Plus(fee) }
+// Cost is what the requester locks: every worker's price, the fee of the model, and what delivering costs.
+func (a Ask) Cost(fee money.Amount) money.Amount {
+	return a.Price.Times(uint64(a.Workers)).Plus(fee).Plus(a.DeliveryFee)
+}
 
 // Bond is what each worker locks.
 func (r *Request) Bond() money.Amount { return r.Ask.Price.Times(BondFactor) }

@@ -42,6 +42,8 @@ var (
 	asker = protocol.Account{1}
 	price = money.New(100)
 	fee   = money.New(7)
+
+	delivery = money.New(5)
 )
 
 func worker(i int) protocol.Account { return protocol.Account{2, byte(i)} }
@@ -54,7 +56,8 @@ func begin(t *testing.T, workers uint8, window uint64) (*Request, *books) {
 	for i := range 8 {
 		b.balances[worker(i)] = money.New(1_000)
 	}
-	r, effects, err := Create(Ask{Model: protocol.Hash{5}, Workers: workers, Price: price, Blocks: 10, Window: window}, fee, 3, asker, 0, at(1))
+	ask := Ask{Model: protocol.Hash{5}, Workers: workers, Price: price, Blocks: 10, Window: window, Callback: protocol.Account{3}, CallbackGas: 1, DeliveryFee: delivery}
+	r, effects, err := Create(ask, fee, 3, asker, 0, at(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +94,41 @@ func TestAgreement(t *testing.T) {
 	if r.Status != Answered || r.Finality != Sampled || r.Answer != Digest(yes) {
 		t.Fatalf("%+v", r)
 	}
-	if b.escrow != fee || b.balances[worker(0)] != money.New(1_100) || b.balances[asker] != money.New(100_000-207) {
+	if b.escrow != fee.Plus(delivery) || b.balances[worker(0)] != money.New(1_100) || b.balances[asker] != money.New(100_000-212) {
 		t.Errorf("escrow %s, worker %s, asker %s", b.escrow, b.balances[worker(0)], b.balances[asker])
+	}
+}
+
+// TestDelivery: the first who calls back has the fee, once; if nobody does, it goes back.
+func TestDelivery(t *testing.T) {
+	yes := []uint32{1}
+	r, b := begin(t, 1, 0)
+	r = play(t, r, b, yes)
+	if r.Escrow() != delivery || r.LockedBy(asker) != delivery || !r.LockedBy(worker(0)).IsZero() {
+		t.Errorf("escrow %s, of the asker %s", r.Escrow(), r.LockedBy(asker))
+	}
+	gone, effects := Tick(r, at(3+KeepBlocks))
+	never := &books{t: t, balances: map[protocol.Account]money.Amount{}, escrow: delivery}
+	if never.do(effects); gone != nil || never.balances[asker] != delivery {
+		t.Errorf("nobody called back: %v, the asker has %s", gone, never.balances[asker])
+	}
+	by := protocol.Account{7}
+	for i, who := range []protocol.Account{by, {8}} {
+		next, effects, err := Deliver(r, who)
+		if err != nil || next.Attempts != uint32(i+1) || !next.Delivered {
+			t.Fatalf("%+v: %v", next, err)
+		}
+		b.do(effects)
+		if _, _, err := Deliver(next, who); !errors.Is(err, protocol.ErrDuplicate) {
+			t.Errorf("within the call: %v", err)
+		}
+		r = Failed(next)
+	}
+	if b.balances[by] != delivery || !b.balances[protocol.Account{8}].IsZero() || b.escrow != fee {
+		t.Errorf("the first has %s, escrow %s", b.balances[by], b.escrow)
+	}
+	if gone, effects := Tick(r, at(3+KeepBlocks)); gone != nil || effects != nil {
+		t.Errorf("%v %v", gone, effects)
 	}
 }
 
@@ -112,7 +148,7 @@ func TestWindowAndReplay(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.do(effects)
-	if r.Finality != DisputeClosed || r.Answer != Digest(yes) || b.balances[by] != money.New(200) || b.burned != money.New(200) || b.balances[asker] != money.New(100_000-7) {
+	if r.Finality != DisputeClosed || r.Answer != Digest(yes) || b.balances[by] != money.New(200) || b.burned != money.New(200) || b.balances[asker] != money.New(100_000-12) {
 		t.Errorf("%+v: replayer %s, burned %s, asker %s", r, b.balances[by], b.burned, b.balances[asker])
 	}
 	if _, _, err := Replay(r, yes, by, at(9)); !errors.Is(err, protocol.ErrPhase) {
@@ -182,7 +218,7 @@ func TestEveryRequestEnds(t *testing.T) {
 						next, effects, err = Replay(r, []uint32{0}, worker(i), at(h))
 					}
 				case 8:
-					if next, err = Deliver(r); err == nil {
+					if next, effects, err = Deliver(r, worker(i)); err == nil && rnd.IntN(2) == 0 {
 						next = Failed(next)
 					}
 				}
@@ -205,7 +241,7 @@ func TestEveryRequestEnds(t *testing.T) {
 			}
 			want := r.Escrow()
 			if r.Status == Answered {
-				want = fee
+				want = want.Plus(fee)
 			}
 			if b.escrow != want {
 				t.Fatalf("seed %d, block %d: escrow %s, the request says %s", seed, h, b.escrow, want)
@@ -226,7 +262,7 @@ func TestAskIsBounded(t *testing.T) {
 		"no worker": func(a *Ask) { a.Workers = 0 }, "eight": func(a *Ask) { a.Workers = 8 }, "no price": func(a *Ask) { a.Price = money.Amount{} },
 		"no time": func(a *Ask) { a.Blocks = 0 }, "for ever": func(a *Ask) { a.Blocks = MaxBlocks + 1 }, "window": func(a *Ask) { a.Window = MaxWindow + 1 },
 		"gas for nobody": func(a *Ask) { a.CallbackGas = 1 }, "no gas": func(a *Ask) { a.Callback = asker },
-		"gas": func(a *Ask) { a.Callback, a.CallbackGas = asker, MaxCallbackGas+1 },
+		"gas": func(a *Ask) { a.Callback, a.CallbackGas = asker, MaxCallbackGas+1 }, "a fee for nothing": func(a *Ask) { a.DeliveryFee = price },
 	} {
 		a := good
 		change(&a)

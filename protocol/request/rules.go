@@ -2,6 +2,7 @@ package request
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/mutirao/mutirao/protocol"
@@ -113,7 +114,7 @@ func answer(r *Request, truth protocol.Hash, how Finality, by protocol.Account, 
 	r.Answer, r.Finality = truth, how
 	var effects []protocol.Effect
 	left, lost := r.Ask.Price.Times(uint64(r.Ask.Workers)), money.Amount{}
-	receipt := Receipt{Version: Version, Request: r.ID, Model: r.Ask.Model, From: r.From, Answer: truth, Finality: how.String(), Fee: r.Fee, Height: env.Height, Time: env.Time}
+	receipt := Receipt{Version: Version, Request: r.ID, Model: r.Ask.Model, From: r.From, Answer: truth, Finality: how.String(), Fee: r.Fee, DeliveryFee: r.Ask.DeliveryFee, Height: env.Height, Time: env.Time}
 	for _, w := range r.Workers {
 		switch {
 		case w.Answer == truth:
@@ -141,7 +142,7 @@ func answer(r *Request, truth protocol.Hash, how Finality, by protocol.Account, 
 }
 
 // Tick lets the time pass at the end of a block: it changes a request whose Due is over, and drops one that was kept long enough. It
-// returns nil for one that is gone. Rule: spec/request.md §6.
+// returns nil for one that is gone, and what goes back then. Rule: spec/request.md §6, §7.
 func Tick(r *Request, env protocol.Env) (*Request, []protocol.Effect) {
 	if env.Height < r.Due {
 		return r, nil
@@ -154,7 +155,16 @@ func Tick(r *Request, env protocol.Env) (*Request, []protocol.Effect) {
 	case Window:
 		return answer(r.clone(), r.Answer, Sampled, protocol.Account{}, env)
 	}
-	return nil, nil
+	return nil, expire(r)
+}
+
+// expire is the end of what was kept: a fee that nobody has earned goes back.
+func expire(r *Request) []protocol.Effect {
+	left := r.Escrow()
+	if left.IsZero() {
+		return nil
+	}
+	return []protocol.Effect{protocol.Pay{To: r.From, Amount: left}, r.event("expired", "back", left.String())}
 }
 
 // refund gives everybody back what is theirs.
@@ -210,17 +220,25 @@ func (r *Request) close(s Status, env protocol.Env) *Request {
 }
 
 // Deliver marks the answer as delivered, before the host calls the contract: a callback that calls back finds it done. Undo with Failed.
-// Errors: ErrPhase before the answer is final and if there is no contract to tell, ErrDuplicate. Rule: spec/request.md §7.
-func Deliver(r *Request) (*Request, error) {
+// Effects: by, who has it called, gets the fee, once, whatever becomes of the call: it spends the gas in any case and cannot make the call
+// fail. Errors: ErrPhase before the answer is final and if there is no contract to tell, ErrDuplicate. Rule: spec/request.md §7.
+func Deliver(r *Request, by protocol.Account) (*Request, []protocol.Effect, error) {
 	switch {
 	case r.Status != Answered || r.Ask.Callback.IsZero():
-		return nil, fmt.Errorf("%w: request %s has nothing to deliver", protocol.ErrPhase, r.ID)
+		return nil, nil, fmt.Errorf("%w: request %s has nothing to deliver", protocol.ErrPhase, r.ID)
 	case r.Delivered:
-		return nil, fmt.Errorf("%w: request %s is delivered", protocol.ErrDuplicate, r.ID)
+		return nil, nil, fmt.Errorf("%w: request %s is delivered", protocol.ErrDuplicate, r.ID)
+	}
+	var effects []protocol.Effect
+	if fee := r.Escrow(); !fee.IsZero() {
+		effects = append(effects, protocol.Pay{To: by, Amount: fee})
 	}
 	r = r.clone()
 	r.Delivered = true
-	return r, nil
+	if r.Attempts != math.MaxUint32 {
+		r.Attempts++
+	}
+	return r, effects, nil
 }
 
 // Failed takes Deliver back: the callback has failed, and anybody may try again.
@@ -232,7 +250,10 @@ func Failed(r *Request) *Request {
 
 // Escrow is what the request holds of the module's money.
 func (r *Request) Escrow() money.Amount {
-	if r.Status.Final() {
+	switch {
+	case r.Status == Answered && r.Attempts == 0:
+		return r.Ask.DeliveryFee
+	case r.Status.Final():
 		return money.Amount{}
 	}
 	return r.Ask.Cost(r.Fee).Plus(r.Bond().Times(uint64(len(r.Workers))))
@@ -241,6 +262,9 @@ func (r *Request) Escrow() money.Amount {
 // LockedBy is what of Escrow an account has locked.
 func (r *Request) LockedBy(who protocol.Account) (sum money.Amount) {
 	if r.Status.Final() {
+		if r.From == who {
+			sum = r.Escrow()
+		}
 		return sum
 	}
 	if r.From == who {

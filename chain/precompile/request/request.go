@@ -64,11 +64,12 @@ type Book interface {
 	Input(ctx context.Context, id protocol.Hash, charge escrow.Charge) ([]uint32, error)
 	Answer(ctx context.Context, r *request.Request, charge escrow.Charge) ([]uint32, error)
 	Wanted(ctx context.Context, after protocol.Hash, max int) ([]protocol.Hash, error)
+	Of(ctx context.Context, who protocol.Account, after protocol.Hash, max int) ([]protocol.Hash, error)
 	Create(ctx sdk.Context, a request.Ask, model registry.Model, use registry.Use, input []uint32, from protocol.Account) (*request.Request, error)
 	Take(ctx sdk.Context, r *request.Request, seal protocol.Hash, from protocol.Account) (*request.Request, error)
 	Open(ctx sdk.Context, r *request.Request, output []uint32, salt protocol.Hash, from protocol.Account) (*request.Request, error)
 	Replay(ctx sdk.Context, r *request.Request, output []uint32, by protocol.Account) (*request.Request, error)
-	Deliver(ctx sdk.Context, r *request.Request) (*request.Request, error)
+	Deliver(ctx sdk.Context, r *request.Request, by protocol.Account) (*request.Request, error)
 	Failed(ctx sdk.Context, id protocol.Hash) error
 }
 
@@ -196,7 +197,10 @@ func (c *call) do() ([]byte, error) {
 	case "cost":
 		return c.cost()
 	case "wanted":
-		return c.wanted()
+		return c.list(c.args[1], func(max int) ([]protocol.Hash, error) { return c.book.Wanted(c.ctx, c.id(), max) })
+	case "requestsOf":
+		who, after := protocol.Account(c.args[0].(common.Address)), protocol.Hash(c.args[1].([32]byte))
+		return c.list(c.args[2], func(max int) ([]protocol.Hash, error) { return c.book.Of(c.ctx, who, after, max) })
 	case "sealOf":
 		answer := request.Digest(c.args[2].([]uint32))
 		return c.method.Outputs.Pack([32]byte(request.SealOf(c.id(), protocol.Account(c.args[1].(common.Address)), answer, protocol.Hash(c.args[3].([32]byte)))))
@@ -261,6 +265,7 @@ type terms = struct {
 	Window      uint64         `json:"window"`
 	Callback    common.Address `json:"callback"`
 	CallbackGas uint64         `json:"callbackGas"`
+	DeliveryFee *big.Int       `json:"deliveryFee"`
 }
 
 // amount reads a uint256.
@@ -279,9 +284,9 @@ func (c *call) request() ([]byte, error) {
 	t := *abi.ConvertType(c.args[2], new(terms)).(*terms)
 	input := c.args[1].([]uint32)
 	c.ctx.GasMeter().ConsumeGas(gasPerNumber*uint64(len(input))+gasPerWorker*uint64(t.Workers), "input")
-	price, err := amount(t.Price)
+	ask, err := askOf(c.id(), t)
 	if err != nil {
-		return nil, refusal.New("OutOfBounds", "price")
+		return nil, err
 	}
 	m, err := c.model(c.id())
 	if err != nil {
@@ -290,18 +295,12 @@ func (c *call) request() ([]byte, error) {
 	if m.Callable != nil && m.Callable.Inputs != len(input) {
 		return nil, refusal.New("WrongInputLength", big.NewInt(int64(len(input))), big.NewInt(int64(m.Callable.Inputs)))
 	}
-	ask := request.Ask{
-		Model: m.ID, Workers: t.Workers, Price: price, Blocks: t.Blocks, Window: t.Window, Callback: protocol.Account(t.Callback), CallbackGas: t.CallbackGas,
-	}
 	use := registry.Use{Model: m.ID, Fee: c.engine.Fee(m)}
-	if err := ask.Check(); err != nil {
-		return nil, refusal.New("OutOfBounds", err.Error())
-	}
 	r, err := c.book.Create(c.ctx, ask, m, use, input, c.from)
 	if err != nil {
 		return nil, c.refuse(err, nil, ask.Cost(use.Fee))
 	}
-	data, err := c.abi.Events["Requested"].Inputs.NonIndexed().Pack(ask.Workers, t.Price, new(big.Int).SetBytes(word(use.Fee)))
+	data, err := c.abi.Events["Requested"].Inputs.NonIndexed().Pack(ask.Workers, t.Price, new(big.Int).SetBytes(word(use.Fee)), t.DeliveryFee)
 	if err != nil {
 		return nil, err
 	}
@@ -309,25 +308,41 @@ func (c *call) request() ([]byte, error) {
 	return c.method.Outputs.Pack([32]byte(r.ID))
 }
 
+// askOf reads terms and checks them.
+func askOf(model protocol.Hash, t terms) (request.Ask, error) {
+	ask := request.Ask{Model: model, Workers: t.Workers, Blocks: t.Blocks, Window: t.Window, Callback: protocol.Account(t.Callback), CallbackGas: t.CallbackGas}
+	var err, late error
+	ask.Price, err = amount(t.Price)
+	ask.DeliveryFee, late = amount(t.DeliveryFee)
+	if err = errors.Join(err, late); err == nil {
+		err = ask.Check()
+	}
+	if err != nil {
+		return ask, refusal.New("OutOfBounds", err.Error())
+	}
+	return ask, nil
+}
+
 func (c *call) cost() ([]byte, error) {
-	price, err := amount(c.args[2].(*big.Int))
-	if err != nil || price.BitLen() > 128 {
-		return nil, refusal.New("OutOfBounds", "price")
+	ask, err := askOf(c.id(), *abi.ConvertType(c.args[1], new(terms)).(*terms))
+	if err != nil {
+		return nil, err
 	}
 	m, err := c.model(c.id())
 	if err != nil {
 		return nil, err
 	}
-	return word(request.Ask{Workers: c.args[1].(uint8), Price: price}.Cost(c.engine.Fee(m))), nil
+	return word(ask.Cost(c.engine.Fee(m))), nil
 }
 
-func (c *call) wanted() ([]byte, error) {
+// list answers with ids, charging for as many as were asked for.
+func (c *call) list(max any, read func(int) ([]protocol.Hash, error)) ([]byte, error) {
 	limit := maxListed
-	if n := c.args[1].(*big.Int); n.IsUint64() && n.Uint64() < maxListed {
+	if n := max.(*big.Int); n.IsUint64() && n.Uint64() < maxListed {
 		limit = int(n.Uint64())
 	}
 	c.ctx.GasMeter().ConsumeGas(gasListed*uint64(limit), "requests")
-	ids, err := c.book.Wanted(c.ctx, c.id(), limit)
+	ids, err := read(limit)
 	if err != nil {
 		return nil, err
 	}
@@ -400,11 +415,11 @@ func (c *call) settle(before, after *request.Request) ([]byte, error) {
 	if c.method.Name != "deliver" && (after.Status != request.Answered || after.Ask.Callback.IsZero()) {
 		return c.method.Outputs.Pack(uint8(after.Status))
 	}
-	next, err := c.book.Deliver(c.ctx, after)
+	next, err := c.book.Deliver(c.ctx, after, c.from)
 	if err != nil {
 		return nil, c.refuse(err, after, money.Amount{})
 	}
-	c.ctx.GasMeter().ConsumeGas(gasCallback, "callback")
+	c.ctx.GasMeter().ConsumeGas(gasCallback+gasPerWorker, "callback, and who is paid for it")
 	c.tell = next
 	if c.method.Name == "deliver" {
 		return nil, nil // what it returns is known when the callback is over
@@ -456,7 +471,7 @@ func (p *Precompile) callBack(evm *vm.EVM, contract *vm.Contract, c *call) (succ
 		return false, vm.ErrOutOfGas
 	}
 	if why == nil {
-		p.note(evm, "Delivered", r.ID, nil, topic(r.Ask.Callback))
+		p.note(evm, "Delivered", r.ID, nil, topic(r.Ask.Callback), topic(c.from))
 		return true, nil
 	}
 	_, err = p.native(evm, contract, func(ctx sdk.Context) ([]byte, error) { return nil, p.book.Failed(ctx, r.ID) })
@@ -467,7 +482,7 @@ func (p *Precompile) callBack(evm *vm.EVM, contract *vm.Contract, c *call) (succ
 	if err != nil {
 		return false, err
 	}
-	p.note(evm, "CallbackFailed", r.ID, reason, topic(r.Ask.Callback))
+	p.note(evm, "CallbackFailed", r.ID, reason, topic(r.Ask.Callback), topic(c.from))
 	return false, nil
 }
 
@@ -484,7 +499,6 @@ func (p *Precompile) note(evm *vm.EVM, event string, id protocol.Hash, data []by
 
 // view is Request of the interface.
 func view(r *request.Request) any {
-	price := r.Ask.Price.Bytes()
 	v := struct {
 		Requester common.Address
 		Model     [32]byte
@@ -493,11 +507,13 @@ func view(r *request.Request) any {
 		Finality  uint8
 		Due       uint64
 		Delivered bool
+		Attempts  uint32
 		Workers   []common.Address
 		Opened    []bool
 	}{
-		Requester: common.Address(r.From), Model: r.Ask.Model, Status: uint8(r.Status), Finality: uint8(r.Finality), Due: uint64(r.Due), Delivered: r.Delivered,
-		Terms: terms{r.Ask.Workers, new(big.Int).SetBytes(price[:]), r.Ask.Blocks, r.Ask.Window, common.Address(r.Ask.Callback), r.Ask.CallbackGas},
+		Requester: common.Address(r.From), Model: r.Ask.Model, Status: uint8(r.Status), Finality: uint8(r.Finality), Due: uint64(r.Due), Delivered: r.Delivered, Attempts: r.Attempts,
+		Terms: terms{r.Ask.Workers, new(big.Int).SetBytes(word(r.Ask.Price)), r.Ask.Blocks, r.Ask.Window, common.Address(r.Ask.Callback), r.Ask.CallbackGas,
+			new(big.Int).SetBytes(word(r.Ask.DeliveryFee))},
 	}
 	for _, w := range r.Workers {
 		v.Workers, v.Opened = append(v.Workers, common.Address(w.Account)), append(v.Opened, !w.Answer.IsZero())

@@ -59,7 +59,7 @@ func (k *Keeper) tick(ctx sdk.Context, key due, env protocol.Env) (err error) {
 	}
 	switch next, effects := request.Tick(r, env); next {
 	case nil:
-		err = k.drop(branch, r)
+		err = k.drop(branch, r, effects)
 	case r: // it rested, and has changed meanwhile
 	default:
 		err = k.put(branch, r, next, effects)

@@ -44,7 +44,8 @@ type Keeper struct {
 	answers  collections.Map[[]byte, []byte] // digest of id and answer -> numbers
 	numbers  collections.Map[[]byte, uint64] // account -> requests it has made
 	wanted   collections.KeySet[[]byte]      // ids of requests that are not final
-	parties  collections.KeySet[party]       // requesters and workers of requests that are not final
+	parties  collections.KeySet[party]       // who has something in escrow, for which request
+	kept     collections.KeySet[party]       // requesters and workers of all requests that can be read
 	queue    collections.KeySet[due]         // Due of each request
 	records  record.Book
 }
@@ -63,6 +64,7 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, models Models) (*
 		queue:   collections.NewKeySet(b, collections.NewPrefix(5), "queue", collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
 		records: record.NewBook(b, collections.NewPrefix(6)),
 		parties: collections.NewKeySet(b, collections.NewPrefix(7), "parties", collections.PairKeyCodec(collections.BytesKey, collections.BytesKey)),
+		kept:    collections.NewKeySet(b, collections.NewPrefix(8), "kept", collections.PairKeyCodec(collections.BytesKey, collections.BytesKey)),
 	}
 	var err error
 	k.schema, err = b.Build()
@@ -141,6 +143,23 @@ func (k *Keeper) Wanted(ctx context.Context, after protocol.Hash, max int) ([]pr
 	return ids, err
 }
 
+// Of lists up to max requests that an account has made or has a seat in, by id, after a given one, as long as they can be read.
+func (k *Keeper) Of(ctx context.Context, who protocol.Account, after protocol.Hash, max int) ([]protocol.Hash, error) {
+	from := collections.NewPrefixedPairRange[[]byte, []byte](who[:])
+	if !after.IsZero() {
+		from = from.StartExclusive(after[:])
+	}
+	var ids []protocol.Hash
+	if max < 1 {
+		return ids, nil
+	}
+	err := k.kept.Walk(ctx, from, func(key party) (bool, error) {
+		ids = append(ids, protocol.Hash(key.K2()))
+		return len(ids) == max, nil
+	})
+	return ids, err
+}
+
 // LockedBy sums what lies in escrow for an account: what its requests cost, and the bonds of its answers. It counts at most max requests, and
 // reports whether these are all.
 func (k *Keeper) LockedBy(ctx context.Context, who protocol.Account, max int, charge escrow.Charge) (sum money.Amount, complete bool, err error) {
@@ -170,8 +189,9 @@ func (k *Keeper) Create(ctx sdk.Context, a request.Ask, model registry.Model, us
 	if err != nil {
 		return nil, err
 	}
+	mine := collections.Join(from[:], r.ID[:])
 	if err := errors.Join(k.numbers.Set(ctx, from[:], number+1), k.inputs.Set(ctx, r.ID[:], request.Bytes(input)), k.wanted.Set(ctx, r.ID[:]),
-		k.parties.Set(ctx, collections.Join(from[:], r.ID[:]))); err != nil {
+		k.parties.Set(ctx, mine), k.kept.Set(ctx, mine)); err != nil {
 		return nil, err
 	}
 	return r, k.put(ctx, nil, r, effects)
@@ -183,7 +203,8 @@ func (k *Keeper) Take(ctx sdk.Context, r *request.Request, seal protocol.Hash, f
 	if err != nil {
 		return nil, err
 	}
-	if err := k.parties.Set(ctx, collections.Join(from[:], r.ID[:])); err != nil {
+	mine := collections.Join(from[:], r.ID[:])
+	if err := errors.Join(k.parties.Set(ctx, mine), k.kept.Set(ctx, mine)); err != nil {
 		return nil, err
 	}
 	return next, k.put(ctx, r, next, effects)
@@ -214,12 +235,15 @@ func (k *Keeper) Replay(ctx sdk.Context, r *request.Request, output []uint32, by
 }
 
 // Deliver hosts request.Deliver.
-func (k *Keeper) Deliver(ctx sdk.Context, r *request.Request) (*request.Request, error) {
-	next, err := request.Deliver(r)
+func (k *Keeper) Deliver(ctx sdk.Context, r *request.Request, by protocol.Account) (*request.Request, error) {
+	next, effects, err := request.Deliver(r, by)
 	if err != nil {
 		return nil, err
 	}
-	return next, k.put(ctx, r, next, nil)
+	if err := k.parties.Remove(ctx, collections.Join(r.From[:], r.ID[:])); err != nil {
+		return nil, err
+	}
+	return next, k.put(ctx, r, next, effects)
 }
 
 // Failed hosts request.Failed.
@@ -261,12 +285,19 @@ func (k *Keeper) put(ctx sdk.Context, before, after *request.Request, effects []
 
 // finish drops what a final request does not need, and hands the fee of an answered one to the model's holders.
 func (k *Keeper) finish(ctx sdk.Context, before, after *request.Request) error {
-	if err := errors.Join(k.wanted.Remove(ctx, after.ID[:]), k.inputs.Remove(ctx, after.ID[:]), k.parties.Remove(ctx, collections.Join(after.From[:], after.ID[:]))); err != nil {
+	if err := errors.Join(k.wanted.Remove(ctx, after.ID[:]), k.inputs.Remove(ctx, after.ID[:])); err != nil {
 		return err
 	}
-	for _, w := range before.Workers {
-		if err := k.parties.Remove(ctx, collections.Join(w.Account[:], after.ID[:])); err != nil {
+	if after.Escrow().IsZero() { // else the requester's until somebody calls back
+		if err := k.parties.Remove(ctx, collections.Join(after.From[:], after.ID[:])); err != nil {
 			return err
+		}
+	}
+	for _, w := range before.Workers {
+		if w.Account != after.From || after.Escrow().IsZero() {
+			if err := k.parties.Remove(ctx, collections.Join(w.Account[:], after.ID[:])); err != nil {
+				return err
+			}
 		}
 		if w.Answer.IsZero() || w.Answer == after.Answer {
 			continue
@@ -286,8 +317,25 @@ func (k *Keeper) finish(ctx sdk.Context, before, after *request.Request) error {
 	return k.models.Use(ctx, registry.Use{Model: model.ID, Fee: after.Fee}, model, self)
 }
 
-// drop forgets a final request.
-func (k *Keeper) drop(ctx context.Context, r *request.Request) error {
+// drop forgets a final request after what is left of it went back.
+func (k *Keeper) drop(ctx sdk.Context, r *request.Request, effects []protocol.Effect) error {
+	if err := k.escrow.Execute(ctx, effects, k.records.Keep(ctx, r.Ask.Model)); err != nil {
+		return err
+	}
+	for _, who := range append([]protocol.Account{r.From}, seated(r)...) {
+		mine := collections.Join(who[:], r.ID[:])
+		if err := errors.Join(k.parties.Remove(ctx, mine), k.kept.Remove(ctx, mine)); err != nil {
+			return err
+		}
+	}
 	key := answerKey(r.ID, r.Answer)
 	return errors.Join(k.requests.Remove(ctx, r.ID[:]), k.answers.Remove(ctx, key[:]), k.queue.Remove(ctx, collections.Join(uint64(r.Due), r.ID[:])))
+}
+
+func seated(r *request.Request) []protocol.Account {
+	list := make([]protocol.Account, len(r.Workers))
+	for i, w := range r.Workers {
+		list[i] = w.Account
+	}
+	return list
 }
