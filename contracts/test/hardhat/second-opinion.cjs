@@ -42,7 +42,7 @@ describe("SecondOpinion", function () {
       const earned = (await registry.info(model)).earned;
       const last = answer(id, w2, output, salts[1], "open");
       await expect(last).to.emit(register, "Opinion").withArgs(number, (p) => p > MUT("0.9"), differs, 2);
-      await expect(last).to.emit(requests, "Delivered").withArgs(id, register.target);
+      await expect(last).to.emit(requests, "Delivered").withArgs(id, register.target, w2.address);
       expect((await registry.info(model)).earned - earned).to.equal(await infer.fee(model));
       expect((await register.caseOf(number)).differs).to.equal(differs);
     }
@@ -60,6 +60,21 @@ describe("SecondOpinion", function () {
     expect((await register.caseOf(number)).answered).to.equal(false);
     await expect(requests.connect(stranger).replay(id)).to.emit(register, "Opinion").withArgs(number, (p) => p > MUT("0.9"), false, 3);
     expect([...(await requests.answer(id)).output]).to.deep.equal([...(await infer.preview(model, input))]);
+  });
+
+  it("is called by anybody after a window that closed by itself, who is paid for it once", async function () {
+    const { w1, w2, stranger, model, infer, requests, register, file, answer } = await loadFixture(opened);
+    const { number, id } = await file(true, 5);
+    const output = [...(await infer.preview(model, (await requests.inputOf(id)).toArray()))];
+    for (const step of ["seal", "open"]) for (const [i, w] of [w1, w2].entries()) await answer(id, w, output, salts[i], step);
+    await expect(requests.deliver(id)).to.be.revertedWithCustomError(requests, "NotNow");
+    await mine(6);
+    expect((await register.caseOf(number)).answered).to.equal(false);
+    const before = await ethers.provider.getBalance(stranger.address);
+    const r = await (await requests.connect(stranger).deliver(id)).wait();
+    expect((await ethers.provider.getBalance(stranger.address)) - before).to.equal(MUT("0.0025") - r.gasUsed * r.gasPrice);
+    expect((await register.caseOf(number)).finality).to.equal(2);
+    await expect(requests.connect(w1).deliver(id)).to.be.revertedWithCustomError(requests, "Again");
   });
 
   it("gives the money back if nobody answers", async function () {
