@@ -148,7 +148,7 @@ func TestStateProvesSubjects(t *testing.T) {
 	}
 	for _, subject := range []lightproof.Subject{
 		{Kind: lightproof.Model, ID: model.String()}, {Kind: lightproof.Receipt, ID: s.run.String(), Key: page.Records[0].Key},
-		{Kind: lightproof.Balance, ID: s.author.Account().String()},
+		{Kind: lightproof.Balance, ID: s.author.Account().String()}, {Kind: lightproof.Share, ID: model.String(), Key: s.author.Account().String()},
 	} {
 		store, key, err := subject.StoreKey()
 		if err != nil {

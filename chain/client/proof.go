@@ -49,6 +49,9 @@ func (c *Client) Proof(ctx context.Context, s lightproof.Subject, height, from i
 		if p.Ops, err = r.Response.ProofOps.Marshal(); err != nil {
 			return err
 		}
+		if p.Output, err = output(ctx, rpc, p); err != nil {
+			return err
+		}
 		blocks, err = path(ctx, rpc, from, height+1)
 		return err
 	})
@@ -67,6 +70,22 @@ func (c *Client) Proof(ctx context.Context, s lightproof.Subject, height, from i
 		p.Headers = append(p.Headers, raw)
 	}
 	return p, nil
+}
+
+// output fetches the numbers of an answer. They need no proof: the value has their digest.
+func output(ctx context.Context, rpc *rpchttp.HTTP, p *lightproof.Proof) ([]byte, error) {
+	if p.Subject.Kind != lightproof.Answer || len(p.Value) == 0 {
+		return nil, nil
+	}
+	key, err := p.Subject.OutputKey(p.Value)
+	if err != nil || key == nil {
+		return nil, err
+	}
+	r, err := rpc.ABCIQueryWithOptions(ctx, "/store/request/key", key, rpcclient.ABCIQueryOptions{Height: p.Height})
+	if err != nil {
+		return nil, err
+	}
+	return r.Response.Value, fault.FromABCI(r.Response.Codespace, r.Response.Code, r.Response.Log)
 }
 
 // forever makes no header too old: whether it is, the reader decides.

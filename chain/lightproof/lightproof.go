@@ -5,6 +5,7 @@ package lightproof
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,8 @@ import (
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
+
+	"github.com/mutirao/mutirao/protocol/request"
 )
 
 // Schema names the form of the file.
@@ -53,13 +56,16 @@ type Proof struct {
 	Schema  string   `json:"schema"` // Schema
 	Chain   string   `json:"chain"`
 	Subject Subject  `json:"subject"`
-	Height  int64    `json:"height"`          // of the block after which the state was so
-	Value   []byte   `json:"value,omitempty"` // as stored; absent if there is none
-	Ops     []byte   `json:"ops"`             // tendermint.crypto.ProofOps
-	Headers [][]byte `json:"headers"`         // tendermint.types.LightBlock by rising height; the last is of Height+1
+	Height  int64    `json:"height"`           // of the block after which the state was so
+	Value   []byte   `json:"value,omitempty"`  // as stored; absent if there is none
+	Output  []byte   `json:"output,omitempty"` // of a subject Answer: float32, little-endian, of which Value has the digest
+	Ops     []byte   `json:"ops"`              // tendermint.crypto.ProofOps
+	Headers [][]byte `json:"headers"`          // tendermint.types.LightBlock by rising height; the last is of Height+1
+	Sum     string   `json:"sum"`              // SHA-256 of the file without it: a file that was damaged on its way says so
 }
 
-// Trust is what the reader believes before.
+// Trust is what the reader believes before. Height and hash of one header are enough: the hash covers the header, which has the hash of the
+// validators that signed it and of those of the next block, so a file cannot bring others.
 type Trust struct {
 	Height int64         // of a header
 	Hash   []byte        // of that header
@@ -76,9 +82,24 @@ type Fact struct {
 	Time    time.Time `json:"time"`   // of the header that commits to it
 	Exists  bool      `json:"exists"`
 	Value   []byte    `json:"-"`
+	Output  []uint32  `json:"-"` // of an answer, the bits of float32; nil if the file has none
 }
 
-// Parse reads a file. The error is ErrForm.
+// Encode writes the file: one line of JSON, of which every byte counts.
+func (p *Proof) Encode() ([]byte, error) {
+	c := *p
+	c.Sum = ""
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(raw)
+	c.Sum = hex.EncodeToString(sum[:])
+	raw, err = json.Marshal(c)
+	return append(raw, '\n'), err
+}
+
+// Parse reads a file as Encode writes it, and no other: what was changed on its way is ErrForm, like all else that is no proof.
 func Parse(file []byte) (*Proof, error) {
 	if len(file) > MaxFile {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are possible", ErrForm, len(file), MaxFile)
@@ -98,6 +119,9 @@ func Parse(file []byte) (*Proof, error) {
 		return nil, fmt.Errorf("%w: of the state after block %d", ErrForm, p.Height)
 	case len(p.Headers) == 0 || len(p.Headers) > maxHeaders:
 		return nil, fmt.Errorf("%w: %d headers, allowed are 1 to %d", ErrForm, len(p.Headers), maxHeaders)
+	}
+	if again, err := p.Encode(); err != nil || !bytes.Equal(again, file) {
+		return nil, fmt.Errorf("%w: it was damaged or changed since it was written", ErrForm)
 	}
 	return &p, nil
 }
@@ -120,9 +144,32 @@ func (p *Proof) Verify(trust Trust) (f Fact, err error) {
 	if err := p.holds(last.AppHash); err != nil {
 		return Fact{}, err
 	}
+	output, err := p.output()
+	if err != nil {
+		return Fact{}, err
+	}
 	return Fact{
-		Schema: "mutirao.proven/v1", Chain: p.Chain, Subject: p.Subject, Height: p.Height, Time: last.Time, Exists: len(p.Value) > 0, Value: p.Value,
+		Schema: "mutirao.proven/v1", Chain: p.Chain, Subject: p.Subject, Height: p.Height, Time: last.Time, Exists: len(p.Value) > 0, Value: p.Value, Output: output,
 	}, nil
+}
+
+// output checks the numbers of an answer against the digest in the value, which is proven.
+func (p *Proof) output() ([]uint32, error) {
+	if len(p.Output) == 0 {
+		return nil, nil
+	}
+	if p.Subject.Kind != Answer || len(p.Value) == 0 || len(p.Output)%4 != 0 || len(p.Output) > 4*request.MaxOutput {
+		return nil, fmt.Errorf("%w: numbers without an answer", ErrForm)
+	}
+	r, err := requestOf(p.Value)
+	if err != nil {
+		return nil, err
+	}
+	numbers := request.Numbers(p.Output)
+	if request.Digest(numbers) != r.Answer {
+		return nil, fmt.Errorf("%w: the numbers are not the answer", ErrProof)
+	}
+	return numbers, nil
 }
 
 // blocks decodes the headers, each consistent with its own validators and signatures, by rising height up to Height+1.

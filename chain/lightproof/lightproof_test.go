@@ -68,7 +68,7 @@ func TestWhatIsNotProven(t *testing.T) {
 		"more coins":          {func(p *Proof) { p.Value = append(p.Value, '0') }, nil, ErrProof},
 		"nothing there":       {func(p *Proof) { p.Value = nil }, nil, ErrProof},
 		"somebody else":       {func(p *Proof) { p.Subject.ID = "0x0000000000000000000000000000000000000009" }, nil, ErrProof},
-		"a model":             {func(p *Proof) { p.Subject = Subject{Kind: Model, ID: second} }, nil, ErrProof},
+		"a model":             {func(p *Proof) { p.Subject = Subject{Kind: Model, ID: strings.ToLower(second)} }, nil, ErrProof},
 		"no kind":             {func(p *Proof) { p.Subject.Kind = "" }, nil, ErrForm},
 		"another chain":       {func(p *Proof) { p.Chain = "mutirao-2" }, nil, ErrForm},
 		"another height":      {func(p *Proof) { p.Height++ }, nil, ErrForm},
@@ -93,7 +93,32 @@ func TestWhatIsNotProven(t *testing.T) {
 	}
 }
 
-// Whatever bit of a file changes, it proves the same or nothing.
+// A file of which any byte was changed proves nothing.
+func TestEveryChangedByte(t *testing.T) {
+	file := read(t, "balance.json")
+	trust := trusts(t, 2, second)
+	for at := range file {
+		for _, flip := range []byte{1, 0x20, 0x80} {
+			file[at] ^= flip
+			if p, err := Parse(file); err == nil {
+				if f, err := p.Verify(trust); err == nil {
+					t.Errorf("byte %d ^ %#x: proves %+v", at, flip, f)
+				}
+			}
+			file[at] ^= flip
+		}
+	}
+	for _, cut := range []int{1, len(file) / 2, len(file) - 1} {
+		if _, err := Parse(file[:cut]); !errors.Is(err, ErrForm) {
+			t.Errorf("the first %d bytes: %v", cut, err)
+		}
+	}
+	if _, err := Parse(append(file, ' ')); !errors.Is(err, ErrForm) {
+		t.Errorf("with a byte more: %v", err)
+	}
+}
+
+// Who writes the file anew with any bit changed proves the same or nothing.
 func TestEveryFlippedByte(t *testing.T) {
 	p := parse(t, read(t, "balance.json"))
 	trust := trusts(t, 2, second)
