@@ -43,7 +43,8 @@ var homes = map[string]string{
 	"github.com/ethereum":       "chain",
 	"github.com/libp2p":         "p2p",
 	"github.com/pelletier":      "learn",
-	"oras.land":                 "node", // node/oci: docs/adr/017
+	"github.com/oasisprotocol":  "protocol", // protocol/beacon: docs/adr/025
+	"oras.land":                 "node",     // node/oci: docs/adr/017
 	"github.com/opencontainers": "node",
 	"github.com/CycloneDX":      "node", // node/provenance: docs/adr/017
 	"github.com/google":         "node", // a registry for tests

@@ -148,7 +148,7 @@ node is gone for good, --take-over says so.`,
 
 func validatorStatus(home *string, asJSON *bool) *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Height, peers, votes, missed blocks, what was earned, and what to do next", Args: cobra.NoArgs,
+		Use: "status", Short: "Height, peers, votes, missed blocks, what was earned, the beacon, and what to do next", Args: cobra.NoArgs,
 		Example: `  mutirao validator status --home ./v2
   mutirao validator status --home ./v2 --json | jq -r .reason`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -73,11 +73,13 @@ import (
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/chain/network"
+	beaconprecompile "github.com/mutirao/mutirao/chain/precompile/beacon"
 	creditsprecompile "github.com/mutirao/mutirao/chain/precompile/credits"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	marketprecompile "github.com/mutirao/mutirao/chain/precompile/market"
 	registryprecompile "github.com/mutirao/mutirao/chain/precompile/registry"
 	requestprecompile "github.com/mutirao/mutirao/chain/precompile/request"
+	"github.com/mutirao/mutirao/chain/x/beacon"
 	"github.com/mutirao/mutirao/chain/x/commons"
 	"github.com/mutirao/mutirao/chain/x/dispute"
 	"github.com/mutirao/mutirao/chain/x/market"
@@ -151,6 +153,10 @@ type App struct {
 	Params    *params.Keeper
 	Requests  *request.Keeper
 	Rewards   *rewards.Keeper
+	Beacon    *beacon.Keeper
+
+	reveal  Reveal // nil for a node that proposes no blocks
+	reveals reveals
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -168,6 +174,7 @@ type Options struct {
 	Home     string                   // folder for the note that an upgrade is needed; empty for none
 	Upgrades []Upgrade                // nil for Upgrades
 	Base     []func(*baseapp.BaseApp) // pruning, snapshots
+	Reveal   Reveal                   // what this node reveals in the blocks that it proposes; nil for one that proposes none
 
 	bare bool // our modules do nothing, as a measure of what they cost
 }
@@ -181,7 +188,7 @@ func build(logger log.Logger, db dbm.DB, o Options, solo *Solo) (*App, error) {
 		append([]func(*baseapp.BaseApp){baseapp.SetChainID(network.ChainID)}, o.Base...)...)
 	base.SetInterfaceRegistry(enc.InterfaceRegistry)
 	base.SetTxEncoder(enc.TxConfig.TxEncoder())
-	a := &App{BaseApp: base, solo: solo, home: o.Home, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
+	a := &App{BaseApp: base, solo: solo, home: o.Home, reveal: o.Reveal, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
 
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey, evidencetypes.StoreKey,
 		govtypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey, consensustypes.StoreKey, feemarkettypes.StoreKey, evmtypes.StoreKey,
@@ -291,11 +298,13 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 		return err
 	}
 
+	a.Beacon = beacon.NewKeeper(a.Staking, func() beacon.World { return a.EVM })
+
 	engine := infer.New(a.Registry, a.Bank)
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
 		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
 		WithStaticPrecompiles(precompiles(engine, registryprecompile.New(a.Registry, a.Bank), requestprecompile.New(a.Requests, engine, a.Bank),
-			marketprecompile.New(a.Market), creditsprecompile.New(a.Bank, a.Market, a.Registry, a.Requests)))
+			marketprecompile.New(a.Market), creditsprecompile.New(a.Bank, a.Market, a.Registry, a.Requests), beaconprecompile.New(a.Beacon)))
 	setGlobals()
 	return nil
 }
@@ -331,14 +340,14 @@ func blocked() map[string]bool {
 		}
 		out[authtypes.NewModuleAddress(name).String()] = true
 	}
-	for _, at := range []common.Address{infer.Address, registryprecompile.Address, requestprecompile.Address, marketprecompile.Address, creditsprecompile.Address} {
+	for _, at := range []common.Address{infer.Address, registryprecompile.Address, requestprecompile.Address, marketprecompile.Address, creditsprecompile.Address, beaconprecompile.Address} {
 		out[sdk.AccAddress(at[:]).String()] = true
 	}
 	return out
 }
 
 // own are our modules, which the SDK's and the EVM's do without.
-var own = []string{registry.ModuleName, work.ModuleName, dispute.ModuleName, market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName, rewards.ModuleName}
+var own = []string{registry.ModuleName, work.ModuleName, dispute.ModuleName, market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName, rewards.ModuleName, beacon.ModuleName}
 
 func (a *App) addModules(bare bool) error {
 	modules := []module.AppModule{
@@ -361,6 +370,7 @@ func (a *App) addModules(bare bool) error {
 		params.NewModule(a.Params, a.Account.AddressCodec()),
 		request.NewModule(a.Requests),
 		rewards.NewModule(a.Rewards),
+		beacon.NewModule(a.Beacon),
 	}
 	if bare {
 		modules = slices.DeleteFunc(modules, func(m module.AppModule) bool { return slices.Contains(own, m.Name()) })
@@ -378,15 +388,18 @@ func (a *App) addModules(bare bool) error {
 	order := []string{authtypes.ModuleName, banktypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName, govtypes.ModuleName,
 		evidencetypes.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName, evmtypes.ModuleName,
 		feemarkettypes.ModuleName, consensustypes.ModuleName, registry.ModuleName, work.ModuleName, dispute.ModuleName,
-		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName, rewards.ModuleName}
+		market.ModuleName, commons.ModuleName, params.ModuleName, request.ModuleName, rewards.ModuleName, beacon.ModuleName}
 	a.manager.SetOrderInitGenesis(order...)
 	a.manager.SetOrderExportGenesis(order...)
 	a.migrate = module.NewConfigurator(a.codec, a.MsgServiceRouter(), a.GRPCQueryRouter())
 	return a.manager.RegisterServices(a.migrate)
 }
 
-func (a *App) preBlock(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
+func (a *App) preBlock(ctx sdk.Context, req *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
 	response, err := a.manager.PreBlock(ctx)
+	if err == nil {
+		a.advanceBeacon(ctx, req)
+	}
 	if err == nil && a.solo != nil {
 		err = a.solo.Edit(ctx)
 	}

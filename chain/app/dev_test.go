@@ -420,7 +420,7 @@ func amut(a money.Amount) *big.Int {
 func TestDevSurvivesAnyRequest(t *testing.T) {
 	d := newDesk(t, "", nil)
 	own := []string{"evm_snapshot", "evm_revert", "evm_mine", "evm_increaseTime", "evm_setNextBlockTimestamp", "evm_setTime", "evm_setAutomine",
-		"evm_setAccountNonce", "anvil_setBalance", "anvil_setCode", "anvil_setNonce", "anvil_setStorageAt", "anvil_impersonateAccount",
+		"evm_setAccountNonce", "anvil_setBalance", "anvil_setCode", "anvil_setNonce", "anvil_setStorageAt", "anvil_setPrevRandao", "anvil_impersonateAccount",
 		"anvil_stopImpersonatingAccount", "anvil_autoImpersonateAccount", "anvil_mine", "anvil_dropTransaction", "hardhat_metadata",
 		"eth_accounts", "eth_blockNumber", "eth_chainId", "eth_syncing", "eth_getTransactionCount", "eth_sendRawTransaction",
 		"eth_sendTransaction", "eth_getTransactionReceipt", "eth_getTransactionByHash", "eth_getBlockByNumber", "eth_getBlockByHash",

@@ -53,8 +53,8 @@ func newMempool(a *App, logger log.Logger) *evmmempool.Mempool {
 	proposals := baseapp.NewDefaultProposalHandler(mempool, a)
 	proposals.SetSignerExtractionAdapter(
 		evmmempool.NewEthSignerExtractionAdapter(sdkmempool.NewDefaultSignerExtractionAdapter()))
-	a.SetPrepareProposal(proposals.PrepareProposalHandler())
-	a.SetProcessProposal(proposals.ProcessProposalHandler())
+	a.SetPrepareProposal(a.revealing(proposals.PrepareProposalHandler()))
+	a.SetProcessProposal(a.revealed(proposals.ProcessProposalHandler()))
 	a.SetInsertTxHandler(mempool.NewInsertTxHandler(a.TxDecode))
 	a.SetReapTxsHandler(mempool.NewReapTxsHandler())
 	a.SetCheckTxHandler(mempool.NewCheckTxHandler(a.TxDecode, checkTimeout))

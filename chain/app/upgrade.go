@@ -18,8 +18,8 @@ type Upgrade struct {
 	Apply  func(ctx sdk.Context, a *App) error // beyond the migrations of modules; nil for nothing
 }
 
-// Upgrades are those of this version and of all before it, the oldest first. None has been needed yet.
-var Upgrades []Upgrade
+// Upgrades are those of this version and of all before it, the oldest first.
+var Upgrades = []Upgrade{{Name: BeaconUpgrade, Apply: beginBeacon}}
 
 // addUpgrades tells the keeper what this program knows, and prepares the stores if one of them is due.
 func (a *App) addUpgrades(list []Upgrade) error {

@@ -13,6 +13,9 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/client"
 	servertypes "github.com/cosmos/evm/server/types"
+
+	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/beacon"
 )
 
 // comet is the chain as the JSON-RPC of cosmos/evm asks for it: as a node of CometBFT and as an index of Ethereum
@@ -32,6 +35,12 @@ var (
 func (c comet) reading() func() {
 	c.mu.RLock()
 	return c.mu.RUnlock
+}
+
+// before is what PREVRANDAO gives in the block of a height.
+func (c comet) before(height protocol.Height) (beacon.Value, bool) {
+	defer c.reading()()
+	return c.app.BeaconBefore(height)
 }
 
 func (c comet) ABCIInfo(context.Context) (*coretypes.ResultABCIInfo, error) {

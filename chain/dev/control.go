@@ -89,6 +89,12 @@ func (a *controlAPI) SetStorageAt(address common.Address, slot, value word) (boo
 	return true, a.chain().Change(Edit{Storage: &StorageEdit{address, common.Hash(slot), common.Hash(value)}})
 }
 
+// SetPrevRandao sets what the opcode PREVRANDAO gives in the next block.
+func (a *controlAPI) SetPrevRandao(value word) (bool, error) {
+	v := common.Hash(value)
+	return true, a.chain().Change(Edit{Beacon: &v})
+}
+
 // ImpersonateAccount lets eth_sendTransaction send for an account without its key.
 func (a *controlAPI) ImpersonateAccount(address common.Address) bool {
 	return a.impersonate(address, true)

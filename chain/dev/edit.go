@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -13,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/chain/app"
 	"github.com/mutirao/mutirao/chain/escrow"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/beacon"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
 
@@ -20,7 +22,8 @@ import (
 type Edit struct {
 	Account *AccountEdit           `json:"account,omitempty"`
 	Storage *StorageEdit           `json:"storage,omitempty"`
-	Model   *registry.DepositModel `json:"model,omitempty"` // deposited by the chain's own author
+	Model   *registry.DepositModel `json:"model,omitempty"`  // deposited by the chain's own author
+	Beacon  *common.Hash           `json:"beacon,omitempty"` // of the block of the edit: what PREVRANDAO is in the next
 }
 
 // AccountEdit sets what is not nil.
@@ -52,6 +55,11 @@ func apply(ctx sdk.Context, a *app.App, edits []Edit) error {
 			} else {
 				a.EVM.SetState(ctx, e.Storage.Address, e.Storage.Slot, e.Storage.Value[:])
 			}
+		case e.Beacon != nil:
+			if *e.Beacon == (common.Hash{}) {
+				return errors.New("the beacon cannot be zero")
+			}
+			a.Beacon.Set(ctx, protocol.Height(ctx.BlockHeight()), beacon.Value(*e.Beacon))
 		case e.Model != nil:
 			if _, err := a.Registry.Deposit(ctx, *e.Model, Author, escrow.Free); err != nil {
 				return fmt.Errorf("model %s: %w", e.Model.Name, err)

@@ -21,6 +21,7 @@ import (
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 
 	"github.com/mutirao/mutirao/chain/fill"
+	"github.com/mutirao/mutirao/chain/prevrandao"
 )
 
 // ethAPI is what a development chain does differently in the namespace eth: it has keys, it mines at once, and a receipt is
@@ -203,7 +204,9 @@ func (e *ethAPI) sent(tx *rpctypes.RPCTransaction) *rpctypes.RPCTransaction {
 	return tx
 }
 
+// sentIn corrects a block: the senders of its transactions, and the random value that cosmos/evm leaves out.
 func (e *ethAPI) sentIn(b map[string]any) map[string]any {
+	prevrandao.Before(e.node.before).Mix(b)
 	list, _ := b["transactions"].([]any)
 	for _, tx := range list {
 		if full, ok := tx.(*rpctypes.RPCTransaction); ok {

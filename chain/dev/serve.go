@@ -24,6 +24,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/fill"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/prevrandao"
 )
 
 // ErrListen reports an address at which nobody can listen.
@@ -111,7 +112,7 @@ func (s *Server) register(version string) error {
 		namespace string
 		methods   any
 	}{
-		{"eth", eth.NewPublicAPI(ctx.Logger, b)}, {"eth", &fill.API{Backend: b}}, {"eth", own}, {"eth", newFilters(own)}, {"personal", &personalAPI{own}},
+		{"eth", eth.NewPublicAPI(ctx.Logger, b)}, {"eth", &fill.API{Backend: b}}, {"eth", &prevrandao.Blocks{Backend: b, Before: node.before}}, {"eth", own}, {"eth", newFilters(own)}, {"personal", &personalAPI{own}},
 		{"debug", debug.NewAPI(ctx, b, false)}, {"net", &netAPI{c}}, {"web3", &web3API{version}},
 		{"evm", &evmAPI{control}}, {"anvil", control}, {"hardhat", control},
 	} {

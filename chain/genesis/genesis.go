@@ -28,11 +28,14 @@ import (
 
 	"github.com/mutirao/mutirao/chain/encoding"
 	"github.com/mutirao/mutirao/chain/network"
+	beaconreads "github.com/mutirao/mutirao/chain/precompile/beacon"
 	"github.com/mutirao/mutirao/chain/precompile/credits"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	marketreads "github.com/mutirao/mutirao/chain/precompile/market"
 	"github.com/mutirao/mutirao/chain/precompile/registry"
 	"github.com/mutirao/mutirao/chain/precompile/request"
+	"github.com/mutirao/mutirao/chain/prevrandao"
+	beaconhost "github.com/mutirao/mutirao/chain/x/beacon"
 	commonshost "github.com/mutirao/mutirao/chain/x/commons"
 	markethost "github.com/mutirao/mutirao/chain/x/market"
 	paramshost "github.com/mutirao/mutirao/chain/x/params"
@@ -154,12 +157,13 @@ func New(s Spec) (*cmttypes.GenesisDoc, error) {
 		feemarkettypes.ModuleName: feeMarket(),
 		evmtypes.ModuleName:       evm(),
 	}
-	raw := make(map[string]json.RawMessage, len(states)+1)
+	raw := make(map[string]json.RawMessage, len(states)+4)
 	for name, state := range states {
 		if raw[name], err = enc.Codec.MarshalJSON(state); err != nil {
 			return nil, fmt.Errorf("genesis of %s: %w", name, err)
 		}
 	}
+	raw[beaconhost.ModuleName] = beaconhost.NewGenesis()
 	if s.Market != nil {
 		p := *s.Market
 		p.Pool = protocol.Account(authtypes.NewModuleAddress(network.PoolAccount))
@@ -239,8 +243,9 @@ func evm() *evmtypes.GenesisState {
 	state.Params.EvmDenom = network.Denom
 	state.Params.ExtendedDenomOptions = &evmtypes.ExtendedDenomOptions{ExtendedDenom: network.Denom}
 	state.Params.ActiveStaticPrecompiles = []string{ // in ascending order
-		infer.Address.Hex(), registry.Address.Hex(), marketreads.Address.Hex(), credits.Address.Hex(), request.Address.Hex(),
+		infer.Address.Hex(), registry.Address.Hex(), marketreads.Address.Hex(), credits.Address.Hex(), request.Address.Hex(), beaconreads.Address.Hex(),
 	}
+	state.Params.ExtraEIPs = []int64{prevrandao.EIP}
 	// Contracts that Ethereum's tools expect at fixed addresses (CREATE2 deployer, Multicall3).
 	state.Preinstalls = evmtypes.DefaultPreinstalls
 	return state

@@ -14,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/dispute"
+	"github.com/mutirao/mutirao/protocol/beacon"
 )
 
 // Config is what one validator needs to run. Addresses are host:port of TCP; port 0 is refused, because peers and
@@ -64,6 +65,11 @@ type Sync struct {
 // PeerAddress is how other validators reach the one with these keys that listens at address.
 func PeerAddress(keys genesis.Keys, address string) string {
 	return p2p.IDAddressString(p2p.PubKeyToID(keys.Node.PubKey()), address)
+}
+
+// reveal is what this validator adds to the beacon in the blocks that it proposes. It follows from its key, so a restart changes nothing.
+func (c Config) reveal(input []byte) ([beacon.ProofSize]byte, error) {
+	return beacon.Prove(c.Keys.Consensus.Bytes(), input)
 }
 
 // Timeouts of consensus other than the pause after a block. A proposer that has stopped costs its turn a

@@ -21,6 +21,7 @@ import (
 	"github.com/mutirao/mutirao/chain/app"
 	"github.com/mutirao/mutirao/chain/fill"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/prevrandao"
 )
 
 // namespaces are the parts of Ethereum's JSON-RPC that are offered. There are no keys on the server, so nothing that
@@ -59,8 +60,10 @@ func serveJSONRPC(address string, a *app.App, local *rpclocal.Local, logger log.
 			return nil, fmt.Errorf("JSON-RPC namespace %s: %w", service.Namespace, err)
 		}
 	}
-	if err := j.rpc.RegisterName(evmrpc.EthNamespace, &fill.API{Backend: b}); err != nil {
-		return nil, fmt.Errorf("JSON-RPC namespace %s: %w", evmrpc.EthNamespace, err)
+	for _, own := range []any{&fill.API{Backend: b}, &prevrandao.Blocks{Backend: b, Before: a.BeaconBefore}} { // they replace methods of the same name
+		if err := j.rpc.RegisterName(evmrpc.EthNamespace, own); err != nil {
+			return nil, fmt.Errorf("JSON-RPC namespace %s: %w", evmrpc.EthNamespace, err)
+		}
 	}
 	var err error
 	j.http, err = serveHTTP("JSON-RPC", address, j.rpc, func(err error) { logger.Error("JSON-RPC stopped", "err", err) })

@@ -99,6 +99,13 @@ func (n *Node) writeMetrics(w io.Writer) {
 	fmt.Fprintf(w, "mutirao_height %d\n", h.Height)
 	gauge("mutirao_ready", "1 if the node follows the chain.")
 	fmt.Fprintf(w, "mutirao_ready %d\n", ready)
+	if b, err := n.app.BeaconStatus(); err == nil && !b.Value.IsZero() {
+		counter := func(name, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s counter\n", name, help, name) }
+		counter("mutirao_beacon_blocks_total", "Blocks since the start of this process by whether their proposer revealed.")
+		fmt.Fprintf(w, "mutirao_beacon_blocks_total{reveal=\"yes\"} %d\nmutirao_beacon_blocks_total{reveal=\"no\"} %d\n", b.Counted, b.Missed)
+		counter("mutirao_beacon_rejected_total", "Proposed blocks that this node voted against because their reveal was missing or wrong.")
+		fmt.Fprintf(w, "mutirao_beacon_rejected_total %d\n", b.Rejected)
+	}
 	census, err := n.app.Census()
 	if err != nil {
 		return

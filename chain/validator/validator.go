@@ -101,7 +101,7 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 	}
 	base, err := n.storage()
 	if err == nil {
-		n.app, err = app.NewNode(logger, db, app.Options{Programs: c.Programs, Home: c.Home, Upgrades: c.Upgrades, Base: base})
+		n.app, err = app.NewNode(logger, db, app.Options{Programs: c.Programs, Home: c.Home, Upgrades: c.Upgrades, Base: base, Reveal: c.reveal})
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	ethtypes "github.com/ethereum/go-ethereum/core/types"
@@ -23,9 +24,11 @@ import (
 	"github.com/mutirao/mutirao/chain/client"
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
+	"github.com/mutirao/mutirao/chain/prevrandao"
 	"github.com/mutirao/mutirao/chain/validator"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/beacon"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
@@ -202,6 +205,7 @@ func TestFourValidators(t *testing.T) {
 	}
 
 	ethereum(t, nodes[0].JSONRPC())
+	beaconOf(t, nodes[0], configs)
 	t.Logf("contract deployed after %v", time.Since(began))
 
 	// One of four may stop and come back from its disk while the others go on; its client turns to them.
@@ -258,20 +262,72 @@ func ethereum(t *testing.T, url string) {
 	if sent != tx.Hash() {
 		t.Errorf("hash %s, signed %s", sent, tx.Hash())
 	}
-	var receipt *struct{ Status, ContractAddress string }
+	var receipt *struct{ Status, ContractAddress, TransactionIndex, BlockNumber string }
 	for deadline := time.Now().Add(20 * time.Second); receipt == nil; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no receipt after 20 s")
 		}
 		call(t, url, "eth_getTransactionReceipt", &receipt, sent)
 	}
-	if receipt.Status != "0x1" || common.HexToAddress(receipt.ContractAddress) != crypto.CreateAddress(from, tx.Nonce()) {
+	if receipt.Status != "0x1" || receipt.TransactionIndex != "0x0" || common.HexToAddress(receipt.ContractAddress) != crypto.CreateAddress(from, tx.Nonce()) {
 		t.Errorf("receipt %+v", receipt)
+	}
+	// What the proposer reveals is a transaction of the block that Ethereum's side does not see.
+	var block struct{ Transactions []string }
+	call(t, url, "eth_getBlockByNumber", &block, receipt.BlockNumber, false)
+	var receipts []json.RawMessage
+	call(t, url, "eth_getBlockReceipts", &receipts, receipt.BlockNumber)
+	var count string
+	call(t, url, "eth_getBlockTransactionCountByNumber", &count, receipt.BlockNumber)
+	if len(block.Transactions) != 1 || len(receipts) != 1 || count != "0x1" {
+		t.Errorf("%d transactions, %d receipts, count %s", len(block.Transactions), len(receipts), count)
 	}
 	var code string
 	call(t, url, "eth_getCode", &code, receipt.ContractAddress, "latest")
 	if len(code) < 100 {
 		t.Errorf("code %s", code)
+	}
+}
+
+// beaconOf checks that every validator reveals in its turn, and that JSON-RPC shows in mixHash what the precompile says of the block before.
+func beaconOf(t *testing.T, n *validator.Node, configs []validator.Config) {
+	t.Helper()
+	ctx := t.Context()
+	rpc, err := rpchttp.New(n.RPC(), "/websocket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitHeight(t, n, 9)
+	revealed := map[string]int{}
+	for h := int64(2); h <= 9; h++ {
+		b, err := rpc.Block(ctx, &h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, proof := beacon.Split(b.Block.Txs.ToSliceOfBytes()); proof == nil {
+			t.Errorf("block %d has no reveal", h)
+		}
+		revealed[b.Block.ProposerAddress.String()]++
+		number := hexutil.EncodeUint64(uint64(h))
+		for _, method := range []string{"eth_getBlockByNumber", "eth_getHeaderByNumber"} {
+			var shown struct{ MixHash common.Hash }
+			args := []any{number, false}
+			if method == "eth_getHeaderByNumber" {
+				args = args[:1]
+			}
+			call(t, n.JSONRPC(), method, &shown, args...)
+			var value common.Hash
+			data := append(crypto.Keccak256([]byte("beaconAt(uint64)"))[:4], common.BigToHash(big.NewInt(h-1)).Bytes()...)
+			call(t, n.JSONRPC(), "eth_call", &value, map[string]any{"to": prevrandao.Address, "data": hexutil.Encode(data)}, "latest")
+			if shown.MixHash != value || value == (common.Hash{}) {
+				t.Errorf("%s %d: mixHash %s, the beacon before is %s", method, h, shown.MixHash, value)
+			}
+		}
+	}
+	for _, c := range configs {
+		if address := c.Keys.Consensus.PubKey().Address().String(); revealed[address] == 0 {
+			t.Errorf("validator %s has revealed nothing: %v", address, revealed)
+		}
 	}
 }
 

@@ -179,6 +179,11 @@ func (o *operator) status() (s struct {
 		Missed             int64 `json:"missed_blocks"`
 		Rewards            struct{ Stake, Paid, Due string }
 	}
+	Beacon *struct {
+		Value    string
+		Proposed int64
+		Revealed bool
+	}
 }) {
 	o.t.Helper()
 	if err := json.Unmarshal(command(o.t, "validator", "status", "--home", o.home, "--json"), &s); err != nil {
@@ -232,8 +237,20 @@ func TestOperate(t *testing.T) {
 	stop()
 	halted(t, all)
 	sameEverywhere(t, all)
+	reveals(t, all)
 	command(t, "ledger", "audit", "--rpc", all[1].rpc) // the books, with bonded stake and the deposit that came back
 	exported(t, all)
+}
+
+// reveals reads that every one of the four adds to the beacon, after they were killed and halted too.
+func reveals(t *testing.T, all []*operator) {
+	t.Helper()
+	all[0].reach(all[0].sync().Height + 4)
+	for _, o := range all {
+		if s := o.status(); s.Beacon == nil || len(s.Beacon.Value) != 64 || s.Beacon.Proposed == 0 || !s.Beacon.Revealed {
+			t.Errorf("%s: beacon %+v", o.home, s.Beacon)
+		}
+	}
 }
 
 // proofs fetches a proof of a balance and checks it by a header of another node.

@@ -20,6 +20,7 @@ type Status struct {
 	Balance money.Amount     `json:"balance"` // amut
 	client.Node
 	Validator *client.Validator `json:"validator,omitempty"` // absent for a node without a vote
+	Beacon    *client.Beacon    `json:"beacon,omitempty"`    // absent on a chain without one
 	Reason    string            `json:"reason"`              // ok, catching-up, stalled, tombstoned, jailed, no-stake or unbonded
 	Next      string            `json:"next,omitempty"`
 }
@@ -51,6 +52,13 @@ func Ask(ctx context.Context, dir string) (Status, error) {
 			s.Validator = &v
 		case !errors.Is(err, protocol.ErrNotFound):
 			return s, err
+		}
+		b, err := c.Beacon(ctx)
+		if err != nil {
+			return s, err
+		}
+		if !b.Value.IsZero() {
+			s.Beacon = &b
 		}
 	}
 	s.Reason, s.Next = s.judge(dir)
@@ -91,6 +99,9 @@ func (s Status) Print(w io.Writer) error {
 			fmt.Fprintf(w, "jailed     until %s\n", v.Until.UTC().Format(time.RFC3339))
 		}
 	}
+	if b := s.Beacon; b != nil {
+		fmt.Fprintf(w, "beacon     %s of block %d; %s\n", b.Value, b.Height, part(b))
+	}
 	_, err := fmt.Fprintf(w, "state      %s\n", s.Reason)
 	if err == nil && s.Next != "" {
 		_, err = fmt.Fprintf(w, "next       %s\n", s.Next)
@@ -110,6 +121,17 @@ type Unjailed struct {
 func (u Unjailed) Print(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "the validator votes again, with power %d\nnext       %s\n", u.Power, u.Next)
 	return err
+}
+
+// part says what this node adds to the beacon.
+func part(b *client.Beacon) string {
+	switch {
+	case b.Proposed == 0:
+		return fmt.Sprintf("none of the last %d blocks is this node's", b.Looked)
+	case b.Revealed:
+		return fmt.Sprintf("this node revealed in block %d", b.Proposed)
+	}
+	return fmt.Sprintf("this node revealed nothing in block %d", b.Proposed)
 }
 
 // Unjail brings the validator of a folder back.
