@@ -10,6 +10,8 @@ import (
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/accounts/abi/bind"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
 	beaconprecompile "github.com/mutirao/mutirao/chain/precompile/beacon"
+	"github.com/mutirao/mutirao/chain/prevrandao"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/beacon"
@@ -552,6 +555,54 @@ func TestLot(t *testing.T) {
 	}
 	if got := c.balance(protocol.Account(target)); got != money.MUT(6) {
 		t.Errorf("the pot paid %s", got.Coins())
+	}
+}
+
+// A lot whose value nobody read in time names another block, and only then.
+func TestLotThatWasForgotten(t *testing.T) {
+	d := newDesk(t, "", nil)
+	lot := readABI(t, "Lot")
+	at, _, bound, err := bind.DeployContract(d.auth, lot, common.FromHex(contracts.Load("Lot").Bytecode), d.eth, big.NewInt(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := *d.auth
+	opts.Value = big.NewInt(5)
+	if _, err := bound.Transact(&opts, "enter"); err != nil {
+		t.Fatal(err)
+	}
+	drawAt := func() uint64 {
+		t.Helper()
+		var out []any
+		if err := bound.Call(nil, &out, "drawAt"); err != nil {
+			t.Fatal(err)
+		}
+		return out[0].(uint64)
+	}
+	refused := func(method, why string) {
+		t.Helper()
+		_, err := d.eth.CallContract(t.Context(), ethereum.CallMsg{From: d.auth.From, To: &at, Data: pack(t, lot, method)}, nil)
+		if got := refusal(readABI(t, "IBeacon"), dataOf(err)); got != why {
+			t.Errorf("%s: %v, %q, want %q", method, err, got, why)
+		}
+	}
+	first := drawAt()
+	refused("draw", "NotYet")
+	refused("reclose", "nothing to name again")
+	d.call(nil, "anvil_mine", "0x20")
+	refused("reclose", "the value is there")
+	d.call(nil, "anvil_setStorageAt", prevrandao.Address, prevrandao.Slot(protocol.Height(first)), "0x0") // as if 8,192 blocks had passed
+	refused("draw", "Forgotten")
+	if _, err := bound.Transact(d.auth, "reclose"); err != nil {
+		t.Fatal(err)
+	}
+	if again := drawAt(); again <= first || again != d.header().Number.Uint64()+16 {
+		t.Errorf("block %d decides, after %d", again, first)
+	}
+	refused("draw", "NotYet")
+	d.call(nil, "anvil_mine", "0x11")
+	if _, err := bound.Transact(d.auth, "draw"); err != nil {
+		t.Fatal(err)
 	}
 }
 

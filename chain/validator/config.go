@@ -45,6 +45,10 @@ type Config struct {
 
 	Upgrades []app.Upgrade // what the program knows; nil for app.Upgrades
 
+	// Reveal is what this validator adds to the beacon in the blocks that it proposes; nil for beacon.Prove with Keys.Consensus, which needs
+	// the key in this process.
+	Reveal app.Reveal
+
 	// TimeoutCommit is the pause after each block; the interval between blocks is a little longer.
 	TimeoutCommit time.Duration
 
@@ -67,8 +71,11 @@ func PeerAddress(keys genesis.Keys, address string) string {
 	return p2p.IDAddressString(p2p.PubKeyToID(keys.Node.PubKey()), address)
 }
 
-// reveal is what this validator adds to the beacon in the blocks that it proposes. It follows from its key, so a restart changes nothing.
+// reveal follows from the key, so a restart changes nothing.
 func (c Config) reveal(input []byte) ([beacon.ProofSize]byte, error) {
+	if c.Reveal != nil {
+		return c.Reveal(input)
+	}
 	return beacon.Prove(c.Keys.Consensus.Bytes(), input)
 }
 

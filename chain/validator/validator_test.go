@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -328,6 +329,55 @@ func beaconOf(t *testing.T, n *validator.Node, configs []validator.Config) {
 		if address := c.Keys.Consensus.PubKey().Address().String(); revealed[address] == 0 {
 			t.Errorf("validator %s has revealed nothing: %v", address, revealed)
 		}
+	}
+}
+
+// A validator that reveals nothing loses its turns, and nothing else: the others go on without its blocks and count them.
+func TestWithheldReveals(t *testing.T) {
+	configs := four(t)
+	addresses, err := validator.FreeAddresses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configs[0].Metrics = addresses[0]
+	configs[3].Reveal = func([]byte) (none [beacon.ProofSize]byte, _ error) { return none, errors.New("withheld") }
+	var nodes []*validator.Node
+	for _, c := range configs {
+		nodes = append(nodes, start(t, c))
+	}
+	defer func() {
+		for _, n := range nodes {
+			if err := n.Stop(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	waitHeight(t, nodes[3], 6)
+	rpc, err := rpchttp.New(nodes[0].RPC(), "/websocket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for h := int64(1); h <= 6; h++ {
+		b, err := rpc.Block(t.Context(), &h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(b.Block.ProposerAddress, configs[3].Keys.Consensus.PubKey().Address()) {
+			t.Errorf("block %d is of the validator that reveals nothing", h)
+		}
+	}
+	r, err := http.Get("http://" + configs[0].Metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte("mutirao_beacon_blocks_total{reveal=\"no\"} 0\n")) || !bytes.Contains(text, []byte("\nmutirao_beacon_rejected_total ")) ||
+		bytes.Contains(text, []byte("\nmutirao_beacon_rejected_total 0\n")) {
+		t.Errorf("metrics without a rejected block:\n%s", text)
 	}
 }
 
