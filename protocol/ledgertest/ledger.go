@@ -100,6 +100,9 @@ func (l *Ledger) Advance() protocol.Height {
 		if err := l.execute(effects); err != nil {
 			panic(fmt.Sprintf("ledgertest: block %d: %v", l.height+1, err)) // Tick never locks, and escrow covers all claims
 		}
+		if err := l.absent(run, next); err != nil {
+			panic(fmt.Sprintf("ledgertest: block %d: %v", l.height+1, err)) // bonds are only paid back
+		}
 	}
 	l.endChannels()
 	if err := l.tickMarket(); err != nil {
@@ -145,7 +148,7 @@ func (l *Ledger) apply(m protocol.Msg, from protocol.Account) error {
 		return l.claim(m)
 	case registry.TransferShares:
 		return l.transfer(m, from)
-	case market.PlaceAsk, market.WithdrawAsk, market.SealBid, market.OpenBid, market.TakeNow, market.AcceptLease, market.SettleLease, market.EndLease:
+	case market.PlaceAsk, market.WithdrawAsk, market.RenewAsk, market.SealBid, market.OpenBid, market.TakeNow, market.AcceptLease, market.SettleLease, market.EndLease:
 		return l.market(m, from)
 	case voucher.Open, voucher.Fund, voucher.Close, voucher.Redeem:
 		return l.voucher(m, from)
@@ -181,6 +184,11 @@ func (l *Ledger) apply(m protocol.Msg, from protocol.Account) error {
 			return err
 		}
 		l.runs[i] = s
+		if join, ok := m.(work.Join); ok && join.Hire != nil {
+			if at := l.lease(join.Hire.Lease); at >= 0 {
+				l.trade.leases[at] = market.TakeUp(l.trade.leases[at])
+			}
+		}
 		return l.execute(effects)
 	}
 	return fmt.Errorf("%w: unknown message %T", protocol.ErrInvalid, m)

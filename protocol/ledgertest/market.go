@@ -12,7 +12,7 @@ import (
 
 // MarketParams are the terms of every ledger's market: short batches and windows.
 var MarketParams = market.Params{
-	BatchBlocks: 6, RevealBlocks: 2, AckBlocks: 3, HoldbackBlocks: 10, Tenors: [4]uint64{5, 20, 60, 200},
+	BatchBlocks: 6, RevealBlocks: 2, AckBlocks: 3, JoinBlocks: 8, AskBlocks: 50, HoldbackBlocks: 10, Tenors: [4]uint64{5, 20, 60, 200},
 	Split: market.Split{Provider: 9_200, Pool: 200, Treasury: 100}, SealFee: 100, SilenceFee: 100,
 	MinUnitBond: market.DefaultParams(protocol.Account{}, protocol.Account{}).MinUnitBond,
 	Pool:        protocol.Account{0xf1}, Treasury: protocol.Account{0xf2},
@@ -55,6 +55,13 @@ func (l *Ledger) market(m protocol.Msg, from protocol.Account) error {
 		}
 		a, effects, err := market.Withdraw(l.trade.asks[i], from)
 		return l.traded("withdraw", effects, err, a)
+	case market.RenewAsk:
+		i := l.ask(m.Ask)
+		if i < 0 {
+			return fmt.Errorf("%w: ask %s", protocol.ErrNotFound, m.Ask)
+		}
+		a, err := market.Renew(l.trade.asks[i], from, p, env)
+		return l.traded("renew", nil, err, a)
 	case market.SealBid:
 		b, effects, err := market.Seal(m, from, p, env)
 		if err == nil && l.bid(b.ID) >= 0 {
@@ -80,7 +87,7 @@ func (l *Ledger) market(m protocol.Msg, from protocol.Account) error {
 	case market.TakeNow:
 		return l.take(m, from)
 	case market.AcceptLease:
-		return l.change(m.Lease, "accept", func(x market.Lease) (market.Lease, []protocol.Effect, error) { return market.Accept(x, from, env) })
+		return l.change(m.Lease, "accept", func(x market.Lease) (market.Lease, []protocol.Effect, error) { return market.Accept(x, from, p, env) })
 	case market.SettleLease:
 		return l.change(m.Lease, "settle", func(x market.Lease) (market.Lease, []protocol.Effect, error) {
 			x, effects := market.Settle(l.faults.lease(x), p, env)
@@ -168,6 +175,9 @@ func (l *Ledger) traded(what string, effects []protocol.Effect, err error, chang
 // tickMarket does what is due with leases and asks, and clears the batch that ends.
 func (l *Ledger) tickMarket() error {
 	p, env := l.params(), l.env()
+	if err := l.endJobs(p, env); err != nil {
+		return err
+	}
 	for i := range l.trade.leases {
 		x := l.trade.leases[i]
 		at := l.ask(x.Ask)
@@ -186,7 +196,7 @@ func (l *Ledger) tickMarket() error {
 	}
 	l.trade.leases = slices.DeleteFunc(l.trade.leases, func(x market.Lease) bool { return x.Status == market.Closed })
 	for _, a := range slices.Clone(l.trade.asks) {
-		if a.Closing || env.Height < a.Until {
+		if a.Closing || env.Height < a.Lapses {
 			continue
 		}
 		next, effects := market.Lapse(a, env)
@@ -218,6 +228,39 @@ func (l *Ledger) forfeit(before, after *work.State) error {
 			return err
 		}
 		l.trade.leases[i] = next
+	}
+	return nil
+}
+
+// endJobs ends the leases of runs that have ended, with the batch.
+func (l *Ledger) endJobs(p market.Params, env protocol.Env) error {
+	if !p.Closes(env.Height) {
+		return nil
+	}
+	for i, x := range l.trade.leases {
+		run := l.run(x.Job)
+		if at := l.ask(x.Ask); at >= 0 && run >= 0 && l.runs[run].Phase.Ended() && l.runs[run].Author == x.Buyer {
+			next, changed, effects := market.EndOfJob(x, l.trade.asks[at], env)
+			if err := l.traded("end of job", effects, nil, changed...); err != nil {
+				return err
+			}
+			l.trade.leases[i] = next
+		}
+	}
+	return nil
+}
+
+// absent closes the asks of hired machines that missed a duty.
+func (l *Ledger) absent(before, after *work.State) error {
+	for _, id := range work.Absences(before, after) {
+		i := l.lease(id)
+		if i < 0 || l.ask(l.trade.leases[i].Ask) < 0 {
+			continue
+		}
+		a, effects := market.Absent(l.trade.asks[l.ask(l.trade.leases[i].Ask)])
+		if err := l.traded("absent", effects, nil, a); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type Ask struct {
 	Watched  uint32           `json:"watched"` // units whose lease is over and can still be challenged
 	Reserve  auction.Price    `json:"reserve"`
 	Until    protocol.Height  `json:"until"`     // the last block in which it takes a lease
+	Lapses   protocol.Height  `json:"lapses"`    // the same if its machine is not heard of before: at most Until
 	Notice   uint64           `json:"notice"`    // blocks before the provider may take a unit back
 	Placed   protocol.Height  `json:"placed"`    // the block in which its terms were set
 	UnitBond money.Amount     `json:"unit_bond"` // to be locked for each unit
@@ -40,11 +41,19 @@ type WithdrawAsk struct {
 	Ask protocol.Hash `json:"ask"`
 }
 
+// RenewAsk says that the machine behind an offer is there: the offer stands for as long again. Rule: spec/market.md §6.
+type RenewAsk struct {
+	Ask protocol.Hash `json:"ask"`
+}
+
 // Kind is "market/place-ask".
 func (PlaceAsk) Kind() string { return "market/place-ask" }
 
 // Kind is "market/withdraw-ask".
 func (WithdrawAsk) Kind() string { return "market/withdraw-ask" }
+
+// Kind is "market/renew-ask".
+func (RenewAsk) Kind() string { return "market/renew-ask" }
 
 // Check validates ranges.
 func (m PlaceAsk) Check() error {
@@ -59,6 +68,9 @@ func (m PlaceAsk) Check() error {
 
 // Check has nothing to validate: the id is looked up.
 func (WithdrawAsk) Check() error { return nil }
+
+// Check has nothing to validate: the id is looked up.
+func (RenewAsk) Check() error { return nil }
 
 // AskID names the ask of a provider in a class.
 func AskID(owner protocol.Account, c Class) protocol.Hash {
@@ -81,6 +93,7 @@ func Offer(m PlaceAsk, known *Ask, from protocol.Account, p Params, env protocol
 		ID: AskID(from, m.Class), Owner: from, Class: m.Class, Units: m.Units, Reserve: m.Reserve, Until: m.Until,
 		Notice: m.Notice, UnitBond: m.UnitBond, Placed: env.Height,
 	}
+	ask.Lapses = ask.lapse(p, env)
 	ask.Bond = m.UnitBond.Times(uint64(m.Units))
 	placed := protocol.Event{Type: "market.ask-placed", Attributes: []protocol.Attribute{{Name: "ask", Value: ask.ID.String()}, {Name: "owner", Value: from.String()}}}
 	if known == nil {
@@ -94,9 +107,14 @@ func Offer(m PlaceAsk, known *Ask, from protocol.Account, p Params, env protocol
 	return ask, append(move(from, known.Bond, ask.Bond), placed), nil
 }
 
+// lapse is the last block of an ask whose machine is heard of now.
+func (a *Ask) lapse(p Params, env protocol.Env) protocol.Height {
+	return min(a.Until, env.Height+protocol.Height(p.AskBlocks))
+}
+
 // free is how many units can be leased in a block.
 func (a *Ask) free(now protocol.Height) uint32 {
-	if a.Closing || now > a.Until {
+	if a.Closing || now > a.Lapses {
 		return 0
 	}
 	return a.Units - a.Leased
@@ -118,10 +136,32 @@ func (a *Ask) joins(p Params, now protocol.Height) bool {
 	return p.Batch(a.Placed) != p.Batch(now) || !p.Revealing(a.Placed)
 }
 
-// Lapse closes an ask whose last block has passed, as if its owner had withdrawn it. The ask is gone if it has no units left.
-// Effect: the bonds of free units are paid back. Rule: spec/market.md §6.
+// Renew applies RenewAsk. It changes no terms, so the ask takes part in the batch that is open. Errors: ErrNotAssigned, ErrPhase if the ask is
+// closed. Rule: spec/market.md §6.
+func Renew(ask Ask, from protocol.Account, p Params, env protocol.Env) (Ask, error) {
+	switch {
+	case ask.Owner != from:
+		return ask, fmt.Errorf("%w: ask %s", protocol.ErrNotAssigned, ask.ID)
+	case ask.Closing:
+		return ask, fmt.Errorf("%w: ask %s is closed until it is placed again", protocol.ErrPhase, ask.ID)
+	}
+	ask.Lapses = ask.lapse(p, env)
+	return ask, nil
+}
+
+// Lapse closes an ask whose last block has passed, or whose machine was not heard of, as if its owner had withdrawn it. The ask is gone if it
+// has no units left. Effect: the bonds of free units are paid back. Rule: spec/market.md §6.
 func Lapse(ask Ask, env protocol.Env) (Ask, []protocol.Effect) {
-	if env.Height < ask.Until {
+	if env.Height < ask.Lapses {
+		return ask, nil
+	}
+	return Absent(ask)
+}
+
+// Absent closes the ask of a machine that missed a duty in the run that hired it: nobody else shall hire it before it offers itself again.
+// Effect: the bonds of free units are paid back. Rule: spec/market.md §8.
+func Absent(ask Ask) (Ask, []protocol.Effect) {
+	if ask.Closing {
 		return ask, nil
 	}
 	ask.Closing = true

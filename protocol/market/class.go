@@ -9,30 +9,40 @@ type ClassState struct {
 	Base    auction.Price `json:"base"`
 	Offered uint64        `json:"offered"` // units of all asks, those that are leased included
 	Leased  uint64        `json:"leased"`
-	Batch   uint64        `json:"batch"` // the first batch whose end has not moved Base
+	Batch   uint64        `json:"batch"`          // the first batch that has not been counted
+	Used    uint64        `json:"used,omitempty"` // utilisation, in per mille, summed over the batches of the open period that have been
 }
 
-// maxCatchUp bounds the batches that At counts. In more of them at one utilisation a price has moved as far as it matters.
+// maxCatchUp bounds the periods that At counts. In more of them at one utilisation a price has moved as far as it matters.
 const maxCatchUp = 1024
 
 // NewClass is a class in which a first ask is placed: its base price begins at that reserve.
-func NewClass(first Ask, batch uint64) ClassState {
-	return ClassState{Class: first.Class, Base: first.Reserve, Batch: batch}
+func NewClass(first Ask, p Params, batch uint64) ClassState {
+	return ClassState{Class: first.Class, Base: first.Reserve, Batch: batch, Used: targetPermille * (batch % p.period(first.Class))}
 }
 
-// At moves the base price by the batches that have ended before batch. In all of them the utilisation was the present one.
-func (s ClassState) At(batch uint64) ClassState {
-	if batch <= s.Batch {
-		return s
-	}
-	for range min(batch-s.Batch, maxCatchUp) {
-		next := BasePrice(s.Base, s.Leased, s.Offered)
-		if next == s.Base {
-			break
+// At counts the batches that have ended before batch; in all of them the utilisation was the present one. With the last batch of a period the
+// base price moves by the period's mean.
+func (s ClassState) At(p Params, batch uint64) ClassState {
+	period, used := p.period(s.Class), utilisation(s.Leased, s.Offered)
+	for range maxCatchUp {
+		if batch <= s.Batch {
+			return s
 		}
-		s.Base = next
+		end := (s.Batch/period + 1) * period
+		n := min(batch, end) - s.Batch
+		s.Batch, s.Used = s.Batch+n, s.Used+n*used
+		if s.Batch == end {
+			before := s.Base
+			s.Base, s.Used = moved(s.Base, s.Used/period), 0
+			if n == period && s.Base == before {
+				break
+			}
+		}
 	}
-	s.Batch = batch
+	if batch > s.Batch {
+		s.Batch, s.Used = batch, used*(batch%period)
+	}
 	return s
 }
 

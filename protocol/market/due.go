@@ -6,7 +6,7 @@ import (
 )
 
 // Expire does what is due with a lease at the end of a block, by default and without anybody's consent: an offer that nobody
-// accepted goes to the next best ask or is taken back; a lease whose time is up is over; one whose window has closed is paid
+// accepted, and a metered lease whose provider did not join the run, goes to the next best ask or is taken back; a lease whose time is up is over; one whose window has closed is paid
 // out and closed. next are the other asks of the class in the order of the book, cheapest first; the host passes as many as it
 // likes. Asks that change are returned. Rule: spec/market.md §8 and §9.
 func Expire(l Lease, ask Ask, next []Candidate, p Params, env protocol.Env) (Lease, []Ask, []protocol.Effect) {
@@ -17,6 +17,9 @@ func Expire(l Lease, ask Ask, next []Candidate, p Params, env protocol.Env) (Lea
 	case Offered:
 		return refused(l, ask, next, p, env)
 	case Running:
+		if l.untaken() {
+			return refused(l, ask, next, p, env)
+		}
 		// Cost of the blocks that the lease was cut short by goes back at once: nobody can dispute them.
 		back := l.Cost.Minus(l.gross(l.End))
 		l.Status, l.Back = Over, back
@@ -38,13 +41,14 @@ type Candidate struct {
 	Grade uint32
 }
 
-// refused handles an offer that its provider let pass: part of the bond of these units is burned, the ask closes, and the
+// refused handles an offer that its provider let pass, or accepted and did not take up: part of the bond of these units is burned, the ask closes, and the
 // next best ask gets the offer at the same price. Without one the buyer has its money back.
 func refused(l Lease, ask Ask, next []Candidate, p Params, env protocol.Env) (Lease, []Ask, []protocol.Effect) {
 	bond := ask.forfeit(l.Units)
 	fee := bond.Part(p.SilenceFee, parts)
 	ask.Bond = ask.Bond.Plus(bond.Minus(fee))
 	ask.Leased -= l.Units
+	l.Status, l.Start, l.End = Offered, 0, 0
 	effects := append(burned(fee), ask.shrink()...)
 	changed := []Ask{ask}
 	for _, c := range next {
@@ -63,6 +67,24 @@ func refused(l Lease, ask Ask, next []Candidate, p Params, env protocol.Env) (Le
 	}
 	l.Back, l.Status = l.Cost, Closed
 	return l, changed, append(append(effects, paid(l.Buyer, l.Back)...), leaseEvent("refused", l))
+}
+
+// EndOfJob ends a lease of a run that has ended, in the block that ends the batch: an offer is taken back, which is nobody's fault, and work
+// ends with the block, as if the buyer had ended it. Rule: spec/market.md §8.
+func EndOfJob(l Lease, ask Ask, env protocol.Env) (Lease, []Ask, []protocol.Effect) {
+	switch l.Status {
+	case Offered:
+		ask.Leased -= l.Units
+		l.Back, l.Status = l.Cost, Closed
+		return l, []Ask{ask}, append(append(ask.shrink(), paid(l.Buyer, l.Back)...), leaseEvent("called-off", l))
+	case Running:
+		if end := env.Height + 1; end < l.End {
+			l.End = end
+		}
+		l.Due = l.End
+		return l, nil, []protocol.Effect{leaseEvent("ended", l)}
+	}
+	return l, nil, nil
 }
 
 // Void ends a lease whose provider was proven wrong before it closed: what is not settled goes back to the buyer, and the

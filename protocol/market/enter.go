@@ -24,7 +24,7 @@ func Enter(t Terms, owner protocol.Account, p Params, env protocol.Env) (Bid, []
 	seal := TermsSeal(t, owner, batch, t.Job)
 	b := Bid{ID: BidID(owner, batch, seal), Owner: owner, Batch: batch, Seal: seal, Open: &t}
 	return b, []protocol.Effect{protocol.Event{Type: "market.bid-entered", Attributes: []protocol.Attribute{
-		{Name: "bid", Value: b.ID.String()}, {Name: "owner", Value: owner.String()}, {Name: "tenors", Value: fmt.Sprint(t.Tenors)},
+		{Name: "bid", Value: b.ID.String()}, {Name: "owner", Value: owner.String()}, {Name: "tenors", Value: fmt.Sprint(t.Tenors)}, {Name: "job", Value: t.Job.String()},
 	}}}, nil
 }
 

@@ -32,10 +32,11 @@ type Lease struct {
 	Quote    auction.Quote    `json:"quote"`
 	Job      protocol.Hash    `json:"job"`
 	Metered  bool             `json:"metered,omitempty"`
+	Taken    bool             `json:"taken,omitempty"` // a metered one: its provider has joined the run
 	Grade    uint32           `json:"grade"` // least reputation of a provider that may take it over
 	Attempt  uint32           `json:"attempt"`
 	Status   LeaseStatus      `json:"status"`
-	Due      protocol.Height  `json:"due"`    // the last block to accept it (offered), its end (running), of the window (over)
+	Due      protocol.Height  `json:"due"`    // the last block to accept it (offered), to take it up, its end (running), of the window (over)
 	Start    protocol.Height  `json:"start"`  // 0 until accepted
 	Length   uint64           `json:"length"` // blocks that Cost pays for
 	End      protocol.Height  `json:"end"`    // work ends before this block; earlier than Start + Length if cut short
@@ -88,8 +89,8 @@ func (SettleLease) Check() error { return nil }
 // Check has nothing to validate: the id is looked up.
 func (EndLease) Check() error { return nil }
 
-// Accept applies AcceptLease: the lease begins in this block. Errors: ErrNotAssigned, ErrPhase. Rule: spec/market.md §8.
-func Accept(l Lease, from protocol.Account, env protocol.Env) (Lease, []protocol.Effect, error) {
+// Accept applies AcceptLease: the lease begins in this block. Of a metered one the provider must then join the run (TakeUp). Errors: ErrNotAssigned, ErrPhase. Rule: spec/market.md §8.
+func Accept(l Lease, from protocol.Account, p Params, env protocol.Env) (Lease, []protocol.Effect, error) {
 	switch {
 	case l.Provider != from:
 		return l, nil, fmt.Errorf("%w: lease %s is offered to %s", protocol.ErrNotAssigned, l.ID, l.Provider)
@@ -99,8 +100,22 @@ func Accept(l Lease, from protocol.Account, env protocol.Env) (Lease, []protocol
 	l.Status, l.Start = Running, env.Height
 	l.End = l.Start + protocol.Height(l.Length)
 	l.Due = l.End
+	if l.Metered {
+		l.Due = min(l.End, env.Height+protocol.Height(p.JoinBlocks))
+	}
 	return l, []protocol.Effect{leaseEvent("accepted", l)}, nil
 }
+
+// TakeUp notes that the provider of a metered lease has joined the run that hired it. Rule: spec/market.md §8.
+func TakeUp(l Lease) Lease {
+	if l.Status == Running && l.Metered && !l.Taken {
+		l.Taken, l.Due = true, l.End
+	}
+	return l
+}
+
+// untaken reports whether the provider of a running lease has yet to join the run that hired it.
+func (l *Lease) untaken() bool { return l.Metered && !l.Taken && l.End == l.Start+protocol.Height(l.Length) }
 
 // Cut applies EndLease. Errors: ErrNotAssigned, ErrPhase. Rule: spec/market.md §8.
 func Cut(l Lease, ask Ask, from protocol.Account, env protocol.Env) (Lease, []protocol.Effect, error) {
@@ -109,6 +124,9 @@ func Cut(l Lease, ask Ask, from protocol.Account, env protocol.Env) (Lease, []pr
 	}
 	if l.Status != Running {
 		return l, nil, fmt.Errorf("%w: lease %s is %s", protocol.ErrPhase, l.ID, l.Status)
+	}
+	if from != l.Buyer && l.untaken() { // ending it would be a way out of what silence costs
+		return l, nil, fmt.Errorf("%w: lease %s has not been taken up: join its run, or let it pass", protocol.ErrPhase, l.ID)
 	}
 	end := env.Height + 1
 	if from != l.Buyer { // who leases its own machine is the buyer

@@ -24,6 +24,8 @@ type Params struct {
 	BatchBlocks    uint64           `json:"batch_blocks"`    // blocks from one clearing to the next
 	RevealBlocks   uint64           `json:"reveal_blocks"`   // the last blocks of a batch, in which bids are opened
 	AckBlocks      uint64           `json:"ack_blocks"`      // for a provider to accept a lease
+	JoinBlocks     uint64           `json:"join_blocks"`     // from accepting a metered lease to joining its run
+	AskBlocks      uint64           `json:"ask_blocks"`      // for which an ask stands unless its machine renews it
 	HoldbackBlocks uint64           `json:"holdback_blocks"` // from work to its pay: the window in which it can be challenged
 	Tenors         [4]uint64        `json:"tenors"`          // blocks of each tenor
 	Split          Split            `json:"split"`           //
@@ -54,6 +56,8 @@ func (p Params) Check() error {
 		return bad("a batch of %d blocks with %d to reveal", p.BatchBlocks, p.RevealBlocks)
 	case p.AckBlocks < 1 || p.AckBlocks > 10_000 || p.HoldbackBlocks > blocks:
 		return bad("%d blocks to accept, %d of holdback", p.AckBlocks, p.HoldbackBlocks)
+	case p.JoinBlocks < 1 || p.JoinBlocks > 10_000 || p.AskBlocks < p.BatchBlocks || p.AskBlocks > blocks:
+		return bad("%d blocks to join, an ask stands for %d", p.JoinBlocks, p.AskBlocks)
 	case p.Split.Provider > parts || p.Split.Pool > parts || p.Split.Treasury > parts || p.Split.Provider+p.Split.Pool+p.Split.Treasury > parts:
 		return bad("the split %+v is more than the whole", p.Split)
 	case p.SealFee > parts || p.SilenceFee > parts:
@@ -75,7 +79,7 @@ func (p Params) Check() error {
 // six hours, 92 % to the provider, 5 % burned.
 func DefaultParams(pool, treasury protocol.Account) Params {
 	return Params{
-		BatchBlocks: 10, RevealBlocks: 4, AckBlocks: 3, HoldbackBlocks: 60, Tenors: [4]uint64{60, 600, 3_600, 21_600},
+		BatchBlocks: 10, RevealBlocks: 4, AckBlocks: 3, JoinBlocks: 20, AskBlocks: 1_800, HoldbackBlocks: 60, Tenors: [4]uint64{60, 600, 3_600, 21_600},
 		Split: Split{9_200, 200, 100}, SealFee: 100, SilenceFee: 100, MinUnitBond: money.New(1_000_000 * Tick),
 		Pool: pool, Treasury: treasury,
 	}

@@ -241,7 +241,7 @@ func TestALeaseFromBidToPay(t *testing.T) {
 		if l.Quote != (auction.Quote{Buyer: 6_500_000, Seller: 6_500_000}) || l.Cost.Compare(money.New(13_000_000*Tick)) != 0 {
 			t.Fatalf("lease %+v", l)
 		}
-		l, effects, err := Accept(l, account(0), h.env())
+		l, effects, err := Accept(l, account(0), h.p, h.env())
 		h.must(err)
 		h.must(h.carry(effects))
 		h.keepLease(l)
@@ -304,7 +304,7 @@ func TestAWrongProviderLosesPayAndBond(t *testing.T) {
 			h.endBlock()
 		}
 		for _, l := range h.leases {
-			l, effects, err := Accept(l, account(0), h.env())
+			l, effects, err := Accept(l, account(0), h.p, h.env())
 			h.must(err)
 			h.must(h.carry(effects))
 			h.keepLease(l)
@@ -395,7 +395,7 @@ func (h *host) random(r *rand.Rand) {
 func (h *host) act(r *rand.Rand, l Lease, who protocol.Account) {
 	switch r.IntN(6) {
 	case 0, 1, 2:
-		if next, effects, err := Accept(l, l.Provider, h.env()); err == nil {
+		if next, effects, err := Accept(l, l.Provider, h.p, h.env()); err == nil {
 			h.must(h.carry(effects))
 			h.keepLease(next)
 		}
@@ -534,8 +534,8 @@ func TestAnAskLapses(t *testing.T) {
 // The price of an instant lease is the base price or, if that buys too little, the reserve of the dearest ask in it.
 func TestInstantPrice(t *testing.T) {
 	offers := []Candidate{
-		{Ask{Class: cpu(0), Units: 2, Reserve: 50, Until: 9}, 0}, {Ask{Class: cpu(0), Units: 2, Reserve: 60, Until: 9}, 3},
-		{Ask{Class: cpu(1), Units: 9, Reserve: 1, Until: 9}, 7},
+		{Ask{Class: cpu(0), Units: 2, Reserve: 50, Lapses: 9}, 0}, {Ask{Class: cpu(0), Units: 2, Reserve: 60, Lapses: 9}, 3},
+		{Ask{Class: cpu(1), Units: 9, Reserve: 1, Lapses: 9}, 7},
 	}
 	for _, c := range []struct {
 		units, grade uint32
@@ -548,23 +548,177 @@ func TestInstantPrice(t *testing.T) {
 	}
 }
 
-// A class that is looked at once has the price of one that is looked at after every batch.
+// A class that is looked at once has the price of one that is looked at after every batch, however often it moves.
 func TestClassCatchesUp(t *testing.T) {
-	a := Ask{Class: cpu(0), Units: 10, Reserve: 1000}
-	for leased := range uint32(11) {
-		b := a
-		b.Leased = leased
-		s := NewClass(a, 3).Changed(Ask{}, a).Changed(a, b)
-		step := s
-		for batch := uint64(3); batch <= 200; batch++ {
-			step = step.At(batch)
+	p := DefaultParams(poolAccount, treasuryAccount)
+	for tenor, moves := range map[uint8]uint64{0: 200 - 3, 1: 200 / 7, 2: 200 / 45, 3: 0} {
+		a := Ask{Class: cpu(tenor), Units: 10, Reserve: 1_000_000_000}
+		for leased := range uint32(11) {
+			b := a
+			b.Leased = leased
+			s := NewClass(a, p, 3).Changed(Ask{}, a).Changed(a, b)
+			step := s
+			for batch := uint64(3); batch <= 200; batch++ {
+				step = step.At(p, batch)
+			}
+			if once := s.At(p, 200); once != step {
+				t.Errorf("%d of 10 leased: %+v at once, %+v in steps", leased, once, step)
+			}
+			if gone := s.Changed(b, Ask{}); gone.Offered != 0 || gone.Leased != 0 {
+				t.Errorf("%+v without asks", gone)
+			}
 		}
-		if once := s.At(200); once != step {
-			t.Errorf("%d of 10 leased: %+v at once, %+v in steps", leased, once, step)
+		want := a.Reserve
+		full := a
+		full.Leased = 10
+		s := NewClass(a, p, 0).Changed(Ask{}, full)
+		for range moves {
+			want = BasePrice(want, 10, 10)
 		}
-		if gone := s.Changed(b, Ask{}); gone.Offered != 0 || gone.Leased != 0 {
-			t.Errorf("%+v without asks", gone)
+		s.Batch, s.Used = 3, utilisation(10, 10)*(3%p.period(a.Class))
+		if got := s.At(p, 200).Base; got != want {
+			t.Errorf("tenor %d: %d after 200 batches, want %d moves, to %d", tenor, got, moves, want)
 		}
+	}
+}
+
+// What a class is used within a period counts as its mean, and batches in which nobody offers anything say nothing.
+func TestClassMovesByTheMean(t *testing.T) {
+	p := DefaultParams(poolAccount, treasuryAccount)
+	a := Ask{Class: cpu(1), Units: 10, Reserve: 1_000_000_000} // a period of 7 batches
+	b := a
+	b.Leased = 10
+	s := NewClass(a, p, 7).Changed(Ask{}, a).At(p, 9).Changed(a, b).At(p, 14) // 2 batches idle, 5 full
+	if want := moved(a.Reserve, 5*1000/7); s.Base != want {
+		t.Errorf("base price %d, want %d", s.Base, want)
+	}
+	empty := s.Changed(b, Ask{})
+	if got := empty.At(p, 5000); got.Base != s.Base {
+		t.Errorf("a class without offers moved from %d to %d", s.Base, got.Base)
+	}
+}
+
+// A lease of a run ends with the batch in which the run has ended; what has been worked for is paid, the rest goes back, and the units are free.
+func TestALeaseEndsWithItsJob(t *testing.T) {
+	h := newHost(t, 4)
+	h.must(h.offer(0, PlaceAsk{Class: cpu(1), Units: 2, Reserve: 100, Until: 1000, UnitBond: money.New(1000 * Tick)}))
+	terms := Terms{Alternatives: []Alternative{{cpu(1), 1, 100}}, Tenors: 1, Job: protocol.Hash{1}}
+	for range 2 {
+		id, err := h.bid(1, terms, terms.Most())
+		h.must(err)
+		for !h.p.Revealing(h.h) {
+			h.endBlock()
+		}
+		h.must(h.reveal(id))
+		for h.p.Revealing(h.h) {
+			h.endBlock()
+		}
+		if h.h == 10 {
+			for _, l := range h.leases {
+				l, effects, err := Accept(l, account(0), h.p, h.env())
+				h.must(err)
+				h.must(h.carry(effects))
+				h.keepLease(l)
+			}
+		}
+	}
+	worked := h.h - 10 // blocks; the second lease is an offer
+	if len(h.leases) != 2 {
+		t.Fatalf("%d leases", len(h.leases))
+	}
+	for _, id := range sorted(h.leases) {
+		l, asks, effects := EndOfJob(h.leases[id], h.asks[h.leases[id].Ask], h.env())
+		h.must(h.carry(effects))
+		for _, a := range asks {
+			h.keepAsk(a)
+		}
+		h.keepLease(l)
+	}
+	h.check()
+	h.endBlock()
+	h.endBlock()
+	a := h.asks[AskID(account(0), cpu(1))]
+	if a.Leased != 0 || a.Watched != 1 || a.Closing || len(h.leases) != 1 {
+		t.Errorf("ask %+v, %d leases", a, len(h.leases))
+	}
+	for h.closed < 2 {
+		h.endBlock()
+	}
+	cost := money.New(100 * Tick)
+	if want, got := money.MUT(1000).Minus(cost.Part(uint64(worked)+1, 20)), h.balance[account(1)]; got.Compare(want) != 0 {
+		t.Errorf("the buyer has %s, want %s", got.Coins(), want.Coins())
+	}
+}
+
+// Who accepts a metered lease and does not join its run pays as for silence, also if it ends the lease itself, and the next best ask has the offer.
+func TestALeaseThatIsNotTakenUp(t *testing.T) {
+	h := newHost(t, 4)
+	for who, reserve := range []auction.Price{100, 100, 100} {
+		h.must(h.offer(who, PlaceAsk{Class: cpu(3), Units: 1, Reserve: reserve, Until: 1000, UnitBond: money.New(1000 * Tick)}))
+	}
+	take := TakeNow{Class: cpu(3), Units: 1, Tenors: 1, Limit: 100, Metered: true}
+	leases, asks, _, err := Take(take, 100, h.candidates(), account(3), h.p, h.env())
+	h.must(err)
+	h.keepAsk(asks[0])
+	l := leases[0]
+	first := l.Provider
+	accept := func() {
+		t.Helper()
+		next, _, err := Accept(l, l.Provider, h.p, h.env())
+		h.must(err)
+		l = next
+		h.keepLease(l)
+	}
+	accept()
+	if _, _, err := Cut(l, h.asks[l.Ask], l.Provider, h.env()); !errors.Is(err, protocol.ErrPhase) {
+		t.Errorf("its provider ended it: %v", err)
+	}
+	for due := l.Due; h.h <= due; {
+		h.endBlock()
+	}
+	l = h.leases[l.ID]
+	if l.Status != Offered || l.Provider == first || l.Start != 0 || l.Attempt != 1 || h.burned.Compare(money.New(10*Tick)) != 0 || len(h.asks) != 2 {
+		t.Fatalf("%+v, %s burned, %d asks", l, h.burned, len(h.asks))
+	}
+	accept()
+	l = TakeUp(l)
+	h.keepLease(l)
+	for range 60 {
+		h.endBlock()
+	}
+	if got := h.leases[l.ID]; got.Status != Running || got.Due != got.End {
+		t.Errorf("%+v", got)
+	}
+	if TakeUp(Lease{Status: Running}).Taken {
+		t.Error("a lease that pays by time has been taken up")
+	}
+}
+
+// An ask stands as long as its machine is heard of; to renew it changes nothing else.
+func TestRenew(t *testing.T) {
+	h := newHost(t, 2)
+	h.p.AskBlocks = 10
+	h.must(h.offer(0, PlaceAsk{Class: cpu(0), Units: 1, Reserve: 50, Until: 35, UnitBond: money.New(1000 * Tick)}))
+	a := h.asks[AskID(account(0), cpu(0))]
+	if a.Lapses != 10 || a.free(10) != 1 || a.free(11) != 0 {
+		t.Errorf("%+v", a)
+	}
+	if _, err := Renew(a, account(1), h.p, h.env()); !errors.Is(err, protocol.ErrNotAssigned) {
+		t.Errorf("by a stranger: %v", err)
+	}
+	for at, lapses := range map[protocol.Height]protocol.Height{7: 17, 30: 35} {
+		b, err := Renew(a, account(0), h.p, protocol.Env{Height: at})
+		h.must(err)
+		if b.Lapses != lapses || b.Placed != a.Placed {
+			t.Errorf("renewed in block %d: %+v", at, b)
+		}
+	}
+	a, _ = Lapse(a, protocol.Env{Height: 10})
+	if !a.Closing {
+		t.Error("it outlives its machine")
+	}
+	if _, err := Renew(a, account(0), h.p, h.env()); !errors.Is(err, protocol.ErrPhase) {
+		t.Errorf("a closed one: %v", err)
 	}
 }
 
@@ -572,7 +726,7 @@ func TestClassCatchesUp(t *testing.T) {
 func FuzzDecodeMsg(f *testing.F) {
 	terms := Terms{Alternatives: []Alternative{{cpu(0), 1, 5}}, Tenors: 1}
 	for _, m := range []protocol.Msg{
-		PlaceAsk{Class: cpu(0), Units: 1, Reserve: 2, Until: 3, UnitBond: money.New(4)}, WithdrawAsk{}, SealBid{Deposit: money.New(1)},
+		PlaceAsk{Class: cpu(0), Units: 1, Reserve: 2, Until: 3, UnitBond: money.New(4)}, WithdrawAsk{}, RenewAsk{}, SealBid{Deposit: money.New(1)},
 		OpenBid{Terms: terms}, TakeNow{Class: cpu(1), Units: 1, Tenors: 1}, AcceptLease{}, SettleLease{}, EndLease{},
 		Propose{Batch: 3, Deals: PackDeals([]Deal{{protocol.Hash{1}, protocol.Hash{2}, 3}})},
 	} {

@@ -20,6 +20,8 @@ func DecodeMsg(kind string, data []byte) (protocol.Msg, error) {
 		return decode[PlaceAsk](data)
 	case WithdrawAsk{}.Kind():
 		return decode[WithdrawAsk](data)
+	case RenewAsk{}.Kind():
+		return decode[RenewAsk](data)
 	case SealBid{}.Kind():
 		return decode[SealBid](data)
 	case OpenBid{}.Kind():

@@ -77,6 +77,21 @@ func Forfeits(before, after *State) (list []Forfeit) {
 	return list
 }
 
+// Absences lists the leases of providers that have missed a duty between two states of a run: the host has the market close their asks, so
+// that nobody hires a machine that does not answer. Rule: spec/market.md §8.
+func Absences(before, after *State) (list []protocol.Hash) {
+	for i := range after.Members {
+		m := &after.Members[i]
+		if m.Lease.IsZero() || m.Status != Away {
+			continue
+		}
+		if old := before.member(m.Account); old != nil && old.Status == Active {
+			list = append(list, m.Lease)
+		}
+	}
+	return list
+}
+
 // hirePrice is what the units of who joins will cost. Errors: ErrInvalid if a provider lacks its hire or the run hires nobody,
 // ErrInsufficient above what the run has locked for a unit.
 func (s Spec) hirePrice(m Join) (money.Amount, error) {

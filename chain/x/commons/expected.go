@@ -35,6 +35,6 @@ type Market interface {
 	Params(ctx context.Context) (market.Params, error)
 	// Enter places a bid of the treasury in the batch that is about to be cleared.
 	Enter(ctx sdk.Context, terms market.Terms) error
-	// JobLeases lists the leases of a run of the commons that are not closed.
+	// JobLeases lists the leases of a run of the commons that are offered or running.
 	JobLeases(ctx context.Context, run protocol.Hash) ([]market.Lease, error)
 }

@@ -120,20 +120,22 @@ func (d *disk) record(b *testing.B, ctx sdk.Context, i uint64) {
 	owner := number(i)
 	class := classOf(i / 2 % 1000)
 	a := market.Ask{
-		ID: market.AskID(owner, class), Owner: owner, Class: class, Units: 4, Leased: 1, Reserve: auction.Price(1000 + i%997), Until: 1 << 30,
+		ID: market.AskID(owner, class), Owner: owner, Class: class, Units: 4, Leased: 1, Reserve: auction.Price(1000 + i%997), Until: 1 << 30, Lapses: 1 << 30,
 		UnitBond: bond, Bond: bond.Times(4),
 	}
 	l := market.Lease{
 		ID: market.LeaseID(protocol.Hash{1}, a.ID), Ask: a.ID, Buyer: number(i % 5000), Provider: owner, Class: class, Units: 1, Tenors: 1, Status: market.Running,
 		Quote: auction.Quote{Buyer: 1000, Seller: 1000}, Due: 1<<29 + protocol.Height(i), End: 1 << 29, Start: 1, Length: 1 << 29, Cost: money.MUT(1),
 	}
-	if err := d.k.putAsk(ctx, market.Ask{}, a, 0); err != nil {
+	if err := d.k.putAsk(ctx, market.Ask{}, a, benchParams); err != nil {
 		b.Fatal(err)
 	}
 	if err := d.k.putLease(ctx, market.Lease{}, l); err != nil {
 		b.Fatal(err)
 	}
 }
+
+var benchParams = market.DefaultParams(pool, treasury)
 
 func number(i uint64) (a protocol.Account) {
 	binary.BigEndian.PutUint64(a[:], i*0x9e3779b97f4a7c15)
@@ -210,8 +212,8 @@ func (d *disk) call(b *testing.B, ctx sdk.Context, kind string) *marketpb.MsgExe
 	case "take-now", "accept-lease":
 		// An ask of a class of its own, so that every message finds the same.
 		class.Resource = fmt.Sprintf("own-%d", d.next)
-		a := market.Ask{ID: market.AskID(who, class), Owner: who, Class: class, Units: 4, Reserve: 1000, Until: 1 << 30, UnitBond: bond, Bond: bond.Times(4)}
-		if err := d.k.putAsk(ctx, market.Ask{}, a, 0); err != nil {
+		a := market.Ask{ID: market.AskID(who, class), Owner: who, Class: class, Units: 4, Reserve: 1000, Until: 1 << 30, Lapses: 1 << 30, UnitBond: bond, Bond: bond.Times(4)}
+		if err := d.k.putAsk(ctx, market.Ask{}, a, benchParams); err != nil {
 			b.Fatal(err)
 		}
 		take := market.TakeNow{Class: class, Units: 1, Tenors: 1, Limit: 2000, Nonce: d.next}

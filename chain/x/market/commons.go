@@ -34,14 +34,14 @@ func (k *Keeper) Base(ctx context.Context, class market.Class, charge escrow.Cha
 	if err != nil {
 		return 0, err
 	}
-	state, err := k.class(ctx, class.ID(), params.Batch(escrow.Env(sdk.UnwrapSDKContext(ctx)).Height), charge)
+	state, err := k.class(ctx, class.ID(), params, charge)
 	return state.Base, err
 }
 
-// JobLeases lists the leases of a run of the commons that are not closed.
+// JobLeases lists the leases of a run of the commons that are offered or running.
 func (k *Keeper) JobLeases(ctx context.Context, run protocol.Hash) ([]market.Lease, error) {
 	var list []market.Lease
-	err := k.jobs.Walk(ctx, collections.NewPrefixedPairRange[[]byte, []byte](run[:]), func(key link) (bool, error) {
+	err := k.jobs.Walk(ctx, collections.NewPrefixedPairRange[[]byte, []byte](jobKey(run, k.treasury)), func(key link) (bool, error) {
 		l, err := k.Lease(ctx, protocol.Hash(key.K2()), escrow.Free)
 		list = append(list, l)
 		return false, err

@@ -32,6 +32,9 @@ func (k *Keeper) endBlock(metered sdk.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := k.endJobs(ctx, params, env); err != nil {
+		return err
+	}
 	if err := k.sweep(ctx, k.due, "lease", env, func(ctx sdk.Context, id protocol.Hash) error {
 		return k.expire(ctx, id, params, env)
 	}); err != nil {
@@ -103,7 +106,7 @@ func (k *Keeper) expire(ctx sdk.Context, id protocol.Hash, params market.Params,
 	if err := k.putLease(ctx, l, after); err != nil {
 		return err
 	}
-	if err := k.putAsks(ctx, append(next, market.Candidate{Ask: ask}), changed, params.Batch(env.Height)); err != nil {
+	if err := k.putAsks(ctx, append(next, market.Candidate{Ask: ask}), changed, params); err != nil {
 		return err
 	}
 	return k.execute(ctx, effects)
@@ -116,7 +119,7 @@ func (k *Keeper) lapse(ctx sdk.Context, id protocol.Hash, params market.Params, 
 		return err
 	}
 	after, effects := market.Lapse(before, env)
-	if err := k.putAsk(ctx, before, after, params.Batch(env.Height)); err != nil {
+	if err := k.putAsk(ctx, before, after, params); err != nil {
 		return err
 	}
 	return k.execute(ctx, effects)
@@ -150,7 +153,7 @@ func (k *Keeper) clear(ctx sdk.Context, bids []market.Bid, params market.Params,
 	if err != nil {
 		return err
 	}
-	if err := k.putAsks(ctx, asks, out.Asks, batch); err != nil {
+	if err := k.putAsks(ctx, asks, out.Asks, params); err != nil {
 		return err
 	}
 	for _, l := range out.Leases {

@@ -49,7 +49,8 @@ type Keeper struct {
 	due     collections.KeySet[date]        // height at which something happens to a lease, lease
 	results collections.Map[[]byte, []byte] // provider -> market.Reputation in JSON
 	prices  record.Book                     // market.ClassPrice of each class
-	jobs    collections.KeySet[link]        // run of the commons, lease that is not closed
+	jobs    collections.KeySet[link]        // job and buyer, lease that is offered or running and does not end with its job
+	ended   collections.KeySet[date]        // last block of the batch in which a run ended, the run and its author
 	better  collections.Item[[]byte]        // market.Proposal in JSON: the best one for the batch; gone with it
 }
 
@@ -79,6 +80,7 @@ func NewKeeper(service store.KVStoreService, bank escrow.Bank, runs Runs, pool, 
 		results: byID(11, "results"),
 		prices:  record.NewBook(b, collections.NewPrefix(12)),
 		jobs:    collections.NewKeySet(b, collections.NewPrefix(13), "jobs", links),
+		ended:   collections.NewKeySet(b, collections.NewPrefix(15), "ended", dates),
 		better:  collections.NewItem(b, collections.NewPrefix(14), "better", collections.BytesValue),
 	}
 	var err error
@@ -148,21 +150,24 @@ func (k *Keeper) Forfeit(ctx sdk.Context, id protocol.Hash, to protocol.Account,
 	if err := k.putLease(ctx, l, after); err != nil {
 		return err
 	}
-	if err := k.putAsk(ctx, ask, changed, params.Batch(escrow.Env(ctx).Height)); err != nil {
+	if err := k.putAsk(ctx, ask, changed, params); err != nil {
 		return err
 	}
 	return k.execute(ctx, effects)
 }
 
 // class returns the state of a class in the batch that is open, or protocol.ErrNotFound.
-func (k *Keeper) class(ctx context.Context, id protocol.Hash, batch uint64, charge escrow.Charge) (market.ClassState, error) {
+func (k *Keeper) class(ctx context.Context, id protocol.Hash, p market.Params, charge escrow.Charge) (market.ClassState, error) {
 	s, err := load[market.ClassState](ctx, k.classes, "class", id[:], charge)
-	return s.At(batch), err
+	if err != nil {
+		return s, err
+	}
+	return s.At(p, p.Batch(now(ctx).Height)), nil
 }
 
 // putAsk replaces an ask and what is derived from it. before is the stored one, the zero Ask if there is none.
-func (k *Keeper) putAsk(ctx context.Context, before, after market.Ask, batch uint64) error {
-	if err := k.putClass(ctx, before, after, batch); err != nil {
+func (k *Keeper) putAsk(ctx context.Context, before, after market.Ask, p market.Params) error {
+	if err := k.putClass(ctx, before, after, p); err != nil {
 		return err
 	}
 	if err := replace(ctx, k.offers, offerKey(before), before.Open(), offerKey(after), after.Open()); err != nil {
@@ -182,12 +187,12 @@ func (k *Keeper) putAsk(ctx context.Context, before, after market.Ask, batch uin
 	return put(ctx, k.asks, after.ID[:], after)
 }
 
-func (k *Keeper) putClass(ctx context.Context, before, after market.Ask, batch uint64) error {
+func (k *Keeper) putClass(ctx context.Context, before, after market.Ask, p market.Params) error {
 	id := after.Class.ID()
-	s, err := k.class(ctx, id, batch, escrow.Free)
+	s, err := k.class(ctx, id, p, escrow.Free)
 	switch {
 	case errors.Is(err, protocol.ErrNotFound):
-		s = market.NewClass(after, batch)
+		s = market.NewClass(after, p, p.Batch(now(ctx).Height))
 	case err != nil:
 		return err
 	}
@@ -199,7 +204,7 @@ func offerKey(a market.Ask) offer {
 	return collections.Join3(id[:], uint64(a.Reserve), a.ID[:])
 }
 
-func lapseKey(a market.Ask) date { return collections.Join(uint64(a.Until), a.ID[:]) }
+func lapseKey(a market.Ask) date { return collections.Join(uint64(a.Lapses), a.ID[:]) }
 
 // lapses reports whether a stored ask waits for its last block.
 func lapses(a market.Ask) bool { return !a.ID.IsZero() && !a.Closing }
@@ -210,9 +215,9 @@ func (k *Keeper) putLease(ctx context.Context, before, after market.Lease) error
 	if err := replace(ctx, k.due, dueKey(before), known && before.Status != market.Closed, dueKey(after), after.Status != market.Closed); err != nil {
 		return err
 	}
-	if after.Buyer == k.treasury {
-		job := collections.Join(after.Job[:], after.ID[:])
-		if err := replace(ctx, k.jobs, job, known && before.Status != market.Closed, job, after.Status != market.Closed); err != nil {
+	if !after.Job.IsZero() {
+		job := collections.Join(jobKey(after.Job, after.Buyer), after.ID[:])
+		if err := replace(ctx, k.jobs, job, known && working(before), job, working(after)); err != nil {
 			return err
 		}
 	}
@@ -229,7 +234,13 @@ func (k *Keeper) putLease(ctx context.Context, before, after market.Lease) error
 	return put(ctx, k.leases, after.ID[:], after)
 }
 
+// working reports whether a lease is offered or running.
+func working(l market.Lease) bool { return l.Status == market.Offered || l.Status == market.Running }
+
 func dueKey(l market.Lease) date { return collections.Join(uint64(l.Due), l.ID[:]) }
+
+// jobKey has the buyer in it, so that nobody else's leases stand among those of a run.
+func jobKey(job protocol.Hash, buyer protocol.Account) []byte { return append(job[:], buyer[:]...) }
 
 func partyKey(who protocol.Account, l market.Lease) link { return collections.Join(who[:], l.ID[:]) }
 

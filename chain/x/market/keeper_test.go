@@ -103,7 +103,7 @@ func newWorld(t testing.TB) *world {
 		w.bank.has[string(p[:])] = money.MUT(1000)
 	}
 	p := market.DefaultParams(pool, treasury)
-	p.Tenors, p.HoldbackBlocks = [4]uint64{5, 20, 60, 200}, 15
+	p.Tenors, p.HoldbackBlocks, p.AskBlocks = [4]uint64{5, 20, 60, 200}, 15, 10_000
 	raw, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)

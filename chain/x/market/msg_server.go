@@ -60,6 +60,8 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 		return s.propose(c, m)
 	case market.WithdrawAsk:
 		return s.withdraw(c, m)
+	case market.RenewAsk:
+		return s.renew(c, m)
 	case market.SealBid:
 		return s.seal(c, m)
 	case market.OpenBid:
@@ -68,7 +70,7 @@ func (s msgServer) apply(metered sdk.Context, msg protocol.Msg, from protocol.Ac
 		return s.take(c, m)
 	case market.AcceptLease:
 		return s.lease(c, m.Lease, func(l market.Lease) (market.Lease, []protocol.Effect, error) {
-			return market.Accept(l, from, c.env)
+			return market.Accept(l, from, params, c.env)
 		})
 	case market.SettleLease:
 		return s.lease(c, m.Lease, func(l market.Lease) (market.Lease, []protocol.Effect, error) {
@@ -101,7 +103,7 @@ func (s msgServer) place(c call, m market.PlaceAsk) error {
 	if err != nil {
 		return err
 	}
-	if err := s.putAsk(c.ctx, before, after, c.batch()); err != nil {
+	if err := s.putAsk(c.ctx, before, after, c.params); err != nil {
 		return err
 	}
 	return s.execute(c.ctx, effects)
@@ -116,10 +118,26 @@ func (s msgServer) withdraw(c call, m market.WithdrawAsk) error {
 	if err != nil {
 		return err
 	}
-	if err := s.putAsk(c.ctx, before, after, c.batch()); err != nil {
+	if err := s.putAsk(c.ctx, before, after, c.params); err != nil {
 		return err
 	}
 	return s.execute(c.ctx, effects)
+}
+
+// renew moves one key: neither the class nor the list of offers changes.
+func (s msgServer) renew(c call, m market.RenewAsk) error {
+	before, err := s.Ask(c.ctx, m.Ask, c.charge)
+	if err != nil {
+		return err
+	}
+	after, err := market.Renew(before, c.from, c.params, c.env)
+	if err != nil {
+		return err
+	}
+	if err := replace(c.ctx, s.lapses, lapseKey(before), true, lapseKey(after), true); err != nil {
+		return err
+	}
+	return put(c.ctx, s.asks, after.ID[:], after)
 }
 
 func (s msgServer) seal(c call, m market.SealBid) error {
@@ -202,7 +220,7 @@ func (s msgServer) take(c call, m market.TakeNow) error {
 			return err
 		}
 	}
-	class, err := s.class(c.ctx, m.Class.ID(), c.batch(), c.charge)
+	class, err := s.class(c.ctx, m.Class.ID(), c.params, c.charge)
 	if err != nil {
 		return err
 	}
@@ -225,7 +243,7 @@ func (s msgServer) take(c call, m market.TakeNow) error {
 			return err
 		}
 	}
-	if err := s.putAsks(c.ctx, offers, changed, c.batch()); err != nil {
+	if err := s.putAsks(c.ctx, offers, changed, c.params); err != nil {
 		return err
 	}
 	return s.execute(c.ctx, effects)

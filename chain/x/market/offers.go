@@ -46,13 +46,13 @@ func units(class market.Class, n, minReputation uint32, env protocol.Env) func(m
 }
 
 // putAsks stores the asks of a list that changed.
-func (k *Keeper) putAsks(ctx context.Context, list []market.Candidate, changed []market.Ask, batch uint64) error {
+func (k *Keeper) putAsks(ctx context.Context, list []market.Candidate, changed []market.Ask, p market.Params) error {
 	before := make(map[protocol.Hash]market.Ask, len(list)) // looked up, never walked over
 	for _, c := range list {
 		before[c.Ask.ID] = c.Ask
 	}
 	for _, a := range changed {
-		if err := k.putAsk(ctx, before[a.ID], a, batch); err != nil {
+		if err := k.putAsk(ctx, before[a.ID], a, p); err != nil {
 			return err
 		}
 	}

@@ -45,7 +45,7 @@ func (q queryServer) Classes(ctx context.Context, r *marketpb.ClassesRequest) (*
 		if err := decode(raw, &s); err != nil {
 			return true, err
 		}
-		raw, err := json.Marshal(s.At(batch))
+		raw, err := json.Marshal(s.At(params, batch))
 		return answer.add(id, raw), err
 	})
 	return answer.page(), fault.Query(err)

@@ -18,7 +18,7 @@ func (k *Keeper) Class(ctx sdk.Context, id protocol.Hash, charge escrow.Charge) 
 	if err != nil {
 		return market.ClassState{}, err
 	}
-	return k.class(ctx, id, params.Batch(escrow.Env(ctx).Height), charge)
+	return k.class(ctx, id, params, charge)
 }
 
 // Quote says what each of so many units costs that are taken at once by somebody who asks for a reputation, and how many of them are free.

@@ -68,6 +68,11 @@ func (k *Keeper) tick(ctx sdk.Context, id protocol.Hash, raw []byte, env protoco
 		err = k.agenda.Plan(branch, id, due)
 	} else {
 		err = k.put(branch, next, due, effects)
+		for _, lease := range work.Absences(state, next) {
+			if err == nil {
+				err = k.market.Absent(branch, lease)
+			}
+		}
 	}
 	if err != nil {
 		return err

@@ -19,6 +19,11 @@ type Market interface {
 	Lease(ctx context.Context, id protocol.Hash, charge escrow.Charge) (market.Lease, error)
 	// Forfeit voids a lease whose provider was proven wrong, by whom.
 	Forfeit(ctx sdk.Context, lease protocol.Hash, to protocol.Account, charge escrow.Charge) error
+	// TakenUp notes that the provider of a lease has joined the run that hired it, Absent that it missed a duty there.
+	TakenUp(ctx sdk.Context, lease protocol.Hash) error
+	Absent(ctx sdk.Context, lease protocol.Hash) error
+	// Ended notes that a run has ended, so that the leases which its author bought for it end.
+	Ended(ctx sdk.Context, run protocol.Hash, author protocol.Account) error
 	// Base is the base price of a class, or protocol.ErrNotFound.
 	Base(ctx context.Context, class market.Class, charge escrow.Charge) (auction.Price, error)
 	// Checked notes a result of a provider that was recomputed.

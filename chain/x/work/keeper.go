@@ -94,7 +94,9 @@ func (k *Keeper) put(ctx sdk.Context, s *work.State, due protocol.Height, effect
 		return err
 	}
 	if s.Phase.Ended() {
-		err = k.agenda.Cancel(ctx, s.ID)
+		if err = k.agenda.Cancel(ctx, s.ID); err == nil {
+			err = k.market.Ended(ctx, s.ID, s.Author)
+		}
 	} else {
 		err = k.agenda.Plan(ctx, s.ID, due)
 	}

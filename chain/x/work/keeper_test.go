@@ -54,6 +54,12 @@ func (noMarket) Base(context.Context, market.Class, escrow.Charge) (auction.Pric
 }
 func (noMarket) Checked(sdk.Context, protocol.Account, bool) error { return nil }
 
+func (noMarket) TakenUp(sdk.Context, protocol.Hash) error { return nil }
+
+func (noMarket) Absent(sdk.Context, protocol.Hash) error { return nil }
+
+func (noMarket) Ended(sdk.Context, protocol.Hash, protocol.Account) error { return nil }
+
 // ownMoney is the commons where every run pays for itself.
 type ownMoney struct{}
 

@@ -56,6 +56,11 @@ func (s msgServer) apply(metered sdk.Context, msg work.Msg, from protocol.Accoun
 	if err != nil {
 		return err
 	}
+	if join, ok := msg.(work.Join); ok && join.Hire != nil && !join.Newcomer {
+		if err := s.market.TakenUp(ctx, join.Hire.Lease); err != nil {
+			return err
+		}
+	}
 	return s.put(ctx, next, due, effects)
 }
 
