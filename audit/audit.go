@@ -267,6 +267,7 @@ func (b *Books) Read(block Block) {
 	for _, e := range block.End {
 		b.verdict(e)
 	}
+	b.endJobs()
 	b.stakeEnds(block.Set)
 }
 

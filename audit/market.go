@@ -12,6 +12,7 @@ type MarketTerms struct {
 	Holdback               int64    // blocks
 	Split                  [3]int64 // provider, pool, treasury, of 10,000
 	SealFee, SilenceFee    int64    // of 10,000
+	Batch                  uint64   // blocks
 }
 
 // nano is the value of a price of 1, in amut.
@@ -37,6 +38,7 @@ type bid struct {
 // marketTerms are what an order says of the leases that come of it.
 type marketTerms struct {
 	Tenors  int64
+	Job     Hash
 	Metered bool
 }
 
@@ -46,6 +48,7 @@ type lease struct {
 	buyer, provider Account
 	units           int64
 	metered         bool
+	job             Hash
 	price           [2]int64 // buyer's and seller's
 	start, end      uint64
 	length          int64
@@ -59,11 +62,13 @@ type trade struct {
 	asks   map[Hash]*ask
 	bids   map[Hash]*bid
 	leases map[Hash]*lease
-	order  []Hash // of bids
+	order  []Hash          // of bids
+	ended  []Hash          // runs of the open batch; their leases end with it
+	hires  map[Hash][]Hash // leases of a job
 }
 
 func newTrade() trade {
-	return trade{asks: map[Hash]*ask{}, bids: map[Hash]*bid{}, leases: map[Hash]*lease{}}
+	return trade{asks: map[Hash]*ask{}, bids: map[Hash]*bid{}, leases: map[Hash]*lease{}, hires: map[Hash][]Hash{}}
 }
 
 // market reads a message of the market. Matches and their prices are verdicts: a clearing is not repeated here.
@@ -134,7 +139,7 @@ func (b *Books) market(m Message) {
 		if l := t.leases[body.Lease]; l != nil {
 			b.settle(body.Lease, l)
 		}
-	case "market/accept-lease", "market/propose": // announced
+	case "market/accept-lease", "market/propose", "market/renew-ask": // announced, or without money
 	default:
 		b.find("message "+m.Kind, "known to this audit", "unknown")
 	}
@@ -195,6 +200,7 @@ func (b *Books) traded(e Event) {
 	case l == nil:
 		b.find("event "+e.Kind, "of a lease that exists", id.String())
 	case e.Kind == "market.lease-offered":
+		l.start, l.end = 0, 0 // it may have been accepted and not taken up
 		b.silent(l)
 		b.bind(l, e)
 	case e.Kind == "market.lease-refused":
@@ -205,6 +211,23 @@ func (b *Books) traded(e Event) {
 	case e.Kind == "market.lease-accepted":
 		l.start = b.height
 		l.end = l.start + uint64(l.length)
+	case e.Kind == "market.lease-ended":
+		if !b.jobEnded(l) {
+			b.find("lease "+id.String(), "ended with the run that it was bought for", "ended")
+		}
+		l.end = min(l.end, b.height+1)
+	case e.Kind == "market.lease-called-off":
+		if !b.jobEnded(l) || l.start > 0 {
+			b.find("lease "+id.String(), "an offer for a run that has ended", "called off")
+			return
+		}
+		b.because("lease %.8s was offered when its run ended", id)
+		b.move(b.genesis.Market.Escrow, l.buyer, l.cost, "lease of a run that has ended")
+		l.closed = true
+		if a := t.asks[l.ask]; a != nil {
+			a.leased -= l.units
+			b.shrink(a)
+		}
 	case e.Kind == "market.lease-void":
 		b.void(id, l, e)
 	case e.Kind == "market.lease-over":
@@ -226,19 +249,19 @@ func (b *Books) traded(e Event) {
 
 // entered is a bid of the commons: open, metered and without a deposit.
 func (b *Books) entered(e Event) {
-	var id Hash
+	var id, job Hash
 	tenors, err := strconv.ParseInt(e.Attributes["tenors"], 10, 64)
-	if err != nil || id.UnmarshalText([]byte(e.Attributes["bid"])) != nil || e.Attributes["owner"] != b.genesis.Market.Treasury.String() {
+	if err != nil || job.UnmarshalText([]byte(e.Attributes["job"])) != nil || id.UnmarshalText([]byte(e.Attributes["bid"])) != nil || e.Attributes["owner"] != b.genesis.Market.Treasury.String() {
 		b.find("bid "+e.Attributes["bid"], "of the treasury", e.Attributes["owner"])
 		return
 	}
-	b.trade.bids[id] = &bid{owner: b.genesis.Market.Treasury, deposit: new(big.Int), open: true, terms: marketTerms{Tenors: tenors, Metered: true}}
+	b.trade.bids[id] = &bid{owner: b.genesis.Market.Treasury, deposit: new(big.Int), open: true, terms: marketTerms{Tenors: tenors, Job: job, Metered: true}}
 	b.trade.order = append(b.trade.order, id)
 }
 
 // offered makes a lease.
 func (b *Books) offered(e Event, terms marketTerms) *lease {
-	l := &lease{metered: terms.Metered, earned: new(big.Int), cost: new(big.Int), back: new(big.Int)}
+	l := &lease{metered: terms.Metered, job: terms.Job, earned: new(big.Int), cost: new(big.Int), back: new(big.Int)}
 	var id Hash
 	tenor, bad := strconv.Atoi(e.Attributes["tenor"])
 	for i, name := range []string{"buyer_price", "seller_price"} {
@@ -259,6 +282,9 @@ func (b *Books) offered(e Event, terms marketTerms) *lease {
 		l.cost.Mul(l.cost, big.NewInt(terms.Tenors)).Mul(l.cost, big.NewInt(nano))
 	}
 	b.trade.leases[id] = l
+	if l.job != (Hash{}) {
+		b.trade.hires[l.job] = append(b.trade.hires[l.job], id)
+	}
 	b.bind(l, e)
 	return l
 }
@@ -312,6 +338,36 @@ func (b *Books) convicted(l *lease, to Account) bool {
 		}
 	}
 	return false
+}
+
+// jobEnded reports whether a lease was bought for a run of its buyer that has ended.
+func (b *Books) jobEnded(l *lease) bool {
+	r := b.runs[l.job]
+	return r != nil && r.ended && r.author == l.buyer
+}
+
+// maxEnded is how many leases of ended runs end in one block.
+const maxEnded = 1000
+
+// endJobs looks for leases that outlive their run, until the batch in which it ended is over. Rule: spec/market.md §8.
+func (b *Books) endJobs() {
+	for _, run := range b.trade.ended {
+		list := b.trade.hires[run]
+		if len(list) > maxEnded {
+			continue // the rest ends in the next blocks
+		}
+		for _, id := range list {
+			if l := b.trade.leases[id]; !l.over && !l.closed && l.buyer == b.runs[run].author && (l.start == 0 || l.end > b.height+1) {
+				b.find("lease "+id.String(), "ended with its run", "offered or running")
+			}
+		}
+	}
+	if batch := b.genesis.Market.Batch; batch > 0 && (b.height+1)%batch == 0 {
+		for _, run := range b.trade.ended {
+			delete(b.trade.hires, run)
+		}
+		b.trade.ended = nil
+	}
 }
 
 // silent burns a part of the bond of units whose offer was let pass, and closes their ask.

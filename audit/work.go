@@ -11,6 +11,7 @@ import (
 // run is the money of one training run: its unspent budget and its members' bonds. Rule: spec/work.md §3, §8, §10.
 type run struct {
 	author  Account
+	ended   bool
 	funded  *big.Int // of a run of the commons, in escrow and not spent; nil for others
 	market  bool     // it hires its providers
 	dataset Hash
@@ -241,6 +242,9 @@ func (b *Books) verdict(e Event) {
 	case "work.member-left":
 		b.left(id, r, account("account"))
 	case "work.run-ended":
+		if !r.ended {
+			r.ended, b.trade.ended = true, append(b.trade.ended, id)
+		}
 		b.payAllKept(id, r)
 		if r.budget.Sign() > 0 {
 			b.because("budget of run %.8s that was not spent", id)

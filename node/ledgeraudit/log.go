@@ -140,7 +140,7 @@ func marketTerms(appState []byte) (audit.MarketTerms, error) {
 	t := audit.MarketTerms{
 		Escrow: moduleAccount(markethost.ModuleName), Pool: moduleAccount(network.PoolAccount), Treasury: moduleAccount(network.TreasuryAccount),
 		Holdback: int64(p.HoldbackBlocks), Split: [3]int64{int64(p.Split.Provider), int64(p.Split.Pool), int64(p.Split.Treasury)},
-		SealFee: int64(p.SealFee), SilenceFee: int64(p.SilenceFee),
+		SealFee: int64(p.SealFee), SilenceFee: int64(p.SilenceFee), Batch: p.BatchBlocks,
 	}
 	for i, blocks := range p.Tenors {
 		t.Tenors[i] = int64(blocks)

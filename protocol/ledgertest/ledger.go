@@ -43,6 +43,7 @@ type Ledger struct {
 	events   []Event
 	faults   Faults
 	trade    trading
+	ended    map[protocol.Hash]uint64 // runs that have ended, and the batch that was open then
 }
 
 // Event is an event with the block in which it happened.
@@ -53,7 +54,7 @@ type Event struct {
 
 // New returns an empty ledger at height 0.
 func New() *Ledger {
-	return &Ledger{closed: make(chan struct{}), terms: DisputeParams}
+	return &Ledger{closed: make(chan struct{}), terms: DisputeParams, ended: map[protocol.Hash]uint64{}}
 }
 
 // env is the environment of the block that is being made.

@@ -175,9 +175,6 @@ func (l *Ledger) traded(what string, effects []protocol.Effect, err error, chang
 // tickMarket does what is due with leases and asks, and clears the batch that ends.
 func (l *Ledger) tickMarket() error {
 	p, env := l.params(), l.env()
-	if err := l.endJobs(p, env); err != nil {
-		return err
-	}
 	for i := range l.trade.leases {
 		x := l.trade.leases[i]
 		at := l.ask(x.Ask)
@@ -187,6 +184,9 @@ func (l *Ledger) tickMarket() error {
 		what := map[market.LeaseStatus]string{market.Offered: "silence", market.Running: "over", market.Over: "close"}[x.Status]
 		if x.Status == market.Over {
 			x = l.faults.lease(x)
+		}
+		if x.Status == market.Running && env.Height < x.End {
+			what = "idle" // its provider has not joined the run
 		}
 		next, changed, effects := market.Expire(x, l.trade.asks[at], l.candidates(), p, env)
 		if err := l.traded(what, effects, nil, changed...); err != nil {
@@ -204,9 +204,15 @@ func (l *Ledger) tickMarket() error {
 			return err
 		}
 	}
-	if !p.Closes(env.Height) || len(l.trade.bids) == 0 {
-		return nil
+	if p.Closes(env.Height) && len(l.trade.bids) > 0 {
+		if err := l.clear(p, env); err != nil {
+			return err
+		}
 	}
+	return l.endJobs(p, env)
+}
+
+func (l *Ledger) clear(p market.Params, env protocol.Env) error {
 	draw := merkle.Leaf([]byte(fmt.Sprint("draw", env.Height)))
 	out, err := market.Clear(market.Round{Asks: l.candidates(), Bids: l.trade.bids, Draw: draw}, nil, p, env)
 	if err := l.traded("clear", out.Effects, err, out.Asks...); err != nil {
@@ -232,14 +238,19 @@ func (l *Ledger) forfeit(before, after *work.State) error {
 	return nil
 }
 
-// endJobs ends the leases of runs that have ended, with the batch.
+// endJobs ends the leases of runs that have ended in this block, and those that come of the batch in which they ended.
 func (l *Ledger) endJobs(p market.Params, env protocol.Env) error {
-	if !p.Closes(env.Height) {
-		return nil
+	for _, run := range l.runs {
+		if _, known := l.ended[run.ID]; !known && run.Phase.Ended() {
+			l.ended[run.ID] = p.Batch(env.Height)
+		}
 	}
 	for i, x := range l.trade.leases {
-		run := l.run(x.Job)
-		if at := l.ask(x.Ask); at >= 0 && run >= 0 && l.runs[run].Phase.Ended() && l.runs[run].Author == x.Buyer {
+		run, batch := l.run(x.Job), p.Batch(env.Height)
+		if ended, ok := l.ended[x.Job]; !ok || ended != batch || l.runs[run].Author != x.Buyer {
+			continue
+		}
+		if at := l.ask(x.Ask); at >= 0 && (x.Start == 0 || x.End > env.Height+1) {
 			next, changed, effects := market.EndOfJob(x, l.trade.asks[at], env)
 			if err := l.traded("end of job", effects, nil, changed...); err != nil {
 				return err

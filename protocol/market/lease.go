@@ -33,7 +33,7 @@ type Lease struct {
 	Job      protocol.Hash    `json:"job"`
 	Metered  bool             `json:"metered,omitempty"`
 	Taken    bool             `json:"taken,omitempty"` // a metered one: its provider has joined the run
-	Grade    uint32           `json:"grade"` // least reputation of a provider that may take it over
+	Grade    uint32           `json:"grade"`           // least reputation of a provider that may take it over
 	Attempt  uint32           `json:"attempt"`
 	Status   LeaseStatus      `json:"status"`
 	Due      protocol.Height  `json:"due"`    // the last block to accept it (offered), to take it up, its end (running), of the window (over)
@@ -115,7 +115,9 @@ func TakeUp(l Lease) Lease {
 }
 
 // untaken reports whether the provider of a running lease has yet to join the run that hired it.
-func (l *Lease) untaken() bool { return l.Metered && !l.Taken && l.End == l.Start+protocol.Height(l.Length) }
+func (l *Lease) untaken() bool {
+	return l.Metered && !l.Taken && l.End == l.Start+protocol.Height(l.Length)
+}
 
 // Cut applies EndLease. Errors: ErrNotAssigned, ErrPhase. Rule: spec/market.md §8.
 func Cut(l Lease, ask Ask, from protocol.Account, env protocol.Env) (Lease, []protocol.Effect, error) {

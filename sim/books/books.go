@@ -73,7 +73,7 @@ func New(seed uint64) (*Simulation, error) {
 func marketTerms(p market.Params) audit.MarketTerms {
 	t := audit.MarketTerms{
 		Escrow: escrow, Pool: audit.Account(p.Pool), Treasury: audit.Account(p.Treasury), Holdback: int64(p.HoldbackBlocks),
-		Split: [3]int64{int64(p.Split.Provider), int64(p.Split.Pool), int64(p.Split.Treasury)}, SealFee: int64(p.SealFee), SilenceFee: int64(p.SilenceFee),
+		Split: [3]int64{int64(p.Split.Provider), int64(p.Split.Pool), int64(p.Split.Treasury)}, SealFee: int64(p.SealFee), SilenceFee: int64(p.SilenceFee), Batch: p.BatchBlocks,
 	}
 	for i, blocks := range p.Tenors {
 		t.Tenors[i] = int64(blocks)

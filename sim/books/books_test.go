@@ -59,7 +59,7 @@ func TestAuditAgrees(t *testing.T) {
 	if kinds["forfeited"] == 0 || slashed == 0 || won == 0 || kinds["ruling"] <= won || kinds["dividend"] == 0 || kinds["use"] == 0 || kinds["redemption"] == 0 || kinds["channel"] == 0 || len(s.Ledger.Models()) < 3 || votes[bisect.Refuted] == 0 || votes[bisect.Upheld] == 0 {
 		t.Errorf("the traffic lacks something: %d bounties, %d disputes won with backers, about votes %v, %v, %d models", slashed, won, votes, kinds, len(s.Ledger.Models()))
 	}
-	for _, what := range []string{"offered", "accepted", "refused", "over", "closed", "cut", "void"} {
+	for _, what := range []string{"offered", "accepted", "refused", "over", "closed", "cut", "void", "ended", "called-off"} {
 		if s.kinds["market.lease-"+what] == 0 {
 			t.Errorf("no lease was %s: %v", what, s.kinds)
 		}
@@ -79,6 +79,9 @@ func same(t *testing.T, list []audit.Finding) {
 		t.FailNow()
 	}
 }
+
+// contradiction is the subject of a fault that the log shows by itself.
+const contradiction = "log"
 
 // injected is a fault of the bookkeeping with what an audit must name first.
 type injected struct {
@@ -232,6 +235,9 @@ func TestAuditFindsFaults(t *testing.T) {
 			for range 400 {
 				now = s.Ledger.Height() + 1
 				if err := s.Block(); err != nil {
+					if f.subject == contradiction && at == s.Ledger.Height() {
+						return
+					}
 					t.Fatalf("block %d, fault in %d: %v", s.Ledger.Height(), at, err)
 				}
 				list := s.Compare(true)

@@ -63,13 +63,16 @@ func (s *Simulation) deal() {
 	case n < 25:
 		bond := ledgertest.MarketParams.MinUnitBond.Plus(money.New(s.random.Uint64N(1 << 50)))
 		s.submit(who, market.PlaceAsk{Class: c, Units: 1 + s.random.Uint32N(6), Reserve: price(), Until: now + protocol.Height(1+s.random.Uint64N(80)), Notice: s.random.Uint64N(6), UnitBond: bond})
-	case n < 30:
+	case n < 29:
 		s.submit(who, market.WithdrawAsk{Ask: market.AskID(who, c)})
+	case n < 32:
+		s.submit(who, market.RenewAsk{Ask: market.AskID(who, c)})
 	case n < 65:
 		s.bid(who, c, price)
 	case n < 75:
 		s.nonce++
-		s.submit(who, market.TakeNow{Class: c, Units: 1 + s.random.Uint32N(3), Tenors: 1 + s.random.Uint32N(2), Limit: price(), Nonce: s.nonce})
+		buyer, job := s.buyer(who)
+		s.submit(buyer, market.TakeNow{Class: c, Units: 1 + s.random.Uint32N(3), Tenors: 1 + s.random.Uint32N(2), Limit: price(), Job: job, Nonce: s.nonce})
 	case len(leases) == 0:
 	case n < 85:
 		l := some()
@@ -79,8 +82,22 @@ func (s *Simulation) deal() {
 	}
 }
 
+// buyer is somebody with a job: now and then the author of the newest run, for that run, whose leases end with it.
+func (s *Simulation) buyer(who protocol.Account) (protocol.Account, protocol.Hash) {
+	runs := s.Ledger.Runs()
+	if len(runs) == 0 || s.chance(50) {
+		return who, protocol.Hash{}
+	}
+	run, err := s.Ledger.Run(runs[len(runs)-1])
+	if err != nil {
+		panic("books: " + err.Error())
+	}
+	return run.Author, run.ID
+}
+
 func (s *Simulation) bid(who protocol.Account, c market.Class, price func() auction.Price) {
-	t := market.Terms{Whole: s.chance(30), Tenors: 1 + s.random.Uint32N(3), Alternatives: []market.Alternative{{Class: c, Units: 1 + s.random.Uint32N(4), Limit: price()}}}
+	who, job := s.buyer(who)
+	t := market.Terms{Job: job, Whole: s.chance(30), Tenors: 1 + s.random.Uint32N(3), Alternatives: []market.Alternative{{Class: c, Units: 1 + s.random.Uint32N(4), Limit: price()}}}
 	if other := class(s.random.IntN(classes)); other != c {
 		t.Alternatives = append(t.Alternatives, market.Alternative{Class: other, Units: 1 + s.random.Uint32N(4), Limit: price()})
 	}
@@ -92,8 +109,18 @@ func (s *Simulation) bid(who protocol.Account, c market.Class, price func() auct
 	}
 }
 
-// lease hires a provider for a run at a price below its limit: it offers a unit, the author takes it, the provider accepts.
+// lease hires a provider for a run. Now and then somebody else is hired before, who accepts and does not join.
 func (p *performance) lease(author, who protocol.Account, limit money.Amount) (*work.Hire, error) {
+	if idle := p.person(); idle != author && p.chance(30) {
+		if _, err := p.rent(author, idle, limit); err != nil {
+			return nil, err
+		}
+	}
+	return p.rent(author, who, limit)
+}
+
+// rent leases a machine at a price below the limit: its owner offers a unit, the author takes it, the provider accepts.
+func (p *performance) rent(author, who protocol.Account, limit money.Amount) (*work.Hire, error) {
 	reserve := auction.Price(1 + p.random.Uint64N(uint64(market.Floor(limit))))
 	now := p.Ledger.Height() + 1
 	units := uint32(1)

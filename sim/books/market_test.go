@@ -51,8 +51,13 @@ var marketFaults = []injected{
 	}},
 	{"work paid before its window has closed", "balance", func(s *Simulation, made func()) ledgertest.Faults {
 		early := func(p market.Params) market.Params { p.HoldbackBlocks--; return p }
-		return ledgertest.Faults{Params: early, Market: func(rule string, list []protocol.Effect) []protocol.Effect {
-			if _, paid := instead(list, every[protocol.Pay], twice); paid && rule == "settle" {
+		shows := false // nothing does of a lease whose work is all past its window
+		return ledgertest.Faults{Params: early, Lease: func(l market.Lease) market.Lease {
+			now := protocol.Height(s.Books.Height()) + 1
+			shows = now < l.End+protocol.Height(ledgertest.MarketParams.HoldbackBlocks)
+			return l
+		}, Market: func(rule string, list []protocol.Effect) []protocol.Effect {
+			if _, paid := instead(list, every[protocol.Pay], twice); paid && shows && rule == "settle" {
 				made()
 			}
 			return list
@@ -131,6 +136,21 @@ var marketFaults = []injected{
 			return instead(l, func(x protocol.Lock) bool { return x.From != s.people[0] }, func(x protocol.Lock) []protocol.Effect {
 				return []protocol.Effect{protocol.Lock{From: s.people[0], Amount: x.Amount}}
 			})
+		})
+	}},
+	{"a lease that outlives its run", contradiction, func(_ *Simulation, made func()) ledgertest.Faults {
+		return inMarket("end of job", made, func(l []protocol.Effect) ([]protocol.Effect, bool) {
+			return instead(l, func(e protocol.Event) bool { return e.Type == "market.lease-ended" }, nothing[protocol.Event])
+		})
+	}},
+	{"the price of an offer for a run that has ended kept", "balance", func(_ *Simulation, made func()) ledgertest.Faults {
+		return inMarket("end of job", made, func(l []protocol.Effect) ([]protocol.Effect, bool) {
+			return instead(l, every[protocol.Pay], nothing[protocol.Pay])
+		})
+	}},
+	{"a machine that did not join not charged", "supply", func(_ *Simulation, made func()) ledgertest.Faults {
+		return inMarket("idle", made, func(l []protocol.Effect) ([]protocol.Effect, bool) {
+			return instead(l, every[protocol.Burn], nothing[protocol.Burn])
 		})
 	}},
 	{"the bond of a convicted provider's lease spared", "balance", func(_ *Simulation, made func()) ledgertest.Faults {

@@ -32,9 +32,6 @@ func (k *Keeper) endBlock(metered sdk.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := k.endJobs(ctx, params, env); err != nil {
-		return err
-	}
 	if err := k.sweep(ctx, k.due, "lease", env, func(ctx sdk.Context, id protocol.Hash) error {
 		return k.expire(ctx, id, params, env)
 	}); err != nil {
@@ -45,9 +42,16 @@ func (k *Keeper) endBlock(metered sdk.Context) error {
 	}); err != nil {
 		return err
 	}
-	if !params.Closes(env.Height) {
-		return nil
+	if params.Closes(env.Height) {
+		if err := k.endBatch(ctx, params, env); err != nil {
+			return err
+		}
 	}
+	return k.endJobs(ctx, params, env)
+}
+
+// endBatch clears the batch, or gives all deposits back.
+func (k *Keeper) endBatch(ctx sdk.Context, params market.Params, env protocol.Env) error {
 	bids, err := k.batchBids(ctx, escrow.Free)
 	if err != nil || len(bids) == 0 {
 		return err

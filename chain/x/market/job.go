@@ -11,15 +11,20 @@ import (
 	"github.com/mutirao/mutirao/protocol/market"
 )
 
-// Ended notes that a run has ended: with the batch that is open, the leases that its author bought for it end. The block in which it ended pays
-// for one key, whatever the run has leased.
+// Ended notes that a run has ended: with the block, the leases that its author bought for it end, and with the batch those that come of it. The
+// block in which it ended pays for two keys, whatever the run has leased.
 func (k *Keeper) Ended(ctx sdk.Context, run protocol.Hash, author protocol.Account) error {
 	p, err := k.Params(ctx)
 	if err != nil {
 		return err
 	}
-	last := (p.Batch(now(ctx).Height)+1)*p.BatchBlocks - 1
-	return k.ended.Set(ctx, collections.Join(last, jobKey(run, author)))
+	at := now(ctx).Height
+	for _, h := range []uint64{uint64(at), (p.Batch(at)+1)*p.BatchBlocks - 1} {
+		if err := k.ended.Set(ctx, collections.Join(h, jobKey(run, author))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TakenUp hosts market.TakeUp: the provider of a lease has joined the run that hired it.

@@ -50,7 +50,7 @@ type Keeper struct {
 	results collections.Map[[]byte, []byte] // provider -> market.Reputation in JSON
 	prices  record.Book                     // market.ClassPrice of each class
 	jobs    collections.KeySet[link]        // job and buyer, lease that is offered or running and does not end with its job
-	ended   collections.KeySet[date]        // last block of the batch in which a run ended, the run and its author
+	ended   collections.KeySet[date]        // a block, a run that had ended, and its author: the leases that it has then end
 	better  collections.Item[[]byte]        // market.Proposal in JSON: the best one for the batch; gone with it
 }
 
