@@ -36,7 +36,7 @@ at once. Prices are for one unit during one tenor.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.Add(cmd, defaultDir())
-	cmd.AddCommand(marketBook(f), marketQuote(f), marketAsks(f), marketBids(f), marketLeases(f), marketAsk(f), marketServe(f), marketWithdraw(f),
+	cmd.AddCommand(marketBook(f), marketQuote(f), marketAsks(f), marketBids(f), marketLeases(f), marketAsk(f), marketServe(f), marketRenew(f), marketWithdraw(f),
 		marketBid(f), marketOpen(f), marketPropose(f), marketTake(f), marketLease(f, "accept", "Begin a lease that is offered to you", func(id protocol.Hash) protocol.Msg { return market.AcceptLease{Lease: id} }),
 		marketLease(f, "end", "End a running lease: the buyer at once, the provider after its notice", func(id protocol.Hash) protocol.Msg { return market.EndLease{Lease: id} }),
 		marketLease(f, "settle", "Pay what a lease owes its provider by now", func(id protocol.Hash) protocol.Msg { return market.SettleLease{Lease: id} }))
@@ -202,7 +202,8 @@ func marketAsk(f *marketFlags) *cobra.Command {
 		Short: "Offer units of a class, and accept the leases that come of it",
 		Long: `Offer units of a class for a reserve or more. A bond for each unit is locked; it comes back when the offer closes. A lease must be
 accepted within a few blocks or a part of the bond is burned, so the command goes on and accepts them until Ctrl-C, which
-withdraws what is free; leases that run go on. With --detach it only places the offer: accept by mutirao market serve.`,
+withdraws what is free; leases that run go on. An offer whose machine is not heard of lapses; the command renews it. With --detach it only
+places the offer: accept and renew by mutirao market serve.`,
 		Example: "  mutirao market ask cpu/eu/audited/0 --units 4 --reserve 0.2\n  mutirao market ask cpu/eu/audited/0 --units 4 --reserve 0.2 --detach --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -227,7 +228,7 @@ withdraws what is free; leases that run go on. With --detach it only places the 
 			if err != nil {
 				return err
 			}
-			if err := f.Answer(cmd, ask, line("ask %s: %d × %s for %s or more until block %d, %s locked", ask.ID, ask.Units, marketcmd.ClassText(ask.Class), marketcmd.PriceText(ask.Reserve), ask.Until, ask.Bond.Coins())); err != nil || detach {
+			if err := f.Answer(cmd, ask, line("ask %s: %d × %s for %s or more until block %d, unless renewed; %s locked", ask.ID, ask.Units, marketcmd.ClassText(ask.Class), marketcmd.PriceText(ask.Reserve), ask.Lapses, ask.Bond.Coins())); err != nil || detach {
 				return err
 			}
 			if err := f.serve(cmd, m); err != nil {
@@ -269,6 +270,24 @@ func marketServe(f *marketFlags) *cobra.Command {
 				return err
 			}
 			return f.serve(cmd, m)
+		},
+	}
+}
+
+func marketRenew(f *marketFlags) *cobra.Command {
+	return &cobra.Command{
+		Use: "renew ASK", Short: "Say that the machine behind an offer is there, so that it stands for as long again", Args: cobra.ExactArgs(1),
+		Example: "  mutirao market renew cpu/eu/audited/0",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := marketcmd.Open(cmd.Context(), f.Flags)
+			if err != nil {
+				return err
+			}
+			a, err := m.Renew(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return f.Answer(cmd, a, line("ask %s stands until block %d", a.ID, a.Lapses))
 		},
 	}
 }

@@ -41,7 +41,18 @@ func (m *Member) seekHire(ctx context.Context, s *work.State) ([]protocol.Msg, e
 	return m.offer(ctx, s.Spec.Market.Class)
 }
 
-// offer has one unit on offer. What other runs have leased of the same ask stays leased.
+// retire takes back what was offered to a run that has ended without hiring this machine.
+func (m *Member) retire(ctx context.Context, class market.Class) ([]protocol.Msg, error) {
+	asks, err := m.Market.OwnAsks(ctx, m.Identity.Account)
+	for _, a := range asks {
+		if a.Class == class && a.Open() {
+			return []protocol.Msg{market.WithdrawAsk{Ask: a.ID}}, err
+		}
+	}
+	return nil, err
+}
+
+// offer has one unit on offer, and says now and then that this machine is there. What other runs have leased of the same ask stays leased.
 func (m *Member) offer(ctx context.Context, class market.Class) ([]protocol.Msg, error) {
 	asks, err := m.Market.OwnAsks(ctx, m.Identity.Account)
 	if err != nil {
@@ -51,10 +62,16 @@ func (m *Member) offer(ctx context.Context, class market.Class) ([]protocol.Msg,
 	if err != nil {
 		return nil, err
 	}
+	h, err := m.Ledger.Height(ctx)
+	if err != nil {
+		return nil, err
+	}
 	units, bond := uint32(1), p.MinUnitBond
 	for _, a := range asks {
 		switch {
 		case a.Class != class:
+		case a.Open() && a.Stale(p, h):
+			return []protocol.Msg{market.RenewAsk{Ask: a.ID}}, nil
 		case a.Open():
 			return nil, nil
 		default:
@@ -63,10 +80,6 @@ func (m *Member) offer(ctx context.Context, class market.Class) ([]protocol.Msg,
 				bond = a.UnitBond // that of bound units cannot change
 			}
 		}
-	}
-	h, err := m.Ledger.Height(ctx)
-	if err != nil {
-		return nil, err
 	}
 	return []protocol.Msg{market.PlaceAsk{Class: class, Units: units, Reserve: m.Reserve, Until: h + standing, UnitBond: bond}}, nil
 }

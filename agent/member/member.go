@@ -59,7 +59,10 @@ func (m *Member) Visit(ctx context.Context, s *work.State) (err error) {
 // Attend does the duties of every member and returns those of the role. Messages are to be sent also if there is an error.
 func (m *Member) Attend(ctx context.Context, s *work.State) (tasks []work.Task, msgs []protocol.Msg, err error) {
 	if s.Phase.Ended() {
-		return nil, nil, nil
+		if s.Spec.Market != nil && m.role == work.Provider && m.Market != nil {
+			msgs, err = m.retire(ctx, s.Spec.Market.Class)
+		}
+		return nil, msgs, err
 	}
 	self, member := s.Member(m.Identity.Account)
 	if !member || self.Status == work.Left {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mutirao/mutirao/agent/trainer"
+	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/node/marketcmd"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/market"
@@ -19,9 +21,10 @@ func (s *show) hire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.trainer.Hire(ctx, s.machine.Client, state, s.order, func(what string) {
-		s.say("%d machines offered, %d wanted: %s", s.order.Offers, s.order.Want, what)
-	})
+	err = s.trainer.Hire(ctx, s.machine.Client, state, s.order, func(what string) { s.say("%s", what) })
+	if short := new(trainer.Shortage); errors.As(err, &short) {
+		return failure.New(failure.Capacity, "the run could not hire its machines", err, "mutirao demo --keep --dir D, and look into D/*/log.txt")
+	}
 	if err != nil {
 		return err
 	}
@@ -40,11 +43,11 @@ func (s *show) hireLate(ctx context.Context, state *work.State) error {
 	if s.lateHired || state.Phase.Ended() {
 		return nil
 	}
-	err := s.trainer.HireNow(ctx, s.machine.Client, state, uint32(len(s.cast.earners())), s.order.Limit)
+	joined, err := s.trainer.HireNow(ctx, s.machine.Client, state, uint32(len(s.cast.earners())), s.order.Limit)
 	if errors.Is(err, protocol.ErrFull) {
 		return nil // its offer is a block away
 	}
-	s.lateHired = err == nil
+	s.lateHired = joined
 	return err
 }
 

@@ -97,10 +97,10 @@ func firstState(dir string, keys []genesis.Keys, accounts []genesis.Balance) (*c
 	return doc, os.Rename(file+".next", file)
 }
 
-// marketParams are the rules' defaults with shorter batches, and time enough to accept a lease for machines that share two cores.
+// marketParams are the rules' defaults with shorter batches, and time enough to accept a lease and to join for machines that share two cores.
 func marketParams() *market.Params {
 	p := market.DefaultParams(protocol.Account{}, protocol.Account{})
-	p.BatchBlocks, p.RevealBlocks, p.AckBlocks = 6, 2, 20
+	p.BatchBlocks, p.RevealBlocks, p.AckBlocks, p.JoinBlocks, p.AskBlocks = 6, 2, 20, 40, 600
 	return &p
 }
 

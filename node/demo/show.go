@@ -60,7 +60,7 @@ type show struct {
 	rows      []roundRow
 	summaries []work.RoundSummary
 	disputes  []disputeRow
-	lateHired bool        // whether the late provider has been looked after
+	lateHired bool        // whether the late provider has been hired and has joined
 	appeared  bool        // whether the late provider has been announced
 	final     *work.State // of the ended run
 }

@@ -44,9 +44,13 @@ func (m *Market) ownAsk(ctx context.Context, id protocol.Hash) (market.Ask, erro
 	return market.Ask{}, running.Refused("you have no such ask", fmt.Errorf("%w: ask %s", protocol.ErrNotFound, id), "mutirao market asks --mine")
 }
 
-// Serve accepts every lease that is offered to this account until ctx ends, and tells of each. It returns nil then.
+// Serve accepts every lease that is offered to this account until ctx ends, and tells of each; it renews the account's asks. It returns nil then.
 func (m *Market) Serve(ctx context.Context, tell func(market.Lease)) error {
 	h := protocol.Height(0)
+	p, err := m.MarketParams(ctx)
+	if err != nil {
+		return err
+	}
 	for {
 		var err error
 		if h, err = m.Next(ctx, h); err != nil {
@@ -71,11 +75,57 @@ func (m *Market) Serve(ctx context.Context, tell func(market.Lease)) error {
 				tell(l)
 			}
 		}
+		m.renew(ctx, p, h)
 	}
+}
+
+// renew says for every open ask of the account, when that is due, that its machine is there. What fails is tried again with the next block.
+func (m *Market) renew(ctx context.Context, p market.Params, h protocol.Height) {
+	if uint64(h)%max(1, p.AskBlocks/16) != 0 {
+		return
+	}
+	asks, err := m.OwnAsks(ctx, m.Account())
+	if err != nil {
+		return
+	}
+	for _, a := range asks {
+		if a.Open() && a.Stale(p, h) {
+			m.submit(ctx, market.RenewAsk{Ask: a.ID})
+		}
+	}
+}
+
+// Renew lets an ask, which is named as for Withdraw, stand for as long again.
+func (m *Market) Renew(ctx context.Context, name string) (market.Ask, error) {
+	a, err := m.named(ctx, name)
+	if err != nil {
+		return a, err
+	}
+	if err := m.submit(ctx, market.RenewAsk{Ask: a.ID}); err != nil {
+		return a, running.Refused("the ask was not renewed", err, "mutirao market asks --mine  shows what you offer; mutirao market ask places it again")
+	}
+	return m.ownAsk(ctx, a.ID)
 }
 
 // Withdraw closes an ask, which is named by its class or by its id or the beginning of it.
 func (m *Market) Withdraw(ctx context.Context, name string) (market.Ask, error) {
+	found, err := m.named(ctx, name)
+	if err != nil {
+		return found, err
+	}
+	if err := m.submit(ctx, market.WithdrawAsk{Ask: found.ID}); err != nil {
+		return found, running.Refused("the ask was not withdrawn", err, "mutirao market asks --mine")
+	}
+	a, err := m.ownAsk(ctx, found.ID)
+	if errors.Is(err, protocol.ErrNotFound) { // nothing of it was leased
+		a, err = found, nil
+		a.Closing, a.Units = true, 0
+	}
+	return a, err
+}
+
+// named finds an own ask by its class or by its id or the beginning of it.
+func (m *Market) named(ctx context.Context, name string) (market.Ask, error) {
 	list, err := m.OwnAsks(ctx, m.Account())
 	if err != nil {
 		return market.Ask{}, err
@@ -90,15 +140,7 @@ func (m *Market) Withdraw(ctx context.Context, name string) (market.Ask, error) 
 		return market.Ask{}, failure.New(failure.NotFound, fmt.Sprintf("%q is not one of your asks", name),
 			fmt.Errorf("%d of your %d asks have this class or id", len(found), len(list)), "mutirao market asks --mine")
 	}
-	if err := m.submit(ctx, market.WithdrawAsk{Ask: found[0].ID}); err != nil {
-		return market.Ask{}, running.Refused("the ask was not withdrawn", err, "mutirao market asks --mine")
-	}
-	a, err := m.ownAsk(ctx, found[0].ID)
-	if errors.Is(err, protocol.ErrNotFound) { // nothing of it was leased
-		a, err = found[0], nil
-		a.Closing, a.Units = true, 0
-	}
-	return a, err
+	return found[0], nil
 }
 
 // Act sends one message about a lease and returns the lease afterwards.

@@ -125,8 +125,10 @@ func PrintAsks(w io.Writer, list []market.Ask) error {
 		note := ""
 		if a.Closing {
 			note = "closing"
+		} else if a.Lapses < a.Until {
+			note = "unless renewed"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\tblock %d\t%s\n", short(a.ID), short(a.Owner), ClassText(a.Class), a.Units, a.Leased, PriceText(a.Reserve), a.Until, note)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\tblock %d\t%s\n", short(a.ID), short(a.Owner), ClassText(a.Class), a.Units, a.Leased, PriceText(a.Reserve), a.Lapses, note)
 	}
 	return t.Flush()
 }

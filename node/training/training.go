@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mutirao/mutirao/agent/trainer"
 	"github.com/mutirao/mutirao/chain/network"
@@ -66,7 +67,8 @@ type author struct {
 	machine *role.Machine
 	trainer *trainer.Trainer
 	run     protocol.Hash
-	hiring  chan error // how hiring ended, once
+	hiring  chan error // how hiring ended, once; nil when that is known
+	short   *trainer.Shortage
 	rounds  int        // that were told
 	last    work.StateRef
 }
@@ -147,12 +149,13 @@ func (a *author) start(ctx context.Context, urls []string) (err error) {
 		return nil
 	}
 	a.say("hiring %d machines of %s at %s a unit or less, once %d are offered", a.order.Want, a.order.Class, market.Amount(a.order.Limit).Coins(), a.order.Offers)
+	hiring := a.hiring
 	go func() {
 		err := a.trainer.Hire(ctx, a.machine.Client, state, a.order, func(what string) { a.say("%s", what) })
 		if err == nil {
 			err = a.hired(ctx)
 		}
-		a.hiring <- err
+		hiring <- err
 	}()
 	return nil
 }
@@ -180,7 +183,7 @@ func (a *author) hired(ctx context.Context) error {
 	}
 	units, dearest := uint64(0), market.Floor(money.Amount{})
 	for _, l := range leases {
-		if l.Job == a.run && l.Buyer == a.machine.Identity.Account {
+		if l.Job == a.run && l.Taken {
 			units += uint64(l.Units)
 			dearest = max(dearest, l.Quote.Buyer)
 		}
@@ -202,6 +205,10 @@ func (a *author) follow(ctx context.Context) error {
 		height = next
 		select {
 		case err := <-a.hiring:
+			a.hiring = nil
+			if errors.As(err, &a.short) {
+				break // the run has ended
+			}
 			if err != nil && !errors.Is(err, context.Canceled) {
 				return a.refused(ctx, err)
 			}
@@ -277,10 +284,10 @@ func (a *author) ended(ctx context.Context, state *work.State) error {
 		}
 	}
 	a.tell(News{Event: "ended", Model: state.Current.Model.String(), Back: back.String()}, "%s after %d of %d rounds · %s of the budget came back", state.Phase, state.Done, a.spec.Rounds, back.Coins())
-	if err := a.trainer.Release(ctx, a.machine.Client, a.run); err != nil {
-		a.say("the leases of the run end by themselves: %v", err)
-	}
 	if state.Phase != work.PhaseFinished {
+		if err := a.unhired(ctx); err != nil {
+			return err
+		}
 		return failure.New(failure.Capacity, "the run ended early", fmt.Errorf("%w: %d of %d rounds", errStopped, state.Done, a.spec.Rounds), "another --number makes another run of the same file")
 	}
 	id, err := a.trainer.Publish(ctx, state)
@@ -294,6 +301,27 @@ func (a *author) ended(ctx context.Context, state *work.State) error {
 	}
 	a.tell(News{Event: "published", Model: id.String(), File: a.Model}, "model %s is published%s", id, map[bool]string{true: " and written to " + a.Model}[a.Model != ""])
 	return nil
+}
+
+// shortageTimeout is how long hiring may take to see that the run has ended.
+const shortageTimeout = 20 * time.Second
+
+// unhired tells why a run stopped that never had its machines, or nil if it had them.
+func (a *author) unhired(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shortageTimeout)
+	defer cancel()
+	if a.order != nil && a.hiring != nil {
+		select {
+		case err := <-a.hiring:
+			errors.As(err, &a.short)
+		case <-ctx.Done():
+		}
+	}
+	if a.short == nil {
+		return nil
+	}
+	return failure.New(failure.Capacity, "the run could not hire its machines", a.short,
+		fmt.Sprintf("mutirao market asks %s  shows what is offered; raise market.limit or lower market.providers, and choose another --number", a.order.Class))
 }
 
 // write keeps the model with its weights in a file.

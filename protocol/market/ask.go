@@ -169,6 +169,11 @@ func Absent(ask Ask) (Ask, []protocol.Effect) {
 	return ask, append(ask.shrink(), lapsed)
 }
 
+// Stale reports whether half of the time has passed for which the ask stands without being renewed, so that its machine should say that it is there.
+func (a Ask) Stale(p Params, now protocol.Height) bool {
+	return a.Lapses < a.Until && now+protocol.Height(p.AskBlocks/2) >= a.Lapses
+}
+
 // Open reports whether units of the ask can be leased, so that the host lists it among the offers of its class.
 func (a Ask) Open() bool { return !a.Closing && a.Units > a.Leased }
 
