@@ -8,6 +8,7 @@ import (
 	"github.com/mutirao/mutirao/agent/watcher"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/ledgertest"
+	"github.com/mutirao/mutirao/protocol/market/auction"
 	"github.com/mutirao/mutirao/protocol/work"
 )
 
@@ -21,6 +22,7 @@ type Member struct {
 	Joins     protocol.Height // the block in which it is switched on
 	Steadfast bool            // it may crash, but always comes back
 	Lie       Lie             // None for an honest member
+	Reserve   auction.Price   // of a provider in a run that hires through the market: the least for which it computes a unit
 }
 
 // Honest reports whether the member keeps to the rules.
@@ -57,7 +59,7 @@ func (n *Network) machine(m Member) *machine {
 
 // start makes the member's role as it is after the program starts: without memory.
 func (m *machine) start(run protocol.Hash) agent.Role {
-	c := member.Config{Identity: m.identity, Run: run, Peer: m.address, Ledger: m.ledger, Court: m.ledger, Blobs: m, Observe: m.observe}
+	c := member.Config{Identity: m.identity, Run: run, Peer: m.address, Ledger: m.ledger, Court: m.ledger, Blobs: m, Observe: m.observe, Market: m.ledger, Reserve: m.Reserve}
 	switch {
 	case m.Role == Watcher:
 		return watcher.New(c, work.PPM)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -183,7 +184,12 @@ func TestDemoGoesOnAfterKill(t *testing.T) {
 		t.Fatalf("continuing the killed demo: %v\n%s", err, &trouble)
 	}
 	r.check(t)
-	train(t, dir)
+	before := basePrice(t, dir)
+	train(t, dir, 0)
+	train(t, dir, 2)
+	if after := basePrice(t, dir); after > before+before/20 || after < before-before/20 {
+		t.Errorf("the base price moved from %d to %d over two more runs", before, after)
+	}
 	if err := second.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -193,8 +199,23 @@ func TestDemoGoesOnAfterKill(t *testing.T) {
 	audit(t, dir)
 }
 
-// train submits another run to the network that the demo leaves behind, which hires two of three machines through the market.
-func train(t *testing.T, network string) {
+// basePrice is that of the class in which runs of the demo's network hire.
+func basePrice(t *testing.T, network string) uint64 {
+	t.Helper()
+	var book struct{ Classes []struct{ Base uint64 } }
+	out, err := exec.Command(binary, "market", "book", "--json", "--network", network, "--dir", t.TempDir()).Output()
+	if err == nil {
+		err = json.Unmarshal(out, &book)
+	}
+	if err != nil || len(book.Classes) != 1 {
+		t.Fatalf("%s: %v", out, err)
+	}
+	return book.Classes[0].Base
+}
+
+// train submits another run to the network that the demo leaves behind, which hires two of three machines through the market. dead is how many
+// machines offer themselves for less than these and do not answer: they are hired first, pay, and the run has the others all the same.
+func train(t *testing.T, network string, dead int) {
 	t.Helper()
 	dir := t.TempDir()
 	file, err := os.ReadFile(filepath.Join("..", "..", "examples", "diagnosis", "run.toml"))
@@ -234,7 +255,18 @@ func train(t *testing.T, network string) {
 		t.Cleanup(func() { cmd.Process.Kill() })
 		return cmd, out, &trouble
 	}
-	author, out, trouble := as("trainer", "train", "start", run, "--network", network, "--model", filepath.Join(dir, "model.graph"))
+	gone := []string{"p2", "p4"}[:dead]
+	market := func(who string, args ...string) []byte {
+		out, err := exec.Command(binary, append(append([]string{"market"}, args...), "--network", network, "--dir", filepath.Join(network, who), "--json")...).Output()
+		if err != nil {
+			t.Fatalf("market %v: %v\n%s", args, err, out)
+		}
+		return out
+	}
+	for i, who := range gone {
+		market(who, "ask", "cpu/home/audited/2", "--detach", "--reserve", fmt.Sprintf("0.0%d", i+5))
+	}
+	author, out, trouble := as("trainer", "train", "start", run, "--network", network, "--model", filepath.Join(dir, "model.graph"), "--number", fmt.Sprint(1+dead))
 	news := json.NewDecoder(out)
 	var events []string
 	for {
@@ -255,7 +287,7 @@ func train(t *testing.T, network string) {
 				go io.Copy(io.Discard, out)
 			}
 		case "hired":
-			if n.Units != 2 || n.Price != "700000000000000000" {
+			if n.Units != 2 || dead == 0 && n.Price != "700000000000000000" {
 				t.Errorf("hired %+v", n)
 			}
 		case "round":
@@ -263,7 +295,7 @@ func train(t *testing.T, network string) {
 				t.Errorf("a round: %+v", n)
 			}
 		case "ended":
-			if n.Back != "3200000000000000000" { // six units are locked, four cost 0.7 each
+			if dead == 0 && n.Back != "3200000000000000000" { // six units are locked, four cost 0.7 each
 				t.Errorf("ended: %+v", n)
 			}
 		}
@@ -271,6 +303,15 @@ func train(t *testing.T, network string) {
 	err = author.Wait()
 	if want := "created hired round round ended published"; err != nil || strings.Join(events, " ") != want {
 		t.Errorf("%v, %v\n%s", err, events, trouble)
+	}
+	for _, who := range gone {
+		var asks struct{ List []struct{ Closing bool } }
+		if err := json.Unmarshal(market(who, "asks", "--mine"), &asks); err != nil || len(asks.List) > 0 {
+			t.Errorf("%s, which did not answer, offers %+v: %v", who, asks.List, err)
+		}
+	}
+	if !strings.Contains(trouble.String(), "did not join") && dead > 0 {
+		t.Errorf("the author was not told of machines that did not join:\n%s", trouble)
 	}
 	if model, err := os.ReadFile(filepath.Join(dir, "model.graph")); err != nil || len(model) < 1000 {
 		t.Errorf("the model has %d bytes: %v", len(model), err)

@@ -18,15 +18,16 @@ var MarketParams = market.Params{
 	Pool:        protocol.Account{0xf1}, Treasury: protocol.Account{0xf2},
 }
 
-// trading is the market: what stands, is bid and runs. What is closed is forgotten.
+// trading is the market: what stands, is bid and runs, and the leases that are closed.
 type trading struct {
 	asks   []market.Ask
 	bids   []market.Bid
 	leases []market.Lease
+	past   []market.Lease
 }
 
 func (t trading) clone() trading {
-	return trading{slices.Clone(t.asks), slices.Clone(t.bids), slices.Clone(t.leases)}
+	return trading{slices.Clone(t.asks), slices.Clone(t.bids), slices.Clone(t.leases), slices.Clone(t.past)}
 }
 
 // params are those that the host uses: the ledger's, unless it is made to err.
@@ -193,6 +194,11 @@ func (l *Ledger) tickMarket() error {
 			return err
 		}
 		l.trade.leases[i] = next
+	}
+	for _, x := range l.trade.leases {
+		if x.Status == market.Closed {
+			l.trade.past = append(l.trade.past, x)
+		}
 	}
 	l.trade.leases = slices.DeleteFunc(l.trade.leases, func(x market.Lease) bool { return x.Status == market.Closed })
 	for _, a := range slices.Clone(l.trade.asks) {

@@ -103,7 +103,7 @@ func newWorld(t testing.TB) *world {
 		w.bank.has[string(p[:])] = money.MUT(1000)
 	}
 	p := market.DefaultParams(pool, treasury)
-	p.Tenors, p.HoldbackBlocks, p.AskBlocks = [4]uint64{5, 20, 60, 200}, 15, 10_000
+	p.Tenors, p.HoldbackBlocks, p.AskBlocks = [4]uint64{5, 20, 60, 200}, 15, 1<<20
 	raw, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)
@@ -342,7 +342,7 @@ func TestTakeNowAndQuote(t *testing.T) {
 // Random messages of a few people, many of them nonsense: coins are conserved, the escrow is what is owed, and every index is
 // what its records say, after each block; and another keeper that imports what this one exports holds the same.
 func TestRandomMessages(t *testing.T) {
-	closed := 0
+	closed, ended := 0, 0
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		w := newWorld(t)
@@ -350,6 +350,7 @@ func TestRandomMessages(t *testing.T) {
 			for range r.IntN(4) {
 				w.random(r)
 			}
+			ended += size(w, w.k.ended)
 			w.next()
 			w.check()
 		}
@@ -360,8 +361,8 @@ func TestRandomMessages(t *testing.T) {
 		}
 		w.reimport()
 	}
-	if closed < 100 {
-		t.Errorf("only %d leases closed: the test does not trade", closed)
+	if closed < 100 || ended < 100 {
+		t.Errorf("only %d leases closed, jobs ended %d times: the test does not trade", closed, ended)
 	}
 }
 
@@ -374,7 +375,7 @@ func (w *world) random(r *rand.Rand) {
 		m.Until, m.Notice = w.h+protocol.Height(r.IntN(50)), uint64(r.IntN(10))
 		_ = w.send(person(who), m)
 	case 2, 3:
-		t := market.Terms{Whole: r.IntN(2) == 0, Tenors: 1 + uint32(r.IntN(3)), Alternatives: []market.Alternative{
+		t := market.Terms{Job: protocol.Hash{byte(r.IntN(3))}, Whole: r.IntN(2) == 0, Tenors: 1 + uint32(r.IntN(3)), Alternatives: []market.Alternative{
 			{Class: cpu(0), Units: 1 + uint32(r.IntN(3)), Limit: auction.Price(r.IntN(400))},
 			{Class: cpu(1), Units: 1 + uint32(r.IntN(3)), Limit: auction.Price(r.IntN(400))},
 		}}
@@ -394,11 +395,15 @@ func (w *world) random(r *rand.Rand) {
 		}
 	case 7:
 		_ = w.send(person(who), market.TakeNow{Class: cpu(tenor), Units: 1 + uint32(r.IntN(4)), Tenors: 1 + uint32(r.IntN(2)),
-			Limit: auction.Price(r.IntN(400)), Nonce: r.Uint64()})
+			Limit: auction.Price(r.IntN(400)), Job: protocol.Hash{byte(r.IntN(3))}, Nonce: r.Uint64()})
 	case 8:
 		if list := stored[market.Ask](w, w.k.asks); len(list) > 0 {
 			a := list[r.IntN(len(list))]
 			_ = w.send(a.Owner, market.WithdrawAsk{Ask: a.ID})
+			_ = w.send(a.Owner, market.RenewAsk{Ask: list[r.IntN(len(list))].ID})
+		}
+		if r.IntN(4) == 0 {
+			w.must(w.k.Ended(w.at(), protocol.Hash{byte(1 + r.IntN(2))}, person(who)))
 		}
 		w.must(w.k.Checked(w.at(), person(who), r.IntN(4) > 0))
 	}
@@ -474,6 +479,81 @@ func TestMeteredLeasesNeedARun(t *testing.T) {
 	if err := w.send(person(1), take); !errors.Is(err, protocol.ErrFinished) {
 		t.Errorf("for a run that has ended: %v", err)
 	}
+}
+
+// The leases of a run end when it does, a thousand in a block, and those that come of the batch that was open with that batch; leases for
+// another's run and for no run go on. Nobody sends anything.
+func TestLeasesEndWithTheirRun(t *testing.T) {
+	w := newWorld(t)
+	w.next()
+	w.must(w.send(person(0), ask(3, 2000, 10)))
+	job := protocol.Hash{7}
+	take := func(who int, job protocol.Hash, units uint32) protocol.Hash {
+		m := market.TakeNow{Class: cpu(3), Units: units, Tenors: 1, Limit: 100, Job: job, Nonce: uint64(w.h)}
+		w.must(w.send(person(who), m))
+		return market.LeaseID(market.TakeID(m, person(who)), market.AskID(person(0), cpu(3)))
+	}
+	running, other, none := take(1, job, 1), take(2, job, 1), take(1, protocol.Hash{}, 1)
+	for _, id := range []protocol.Hash{running, other, none} {
+		w.must(w.send(person(0), market.AcceptLease{Lease: id}))
+	}
+	w.next()
+	many := 1500
+	a, err := w.k.Ask(w.ctx, market.AskID(person(0), cpu(3)), escrow.Free)
+	w.must(err)
+	after := a
+	after.Leased += uint32(many)
+	p, err := w.k.Params(w.ctx)
+	w.must(err)
+	w.must(w.k.putAsk(w.at(), a, after, p))
+	for i := range many {
+		l, err := w.k.Lease(w.ctx, running, escrow.Free)
+		w.must(err)
+		l.ID, l.Cost, l.Metered, l.Taken = protocol.Hash{9, byte(i >> 8), byte(i)}, money.Amount{}, true, true
+		w.must(w.k.putLease(w.at(), market.Lease{}, l))
+	}
+	terms := market.Terms{Alternatives: []market.Alternative{{Class: cpu(3), Units: 1, Limit: 100}}, Tenors: 1, Job: job}
+	w.must(w.bid(1, terms, terms.Most()))
+	w.until(7)
+	w.openAll()
+	offered, before := take(1, job, 1), w.h
+	w.must(w.k.Ended(w.at(), job, person(1)))
+	w.next()
+	count := func(s market.LeaseStatus) (n int) {
+		for _, l := range stored[market.Lease](w, w.k.leases) {
+			if l.Status == s {
+				n++
+			}
+		}
+		return n
+	}
+	w.next()
+	if n := count(market.Over); n < maxDue-2 || n > maxDue { // the offers that are called off count, too
+		t.Errorf("%d are over with the block after the run", n)
+	}
+	w.until(before + 3)
+	if n := len(stored[market.Lease](w, w.k.leases)); n != many+5 || count(market.Offered) != 0 { // that of the batch is called off with it
+		t.Errorf("%d leases, %d are offered", n, count(market.Offered))
+	}
+	if l, err := w.k.Lease(w.ctx, offered, escrow.Free); err != nil || l.Status != market.Closed || l.Attempt != 0 {
+		t.Errorf("the offer: %+v, %v", l, err)
+	}
+	if count(market.Running) != 2 || count(market.Offered) != 0 || size(w, w.k.ended) != 0 {
+		t.Errorf("%d run, %d are offered, %d wait", count(market.Running), count(market.Offered), size(w, w.k.ended))
+	}
+	l, err := w.k.Lease(w.ctx, running, escrow.Free)
+	if err != nil || l.Status != market.Over || l.End > before+2 || l.Back != l.Cost.Minus(l.Cost.Part(uint64(l.End-l.Start), l.Length)) {
+		t.Errorf("the lease that ran: %+v, %v", l, err)
+	}
+	s, err := w.k.Class(w.at(), cpu(3).ID(), escrow.Free)
+	if err != nil || s.Leased != 2 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if n := size(w, w.k.jobs); n != 1 {
+		t.Errorf("%d leases of jobs", n)
+	}
+	w.until(60)
+	w.check()
 }
 
 // A batch that cannot be cleared gives all deposits back, and the chain goes on.
