@@ -69,7 +69,7 @@ type author struct {
 	run     protocol.Hash
 	hiring  chan error // how hiring ended, once; nil when that is known
 	short   *trainer.Shortage
-	rounds  int        // that were told
+	rounds  int // that were told
 	last    work.StateRef
 }
 
