@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model chaos simulate audit-economics market-eval generate contracts-test infer-gas clean
+.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model chaos simulate audit-economics market-eval generate contracts-test foundry-test infer-gas clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ simulate: ## full, non-determinism, import-export and after-import simulations o
 
 contracts-test: build ## ethers, viem, OpenZeppelin and Hardhat against `mutirao dev`; needs Node.js, fetches pinned packages
 	cd contracts && npm ci --no-audit --no-fund && npm test
+
+foundry-test: build ## forge and cast against `mutirao dev`, and the comparison with anvil in docs/dev-conformance.md; needs Node.js, fetches Foundry (180 MB)
+	cd contracts && npm ci --no-audit --no-fund && cd test/tools && npm ci --no-audit --no-fund && node foundry.mjs && node anvil.mjs
 
 infer-gas: ## gas of infer against time by operator and shape; blocks full of infer; beside interpreted Solidity (a minute)
 	$(GO) test ./protocol/registry -run '^TestGasAgainstTime$$' -count=1 -v -gas 9

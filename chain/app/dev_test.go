@@ -22,6 +22,7 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/engine/graph"
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
@@ -104,11 +105,21 @@ func (d *desk) balanceOf(a common.Address) *big.Int {
 	return b
 }
 
+// model is the id of the preloaded model.
+func (d *desk) model() protocol.Hash {
+	d.t.Helper()
+	list, err := d.chain.Models()
+	if err != nil || len(list) == 0 {
+		d.t.Fatalf("models: %v, %v", list, err)
+	}
+	return list[0].ID
+}
+
 // deployRisk creates RiskModel for the preloaded model.
 func (d *desk) deployRisk() (common.Address, *bind.BoundContract) {
 	d.t.Helper()
 	risk := readABI(d.t, "RiskModel")
-	at, tx, bound, err := bind.DeployContract(d.auth, risk, common.FromHex(contracts.Load("RiskModel").Bytecode), d.eth, [32]byte(d.chain.Models()[0].ID))
+	at, tx, bound, err := bind.DeployContract(d.auth, risk, common.FromHex(contracts.Load("RiskModel").Bytecode), d.eth, [32]byte(d.model()))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -326,7 +337,7 @@ func TestDevMinesWhenTold(t *testing.T) {
 	if err := d.eth.SendTransaction(ctx, tx); err == nil {
 		t.Error("more than there is was sent")
 	}
-	d.call(nil, "evm_setIntervalMining", 20)
+	d.call(nil, "evm_setIntervalMining", 100)
 	height := d.header().Number.Uint64()
 	for deadline := time.Now().Add(10 * time.Second); d.header().Number.Uint64() < height+2; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {

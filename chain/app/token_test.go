@@ -221,7 +221,7 @@ func TestRegistryPrecompile(t *testing.T) {
 // go-ethereum's client sees and moves shares as those of any token, behind the JSON-RPC.
 func TestSharesByAnEthereumClient(t *testing.T) {
 	d := newDesk(t, "", nil)
-	id := d.chain.Models()[0].ID
+	id := d.model()
 	token := precompile.TokenAddress(id)
 	erc20 := readABI(t, "ShareToken")
 	bound := bind.NewBoundContract(token, erc20, d.eth, d.eth, d.eth)

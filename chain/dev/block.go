@@ -9,6 +9,7 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 	"github.com/cometbft/cometbft/version"
 	"github.com/ethereum/go-ethereum/common"
+	ethtypes "github.com/ethereum/go-ethereum/core/types"
 
 	rpctypes "github.com/cosmos/evm/rpc/types"
 	servertypes "github.com/cosmos/evm/server/types"
@@ -92,6 +93,9 @@ func (c *Chain) execute(txs []cmttypes.Tx, edits []Edit, when time.Time) (*block
 	if _, err := c.app.Commit(); err != nil {
 		return nil, fmt.Errorf("commit block %d: %w", draft.Height, err)
 	}
+	if err := c.note(edits); err != nil {
+		return nil, err
+	}
 	b := &block{Block: draft, id: id, response: response}
 	if err := c.index(b); err != nil {
 		return nil, err
@@ -141,4 +145,28 @@ func (c *Chain) truncate(height int64) {
 		}
 	}
 	c.blocks = c.blocks[:height:height]
+}
+
+// find looks for an Ethereum transaction in the blocks and among those that wait; nil if there is none.
+func (c *Chain) find(hash common.Hash) (*ethtypes.Transaction, common.Address, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, w := range c.pool {
+		if w.tx.Hash() == hash {
+			return w.tx, w.from, nil
+		}
+	}
+	m, found := c.byHash[hash]
+	if !found {
+		return nil, common.Address{}, nil
+	}
+	tx, err := c.app.TxConfig().TxDecoder()(c.blocks[m.result.Height-1].Txs[m.result.TxIndex])
+	if err != nil {
+		return nil, m.from, err
+	}
+	msg, ok := tx.GetMsgs()[m.result.MsgIndex].(*evmtypes.MsgEthereumTx)
+	if !ok {
+		return nil, m.from, fmt.Errorf("transaction %s: its message is a %T", hash, tx.GetMsgs()[m.result.MsgIndex])
+	}
+	return msg.AsTransaction(), m.from, nil
 }

@@ -16,6 +16,7 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 	"github.com/ethereum/go-ethereum/common"
 	ethtypes "github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
 	"github.com/tidwall/btree"
 
 	"cosmossdk.io/log/v2"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/app"
 	"github.com/mutirao/mutirao/chain/genesis"
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
@@ -70,11 +72,14 @@ type Chain struct {
 	actors     map[common.Address]bool // impersonated
 	anyActor   bool
 	snapshots  []snapshot
+	origin     snapshot      // after the first block
+	baseFee    *uint256.Int  // of the next block; nil if nobody has said it
+	interval   time.Duration // between blocks that are made by themselves; 0 for none
 	snapshotID uint64
-	broken     error         // the state file could not be written: nothing may be promised any more
-	changed    chan struct{} // closed at every change of the chain
-	arrived    []common.Hash // transactions in their order of arrival, for those who watch
-	models     []registry.Model
+	broken     error           // the state file could not be written: nothing may be promised any more
+	changed    chan struct{}   // closed at every change of the chain
+	arrived    []common.Hash   // transactions in their order of arrival, for those who watch
+	deposits   []protocol.Hash // models that edits deposited, in that order
 }
 
 // snapshot is the chain at one moment.
@@ -171,7 +176,7 @@ func (c *Chain) begin(kept *journal, past *past) error {
 	}
 	c.journal = kept
 	if len(c.blocks) > 0 {
-		return c.findModels()
+		return nil
 	}
 	if kept != nil {
 		if err := kept.begin(c.config.ChainID, c.doc); err != nil {
@@ -185,7 +190,8 @@ func (c *Chain) begin(kept *journal, past *past) error {
 	if _, err := c.keep(nil, edits, c.doc.GenesisTime); err != nil {
 		return err
 	}
-	return c.findModels()
+	c.origin = c.moment(0)
+	return nil
 }
 
 // replay executes what was kept, and sets the clock so that time goes on where it stood.
@@ -202,6 +208,9 @@ func (c *Chain) replay(past *past) error {
 		if string(b.response.AppHash) != string(l.App) {
 			return fmt.Errorf("%w: block %d gives the state %X, it gave %X when it was made: another version of the program has made it",
 				ErrState, b.Height, []byte(b.response.AppHash), []byte(l.App))
+		}
+		if b.Height == 1 {
+			c.origin = c.moment(0)
 		}
 	}
 	if n := len(c.blocks); n > 0 {
@@ -254,10 +263,15 @@ func (c *Chain) mineList(list []waiting, refused map[common.Hash]error) (*block,
 	for hash := range refused {
 		done[hash] = true
 	}
-	b, err := c.keep(txs, nil, c.clock.tick(c.last().Time))
+	var edits []Edit
+	if c.baseFee != nil {
+		edits = append(edits, Edit{BaseFee: c.baseFee})
+	}
+	b, err := c.keep(txs, edits, c.clock.tick(c.last().Time))
 	if err != nil {
 		return nil, err
 	}
+	c.baseFee = nil
 	return b, c.forget(done)
 }
 
@@ -345,8 +359,12 @@ func (c *Chain) Snapshot() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.snapshotID++
-	c.snapshots = append(c.snapshots, snapshot{c.snapshotID, c.db.snapshot(), c.height(), c.clock.now().Add(c.clock.offset)})
+	c.snapshots = append(c.snapshots, c.moment(c.snapshotID))
 	return c.snapshotID
+}
+
+func (c *Chain) moment(id uint64) snapshot {
+	return snapshot{id, c.db.snapshot(), c.height(), c.clock.now().Add(c.clock.offset)}
 }
 
 // Revert goes back to a snapshot and forgets it and the later ones. What waits for a block is dropped. It reports whether
@@ -363,26 +381,32 @@ func (c *Chain) Revert(id uint64) (bool, error) {
 	}
 	s := c.snapshots[at]
 	c.snapshots = c.snapshots[:at]
+	return true, c.goBack(s)
+}
+
+// goBack makes the chain what it was. What waits for a block is dropped.
+func (c *Chain) goBack(s snapshot) error {
 	if s.height < c.height() && c.journal != nil {
 		if err := c.journal.revert(s.height); err != nil {
 			c.broken = err
-			return false, err
+			return err
 		}
 	}
 	c.db.restore(s.tree)
 	if err := c.app.CommitMultiStore().LoadLatestVersion(); err != nil {
 		c.broken = err
-		return false, err
+		return err
 	}
 	c.truncate(s.height)
-	c.pool, c.clock.next = nil, time.Time{}
+	c.pool, c.baseFee, c.clock.next = nil, nil, time.Time{}
 	c.clock.set(s.when)
 	c.announce()
-	return true, nil
+	return nil
 }
 
 // Run makes blocks at the configured interval until the channel closes. An error of the state file ends it.
 func (c *Chain) run(stop <-chan struct{}, every <-chan time.Duration) {
+	c.setInterval(c.config.BlockTime)
 	interval := c.config.BlockTime
 	var tick <-chan time.Time
 	reset := func() {
@@ -396,6 +420,7 @@ func (c *Chain) run(stop <-chan struct{}, every <-chan time.Duration) {
 		case <-stop:
 			return
 		case interval = <-every:
+			c.setInterval(interval)
 			reset()
 		case <-tick:
 			if c.Mine(1, 0) != nil {
@@ -404,6 +429,12 @@ func (c *Chain) run(stop <-chan struct{}, every <-chan time.Duration) {
 			reset()
 		}
 	}
+}
+
+func (c *Chain) setInterval(interval time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.interval = interval
 }
 
 // Close ends the chain and its file.

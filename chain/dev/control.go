@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,12 +14,17 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/holiman/uint256"
+
+	rpctypes "github.com/cosmos/evm/rpc/types"
 )
 
 // maxMined bounds the blocks of one request.
 const maxMined = 100_000
 
-var errTooMany = errors.New("too many blocks in one request")
+var (
+	errTooMany = errors.New("too many blocks in one request")
+	errNoStep  = errors.New("blocks must be a second apart at least")
+)
 
 // quantity is a number as tools write them: hexadecimal or decimal, in quotes or not.
 type quantity struct{ big.Int }
@@ -163,15 +169,39 @@ func (a *controlAPI) GetAutomine() bool {
 }
 
 // SetNextBlockTimestamp says when the next block is.
-func (a *controlAPI) SetNextBlockTimestamp(timestamp quantity) (quantity, error) {
+func (a *controlAPI) SetNextBlockTimestamp(timestamp quantity) error {
 	when, err := timestamp.seconds()
 	if err != nil {
-		return timestamp, err
+		return err
 	}
 	c := a.chain()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return timestamp, c.clock.schedule(time.Unix(when, 0).UTC(), c.last().Time)
+	return c.clock.schedule(time.Unix(when, 0).UTC(), c.last().Time)
+}
+
+// SetBlockTimestampInterval says how many seconds blocks are apart, whatever the clock says.
+func (a *controlAPI) SetBlockTimestampInterval(seconds quantity) error {
+	by, err := seconds.seconds()
+	if err != nil {
+		return invalid(err)
+	}
+	if by == 0 {
+		return invalid(errNoStep)
+	}
+	a.step(time.Duration(by) * time.Second)
+	return nil
+}
+
+// RemoveBlockTimestampInterval lets blocks have the clock's time again and reports whether they had not.
+func (a *controlAPI) RemoveBlockTimestampInterval() bool { return a.step(0) > 0 }
+
+func (a *controlAPI) step(by time.Duration) (before time.Duration) {
+	c := a.chain()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before, c.clock.step = c.clock.step, by
+	return before
 }
 
 // IncreaseTime moves the clock forward and returns how far it is ahead in all, in seconds.
@@ -187,7 +217,7 @@ func (a *controlAPI) IncreaseTime(seconds quantity) (json.Number, error) {
 	return json.Number(strconv.FormatInt(int64(c.clock.offset/time.Second), 10)), nil
 }
 
-// SetIntervalMining makes a block every so many seconds; hardhat_ and evm_ take milliseconds. 0 ends it.
+// SetIntervalMining makes a block every so many seconds. 0 ends it.
 func (a *controlAPI) SetIntervalMining(seconds quantity) (bool, error) {
 	return a.interval(seconds, time.Second)
 }
@@ -220,6 +250,34 @@ func (a *controlAPI) DropTransaction(hash common.Hash) (bool, error) {
 	return len(c.pool) < n, err
 }
 
+// DropAllTransactions forgets all that waits for a block.
+func (a *controlAPI) DropAllTransactions() error {
+	a.chain().drop(func(waiting) bool { return true })
+	return nil
+}
+
+// RemovePoolTransactions forgets what waits of one sender.
+func (a *controlAPI) RemovePoolTransactions(from common.Address) error {
+	a.chain().drop(func(w waiting) bool { return w.from == from })
+	return nil
+}
+
+// GetIntervalMining is the seconds between blocks that are made by themselves; null if none are.
+func (a *controlAPI) GetIntervalMining() *float64 {
+	defer a.eth.node.reading()()
+	if a.chain().interval == 0 {
+		return nil
+	}
+	s := a.chain().interval.Seconds()
+	return &s
+}
+
+// Snapshot is evm_snapshot.
+func (a *controlAPI) Snapshot() hexutil.Uint64 { return (&evmAPI{a}).Snapshot() }
+
+// Revert is evm_revert.
+func (a *controlAPI) Revert(id quantity) (bool, error) { return (&evmAPI{a}).Revert(id) }
+
 // metadata is what Hardhat's helpers recognise a development network by.
 type metadata struct {
 	ClientVersion     string         `json:"clientVersion"`
@@ -228,6 +286,11 @@ type metadata struct {
 	LatestBlockNumber uint64         `json:"latestBlockNumber"`
 	LatestBlockHash   common.Hash    `json:"latestBlockHash"`
 	Models            []metadataItem `json:"models"`
+
+	Semver    string                    `json:"clientSemver"`
+	Commit    string                    `json:"clientCommitSha"`
+	Fork      *struct{}                 `json:"forkedNetwork"` // null: there are no forks
+	Snapshots map[hexutil.Uint64][2]any `json:"snapshots"`     // number and hash of the block
 }
 
 type metadataItem struct {
@@ -236,15 +299,19 @@ type metadataItem struct {
 }
 
 // Metadata describes the chain, with the ids of the preloaded models.
-func (a *controlAPI) Metadata() metadata {
+func (a *controlAPI) Metadata() (metadata, error) {
 	defer a.eth.node.reading()()
 	c := a.chain()
 	m := metadata{"mutirao/" + a.eth.version, c.config.ChainID, common.BytesToHash(c.blocks[0].id.Hash), uint64(c.height()),
-		common.BytesToHash(c.last().id.Hash), []metadataItem{}}
-	for _, model := range c.models {
+		common.BytesToHash(c.last().id.Hash), []metadataItem{}, a.eth.version, "", nil, map[hexutil.Uint64][2]any{}}
+	for _, s := range c.snapshots {
+		m.Snapshots[hexutil.Uint64(s.id)] = [2]any{s.height, common.BytesToHash(c.blocks[s.height-1].id.Hash)}
+	}
+	models, err := c.models()
+	for _, model := range models {
 		m.Models = append(m.Models, metadataItem{model.Name, common.Hash(model.ID)})
 	}
-	return m
+	return m, err
 }
 
 // evmAPI is evm_*.
@@ -283,7 +350,7 @@ func (e *evmAPI) Mine(o *mineOptions) (string, error) {
 	if o != nil {
 		blocks = o.Blocks
 		if o.Timestamp != nil && o.Timestamp.Sign() > 0 {
-			if _, err := e.control.SetNextBlockTimestamp(*o.Timestamp); err != nil {
+			if err := e.control.SetNextBlockTimestamp(*o.Timestamp); err != nil {
 				return "", err
 			}
 		}
@@ -298,30 +365,54 @@ func (e *evmAPI) IncreaseTime(seconds quantity) (json.Number, error) {
 }
 
 // SetNextBlockTimestamp is anvil_setNextBlockTimestamp.
-func (e *evmAPI) SetNextBlockTimestamp(timestamp quantity) (string, error) {
-	_, err := e.control.SetNextBlockTimestamp(timestamp)
-	return timestamp.String(), err
+func (e *evmAPI) SetNextBlockTimestamp(timestamp quantity) error {
+	return e.control.SetNextBlockTimestamp(timestamp)
 }
 
-// SetTime moves the clock to a time.
-func (e *evmAPI) SetTime(timestamp quantity) (bool, error) {
+// SetTime moves the clock to a time and returns by how many seconds.
+func (e *evmAPI) SetTime(timestamp quantity) (int64, error) {
 	when, err := timestamp.seconds()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	c := e.control.chain()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	before := c.clock.offset
 	c.clock.set(time.Unix(when, 0))
-	return true, nil
+	return int64((c.clock.offset - before) / time.Second), nil
+}
+
+// Mine_detailed is evm_mine and the blocks with their transactions.
+func (e *evmAPI) Mine_detailed(ctx context.Context, o *mineOptions) ([]map[string]any, error) {
+	eth := e.control.eth
+	from := eth.chain.Height()
+	if _, err := e.Mine(o); err != nil {
+		return nil, err
+	}
+	list := []map[string]any{}
+	for h := from + 1; h <= eth.chain.Height(); h++ {
+		b, err := eth.GetBlockByNumber(ctx, rpctypes.BlockNumber(h), true)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, b)
+	}
+	return list, nil
 }
 
 // SetAutomine is anvil_setAutomine.
 func (e *evmAPI) SetAutomine(on bool) (bool, error) { return e.control.SetAutomine(on) }
 
-// SetIntervalMining makes a block every so many milliseconds.
-func (e *evmAPI) SetIntervalMining(milliseconds quantity) (bool, error) {
-	return e.control.interval(milliseconds, time.Millisecond)
+// secondsBelow tells apart what tools mean by evm_setIntervalMining: Hardhat's milliseconds from anvil's seconds.
+const secondsBelow = 100
+
+// SetIntervalMining makes a block every so many milliseconds, as for Hardhat, or, of a number below 100, seconds, as for anvil.
+func (e *evmAPI) SetIntervalMining(n quantity) (bool, error) {
+	if n.Cmp(big.NewInt(secondsBelow)) < 0 {
+		return e.control.interval(n, time.Second)
+	}
+	return e.control.interval(n, time.Millisecond)
 }
 
 // SetAccountNonce is anvil_setNonce.

@@ -9,10 +9,12 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
+	"cosmossdk.io/math"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/app"
 	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/beacon"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -22,8 +24,10 @@ import (
 type Edit struct {
 	Account *AccountEdit           `json:"account,omitempty"`
 	Storage *StorageEdit           `json:"storage,omitempty"`
-	Model   *registry.DepositModel `json:"model,omitempty"`  // deposited by the chain's own author
-	Beacon  *common.Hash           `json:"beacon,omitempty"` // of the block of the edit: what PREVRANDAO is in the next
+	Beacon  *common.Hash           `json:"beacon,omitempty"`   // of the block of the edit: what PREVRANDAO is in the next
+	Model   *registry.DepositModel `json:"model,omitempty"`    // deposited by Author
+	Author  *protocol.Account      `json:"author,omitempty"`   // of Model; nil for the chain's own
+	BaseFee *uint256.Int           `json:"base_fee,omitempty"` // of the block that has the edit, in amut
 }
 
 // AccountEdit sets what is not nil.
@@ -60,13 +64,28 @@ func apply(ctx sdk.Context, a *app.App, edits []Edit) error {
 				return errors.New("the beacon cannot be zero")
 			}
 			a.Beacon.Set(ctx, protocol.Height(ctx.BlockHeight()), beacon.Value(*e.Beacon))
+		case e.BaseFee != nil:
+			setBaseFee(ctx, a, e.BaseFee)
 		case e.Model != nil:
-			if _, err := a.Registry.Deposit(ctx, *e.Model, Author, escrow.Free); err != nil {
+			if _, err := a.Registry.Deposit(ctx, *e.Model, e.author(), escrow.Free); err != nil {
 				return fmt.Errorf("model %s: %w", e.Model.Name, err)
 			}
 		}
 	}
 	return nil
+}
+
+func (e Edit) author() protocol.Account {
+	if e.Author == nil {
+		return Author
+	}
+	return *e.Author
+}
+
+// setBaseFee makes fee that of the block that ctx begins: the fee market keeps the last one's if the last block was exactly half full.
+func setBaseFee(ctx sdk.Context, a *app.App, fee *uint256.Int) {
+	a.FeeMarket.SetBaseFee(ctx, math.LegacyNewDecFromBigInt(fee.ToBig()))
+	a.FeeMarket.SetBlockGasWanted(ctx, network.BlockGas/uint64(a.FeeMarket.GetParams(ctx).ElasticityMultiplier))
 }
 
 func (e AccountEdit) apply(ctx sdk.Context, a *app.App) error {

@@ -234,14 +234,24 @@ func (f *filterAPI) Logs(ctx context.Context, crit filters.FilterCriteria) (*eth
 	})
 }
 
-// NewPendingTransactions notifies of every transaction that arrives.
-func (f *filterAPI) NewPendingTransactions(ctx context.Context, _ *bool) (*ethrpc.Subscription, error) {
+// NewPendingTransactions notifies of every transaction that arrives: of its hash, or of all of it.
+func (f *filterAPI) NewPendingTransactions(ctx context.Context, whole *bool) (*ethrpc.Subscription, error) {
 	return f.subscribe(ctx, f.newWatch(filters.PendingTransactionsSubscription, filters.FilterCriteria{}), func(w *watch, notify func(any)) error {
 		unlock := f.node.reading()
 		list := f.newcomers(w)
 		unlock()
 		for _, hash := range list {
-			notify(hash)
+			if whole == nil || !*whole {
+				notify(hash)
+				continue
+			}
+			tx, from, err := f.chain.find(hash)
+			if err != nil {
+				return err
+			}
+			if tx != nil {
+				notify(waiting{from: from, tx: tx}.shown())
+			}
 		}
 		return nil
 	})

@@ -1,38 +1,68 @@
 package dev
 
 import (
+	"slices"
+
 	"github.com/mutirao/mutirao/chain/escrow"
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
 
-// findModels lists the models that the first block deposited.
-func (c *Chain) findModels() error {
-	ctx, err := c.app.CreateQueryContext(c.height(), false)
-	if err != nil {
-		return err
-	}
-	for _, m := range c.config.Models {
-		id, err := registry.DepositID(m.Artifact, Author)
+// note remembers the models that the edits of a block deposited.
+func (c *Chain) note(edits []Edit) error {
+	for _, e := range edits {
+		if e.Model == nil {
+			continue
+		}
+		id, err := registry.DepositID(e.Model.Artifact, e.author())
 		if err != nil {
 			return err
 		}
-		if has, err := c.app.Registry.HasModel(ctx, id); err != nil || !has {
-			if err != nil {
-				return err
-			}
-			continue // a chain that began with others
+		if !slices.Contains(c.deposits, id) {
+			c.deposits = append(c.deposits, id)
 		}
-		model, err := c.app.Registry.Model(ctx, id, escrow.Free)
-		if err != nil {
-			return err
-		}
-		c.models = append(c.models, model)
 	}
 	return nil
 }
 
-// Models are the preloaded models.
-func (c *Chain) Models() []registry.Model { return c.models }
+// models lists the deposited models that are there now. The caller holds the lock.
+func (c *Chain) models() ([]registry.Model, error) {
+	ctx, err := c.context()
+	if err != nil {
+		return nil, err
+	}
+	var list []registry.Model
+	for _, id := range c.deposits {
+		if has, err := c.app.Registry.HasModel(ctx, id); err != nil || !has {
+			if err != nil {
+				return nil, err
+			}
+			continue // the chain went back
+		}
+		m, err := c.app.Registry.Model(ctx, id, escrow.Free)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// Deposit puts a model on the chain in a block of its own.
+func (c *Chain) Deposit(author protocol.Account, m registry.DepositModel) (protocol.Hash, error) {
+	id, err := registry.DepositID(m.Artifact, author)
+	if err != nil {
+		return id, err
+	}
+	return id, c.Change(Edit{Model: &m, Author: &author})
+}
+
+// Models are the preloaded models and those that Deposit added.
+func (c *Chain) Models() ([]registry.Model, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.models()
+}
 
 // Accounts are the funded accounts.
 func (c *Chain) Accounts() []Account { return c.accounts }

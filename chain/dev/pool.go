@@ -66,15 +66,15 @@ func (c *Chain) wrap(tx *ethtypes.Transaction, from common.Address) (waiting, er
 // enqueue puts w where it waits for a block. A transaction of the same sender with the same nonce is replaced if w pays a
 // tenth more.
 func (c *Chain) enqueue(w waiting) error {
-	if _, found := c.byHash[w.tx.Hash()]; found {
-		return errKnown
-	}
 	nonce, err := c.nonce(w.from)
 	if err != nil {
 		return err
 	}
 	if w.tx.Nonce() < nonce {
 		return fmt.Errorf("%w: next nonce %d, tx nonce %d", errNonceLow, nonce, w.tx.Nonce())
+	}
+	if _, found := c.byHash[w.tx.Hash()]; found {
+		return errKnown // its nonce was set back
 	}
 	for i, p := range c.pool {
 		switch {
@@ -109,6 +109,10 @@ func (c *Chain) ready() (list []waiting, refused map[common.Hash]error, err erro
 	ctx, err := c.context()
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.baseFee != nil {
+		ctx, _ = ctx.CacheContext()
+		setBaseFee(ctx, c.app, c.baseFee)
 	}
 	next, gas := map[common.Address]uint64{}, uint64(0)
 	refused = map[common.Hash]error{}

@@ -113,8 +113,8 @@ func (s *Server) register(version string) error {
 		methods   any
 	}{
 		{"eth", eth.NewPublicAPI(ctx.Logger, b)}, {"eth", &fill.API{Backend: b}}, {"eth", &prevrandao.Blocks{Backend: b, Before: node.before}}, {"eth", own}, {"eth", newFilters(own)}, {"personal", &personalAPI{own}},
-		{"debug", debug.NewAPI(ctx, b, false)}, {"net", &netAPI{c}}, {"web3", &web3API{version}},
-		{"evm", &evmAPI{control}}, {"anvil", control}, {"hardhat", control},
+		{"debug", debug.NewAPI(ctx, b, false)}, {"debug", &debugAPI{own}}, {"txpool", &txpoolAPI{own}}, {"net", &netAPI{c}}, {"web3", &web3API{version}},
+		{"evm", &evmAPI{control}}, {"anvil", control}, {"hardhat", control}, {"mutirao", &mutiraoAPI{own}},
 	} {
 		if err := s.rpc.RegisterName(service.namespace, service.methods); err != nil {
 			return fmt.Errorf("JSON-RPC namespace %s: %w", service.namespace, err)

@@ -1,10 +1,11 @@
-// Package fill completes transactions for clients that leave fields out. It stands in for cosmos/evm's SetTxDefaults where
+// Package fill answers where cosmos/evm's JSON-RPC does not. It completes transactions for clients that leave fields out, and stands in for cosmos/evm's SetTxDefaults where
 // that estimates gas in the state after the first block, in which a contract of later is not there: a transaction that is
 // filled so, as viem's are, has too little gas.
 package fill
 
 import (
 	"context"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 	ethtypes "github.com/ethereum/go-ethereum/core/types"
@@ -44,4 +45,17 @@ func (a *API) FillTransaction(ctx context.Context, args evmtypes.TransactionArgs
 		return nil, err
 	}
 	return &rpctypes.SignTransactionResult{Raw: raw, Tx: tx}, nil
+}
+
+// GetProof is eth_getProof. It names the height of the last block, which cosmos/evm takes for a block before the first.
+func (a *API) GetProof(ctx context.Context, address common.Address, keys []string, at rpctypes.BlockNumberOrHash) (*rpctypes.AccountResult, error) {
+	if n := at.BlockNumber; n != nil && *n < 0 && *n != rpctypes.EthEarliestBlockNumber {
+		last, err := a.Backend.BlockNumber(ctx)
+		if err != nil {
+			return nil, err
+		}
+		number := rpctypes.NewBlockNumber(new(big.Int).SetUint64(uint64(last)))
+		at.BlockNumber = &number
+	}
+	return a.Backend.GetProof(ctx, address, keys, at)
 }

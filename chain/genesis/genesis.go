@@ -245,7 +245,7 @@ func evm() *evmtypes.GenesisState {
 	state.Params.ActiveStaticPrecompiles = []string{ // in ascending order
 		infer.Address.Hex(), registry.Address.Hex(), marketreads.Address.Hex(), credits.Address.Hex(), request.Address.Hex(), beaconreads.Address.Hex(),
 	}
-	state.Params.ExtraEIPs = []int64{prevrandao.EIP}
+	state.Params.ExtraEIPs = []int64{network.NoBlobs, prevrandao.EIP}
 	// Contracts that Ethereum's tools expect at fixed addresses (CREATE2 deployer, Multicall3).
 	state.Preinstalls = evmtypes.DefaultPreinstalls
 	return state

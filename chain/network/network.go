@@ -9,6 +9,8 @@ import (
 	"math/big"
 	"sync"
 
+	"github.com/ethereum/go-ethereum/core/vm"
+
 	"cosmossdk.io/math"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
@@ -53,6 +55,10 @@ const (
 // PowerReduction is the stake that counts as one unit of voting power: one MUT.
 var PowerReduction = math.NewIntWithDecimal(1, Decimals)
 
+// NoBlobs is the number under which the EVM's parameters switch on an opcode BLOBBASEFEE that answers 0. There are no blobs, and
+// the EVM module leaves their fee out, at which the opcode of EIP-7516 would panic.
+const NoBlobs = 1_007_516
+
 var configured sync.Once
 
 // Configure sets the process-wide globals of the SDK and the EVM: address prefixes, power reduction, and no extra
@@ -68,6 +74,9 @@ func Configure() {
 		sdk.DefaultPowerReduction = PowerReduction
 		sdk.DefaultBondDenom = Denom
 		evmtypes.DefaultCosmosEVMActivators = nil
+		if err := vm.ExtendActivators(map[int]func(*vm.JumpTable){NoBlobs: func(t *vm.JumpTable) { t[vm.BLOBBASEFEE] = t[vm.PUSH0] }}); err != nil {
+			panic("network: " + err.Error()) // the number is taken by an EIP
+		}
 	})
 }
 

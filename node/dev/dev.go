@@ -106,7 +106,10 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return errors.Join(taken(o, err), chain.Close())
 	}
-	r := describe(chain, server, o)
+	r, err := describe(chain, server, o)
+	if err != nil {
+		return errors.Join(err, server.Close(), chain.Close())
+	}
 	if o.JSON {
 		err = json.NewEncoder(o.Out).Encode(r)
 	} else {
@@ -127,7 +130,7 @@ func taken(o Options, err error) error {
 	return failure.New(failure.Network, "the JSON-RPC cannot be served", why, fmt.Sprintf("mutirao dev --port %d", int(o.Port)%60000+1))
 }
 
-func describe(c *dev.Chain, s *dev.Server, o Options) report {
+func describe(c *dev.Chain, s *dev.Server, o Options) (report, error) {
 	r := report{
 		Schema: Schema, Version: o.Version, HTTP: "http://" + s.Address(), WebSocket: "ws://" + s.Address(), ChainID: c.ChainID(), Block: c.Height(),
 		State: o.State, Mnemonic: dev.Mnemonic, Path: dev.Path, Infer: "0x0000000000000000000000000000000000000901", Models: []model{},
@@ -135,10 +138,11 @@ func describe(c *dev.Chain, s *dev.Server, o Options) report {
 	for _, a := range c.Accounts() {
 		r.Accounts = append(r.Accounts, account{common.Address(a.Address).Hex(), a.Secret(), money.MUT(o.Balance).String()})
 	}
-	for _, m := range c.Models() {
+	models, err := c.Models()
+	for _, m := range models {
 		r.Models = append(r.Models, model{m.Name, "0x" + m.ID.String(), m.Callable.Inputs, m.Callable.Outputs, m.Callable.MACs})
 	}
-	return r
+	return r, err
 }
 
 // print writes what anvil writes, in its order, and the models.

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/examples"
+	"github.com/mutirao/mutirao/node/callable"
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
@@ -24,7 +24,7 @@ func models(files []string) ([]registry.DepositModel, error) {
 		if err != nil {
 			return nil, err
 		}
-		if raw, err = artifact(file, raw); err != nil {
+		if raw, err = callable.Artifact(file, raw); err != nil {
 			return nil, err
 		}
 		list = append(list, registry.DepositModel{Name: path.Dir(file), Artifact: raw})
@@ -45,23 +45,11 @@ func modelOf(file string) (registry.DepositModel, error) {
 	if err != nil {
 		return registry.DepositModel{}, err
 	}
-	if raw, err = artifact(file, raw); err != nil {
+	if raw, err = callable.Artifact(file, raw); err != nil {
 		return registry.DepositModel{}, err
 	}
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	m := registry.DepositModel{Name: name[:min(len(name), registry.MaxName)], Artifact: raw}
 	_, _, _, err = registry.Deposit(m, nil, protocol.Account{1}, protocol.Env{})
 	return m, err
-}
-
-// artifact is what the registry keeps of a file.
-func artifact(file string, content []byte) ([]byte, error) {
-	if path.Ext(file) != ".onnx" {
-		return content, nil
-	}
-	g, err := fromONNX(content)
-	if err != nil {
-		return nil, err
-	}
-	return graph.Encode(g), nil
 }

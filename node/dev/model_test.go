@@ -9,6 +9,7 @@ import (
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/examples"
+	"github.com/mutirao/mutirao/node/callable"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
@@ -67,7 +68,7 @@ func TestFilesAreChecked(t *testing.T) {
 		t.Errorf("%q: %v", m.Name, err)
 	}
 	for n := range len(raw) / 97 {
-		if _, err := artifact("m.onnx", raw[:97*n]); err == nil {
+		if _, err := callable.Artifact("m.onnx", raw[:97*n]); err == nil {
 			if _, err := registry.DepositID(raw[:97*n], protocol.Account{1}); err == nil {
 				t.Errorf("%d bytes of it are a model", 97*n)
 			}

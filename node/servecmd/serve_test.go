@@ -53,7 +53,11 @@ func TestServeAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := request.Ask{Model: chain.Models()[0].ID, Workers: 2, Price: money.New(1e15), Blocks: 50}
+	models, err := chain.Models()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := request.Ask{Model: models[0].ID, Workers: 2, Price: money.New(1e15), Blocks: 50}
 	id, err := asker.Ask(ctx, ask, input)
 	if err != nil {
 		t.Fatal(err)
