@@ -121,7 +121,7 @@ value("eth_sendRawTransaction, a tip above the fee", (n) => raw(n, { maxFeePerGa
 value("eth_sendRawTransaction, no bytes of a transaction", "0x1234");
 value("eth_sendRawTransaction, twice", async (n) => {
   const tx = await signers[1].signTransaction({ chainId: 31337, nonce: await nonceOf(n, bia), gas: 21_000n, to: nobody, value: 1n, ...fee });
-  await n.call("eth_sendRawTransaction", tx);
+  await receiptOf(n, await n.call("eth_sendRawTransaction", tx));
   return n.ask("eth_sendRawTransaction", tx);
 });
 shape("eth_sendRawTransactionSync", async (n) => n.ask("eth_sendRawTransactionSync", await signers[1].signTransaction({ chainId: 31337, nonce: await nonceOf(n, bia), gas: 21_000n, to: nobody, value: 1n, ...fee })));
