@@ -262,13 +262,13 @@ func (a *controlAPI) RemovePoolTransactions(from common.Address) error {
 	return nil
 }
 
-// GetIntervalMining is the seconds between blocks that are made by themselves; null if none are.
-func (a *controlAPI) GetIntervalMining() *float64 {
+// GetIntervalMining is the whole seconds between blocks that are made by themselves; null if none are.
+func (a *controlAPI) GetIntervalMining() *int64 {
 	defer a.eth.node.reading()()
 	if a.chain().interval == 0 {
 		return nil
 	}
-	s := a.chain().interval.Seconds()
+	s := int64(a.chain().interval / time.Second)
 	return &s
 }
 

@@ -62,20 +62,24 @@ abstract contract MutiraoTest {
 
 /// @dev A stand-in knows a node and asks it.
 abstract contract StandIn {
-    string private url;
+    mapping(bool => string) private urls; // a mapping, because in forge's rehearsal of a script the address has the storage of the node
+
+    function url() internal view returns (string memory) {
+        return urls[true];
+    }
 
     error NoNode(); // mutirao("") knows only what answers(…) says
 
     function node(string calldata url_) external {
-        url = url_;
+        urls[true] = url_;
     }
 
     /// @dev ask has the node call one of its precompiles and answers or reverts with the same bytes. The call is made by a constructor,
     /// which returns whether it succeeded and what came back, so that a revert is no error of JSON-RPC.
     function ask(address to, bytes memory data) internal view returns (bytes memory) {
-        if (bytes(url).length == 0) revert NoNode();
+        if (bytes(url()).length == 0) revert NoNode();
         bytes memory code = abi.encodePacked(hex"603180380380915f395f5f825f73", to, hex"5afa5f523d5f60203e3d6020015ff3", data);
-        bytes memory got = MUTIRAO_VM.rpc(url, "eth_call", string.concat('[{"data":"', MUTIRAO_VM.toString(code), '"},"latest"]'));
+        bytes memory got = MUTIRAO_VM.rpc(url(), "eth_call", string.concat('[{"data":"', MUTIRAO_VM.toString(code), '"},"latest"]'));
         bool ok = got[31] != 0;
         assembly {
             let size := sub(mload(got), 32)
@@ -154,7 +158,7 @@ contract RequestsStandIn is StandIn {
 
     function request(bytes32 model, uint32[] calldata input, IRequests.Terms calldata terms) external returns (bytes32 id) {
         INFER.preview(model, input); // reverts for a model that is not there and an input of another length
-        uint256 total = cost(model, terms.workers, terms.price);
+        uint256 total = cost(model, terms);
         if (msg.sender.balance < total) revert IRequests.NotCovered(total);
         pay(msg.sender, address(this), total);
         id = keccak256(abi.encode("mutirao stand-in", count++));
@@ -165,11 +169,12 @@ contract RequestsStandIn is StandIn {
         k.request.due = uint64(block.number) + terms.blocks;
         k.input = input;
         k.cost = total;
-        emit IRequests.Requested(id, model, msg.sender, terms.workers, terms.price, INFER.fee(model));
+        emit IRequests.Requested(id, model, msg.sender, terms.workers, terms.price, INFER.fee(model), terms.deliveryFee);
     }
 
-    function cost(bytes32 model, uint8 workers, uint256 price) public view returns (uint256) {
-        return workers * price + INFER.fee(model);
+    function cost(bytes32 model, IRequests.Terms calldata terms) public view returns (uint256) {
+        if (bytes(url()).length == 0) return terms.workers * terms.price + terms.deliveryFee + INFER.fee(model);
+        return abi.decode(ask(address(this), abi.encodeCall(IRequests.cost, (model, terms))), (uint256));
     }
 
     function get(bytes32 id) external view returns (IRequests.Request memory) {
@@ -204,9 +209,9 @@ contract RequestsStandIn is StandIn {
         try IAnswered(to).answered{gas: k.request.terms.callbackGas}(id, k.output, finality) {
             delivered = true;
             k.request.delivered = true;
-            emit IRequests.Delivered(id, to);
+            emit IRequests.Delivered(id, to, msg.sender);
         } catch (bytes memory reason) {
-            emit IRequests.CallbackFailed(id, to, reason);
+            emit IRequests.CallbackFailed(id, to, msg.sender, reason);
         }
     }
 
