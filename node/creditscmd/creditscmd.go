@@ -20,6 +20,7 @@ import (
 type options struct {
 	running.Flags
 	account string
+	noCache bool
 }
 
 // New is the command with its subcommands. dir is where the key lies unless --dir says otherwise.
@@ -46,8 +47,13 @@ of models have earned. Everything counts to the last unit; the sum of a network'
 	}
 	o.Add(cmd, dir)
 	cmd.PersistentFlags().StringVar(&o.account, "account", "", "account, 0x and 40 digits; default that of the key in --dir")
-	cmd.AddCommand(newHistory(&o), newExplain(&o))
+	cmd.AddCommand(newHistory(&o), newExplain(&o), newReceipts(&o))
 	return cmd
+}
+
+// cache defines the flag of commands that read the blocks.
+func (o *options) cache(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.noCache, "no-cache", false, "ask the node for every block, and keep none")
 }
 
 // who is the account that is meant.

@@ -23,7 +23,7 @@ type Explanation struct {
 }
 
 func newExplain(o *options) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "explain ID",
 		Short: "One movement or receipt in words, with the arithmetic that led to it",
 		Long: `One movement in words: its price, split and burn, or, for a dividend, the chain of uses and models that it comes from. An id such as
@@ -43,6 +43,8 @@ one, is a receipt of a training run, whoever was paid.`,
 			return o.Answer(cmd, x, x.print)
 		},
 	}
+	o.cache(cmd)
+	return cmd
 }
 
 var errStranger = errors.New("no movement of the account has this id")
@@ -94,16 +96,16 @@ func (o *options) receipt(cmd *cobra.Command, id string) (x Explanation, err err
 	if !ok {
 		run, name = "", id
 	}
-	found, err := o.receipts(cmd.Context(), run, name)
+	found, _, err := o.receipts(cmd.Context(), run, func(r work.Receipt) bool { return r.ID == name })
 	switch {
 	case err != nil:
 		return x, err
 	case len(found) == 0:
-		return x, failure.New(failure.NotFound, "there is no receipt "+id, errNoReceipt, "mutirao credits history  lists movements, which have ids such as 512.3")
+		return x, failure.New(failure.NotFound, "there is no receipt "+id, errNoReceipt, "mutirao credits receipts  lists them; mutirao credits history lists movements, which have ids such as 512.3")
 	case len(found) > 1:
 		return x, failure.New(failure.Usage, "which receipt is meant", fmt.Errorf("%w: runs %.8s and %.8s", errSeveral, found[0].Run, found[1].Run), fmt.Sprintf("mutirao credits explain %.8s/%s", found[0].Run, name))
 	}
-	return Explanation{Schema: "mutirao.credits-explanation/v1", Receipt: &found[0], Text: []string{found[0].Explain()}}, nil
+	return Explanation{Schema: "mutirao.credits-explanation/v1", Receipt: &found[0], Text: []string{found[0].Explain(), "Proof for people without a node: " + proof(found[0])}}, nil
 }
 
 var (
@@ -111,31 +113,32 @@ var (
 	errSeveral   = errors.New("several runs have a receipt with this id")
 )
 
-// receipts are those with an id, of runs whose id begins so.
-func (o *options) receipts(ctx context.Context, run, id string) (found []work.Receipt, err error) {
+// receipts are those that want takes, of runs whose id begins so, of which there are n.
+func (o *options) receipts(ctx context.Context, run string, want func(work.Receipt) bool) (found []work.Receipt, n int, err error) {
 	c, err := o.Read(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	runs, err := c.Runs(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for _, r := range runs {
 		if !strings.HasPrefix(r.String(), run) {
 			continue
 		}
+		n++
 		list, err := c.Receipts(ctx, r)
 		if err != nil {
-			return nil, err
+			return nil, n, err
 		}
 		for _, receipt := range list {
-			if receipt.ID == id {
+			if want(receipt) {
 				found = append(found, receipt)
 			}
 		}
 	}
-	return found, nil
+	return found, n, nil
 }
 
 // print writes the sentences, one a line.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -35,7 +37,8 @@ func newHistory(o *options) *cobra.Command {
 		Use:   "history",
 		Short: "Every movement of an account's coins in order, with its block and reason",
 		Long: `Every movement of an account's coins, and every receipt, in the order of blocks. They are recomputed from the log of blocks alone, as
-mutirao ledger audit does, so they are complete and no amount is taken on trust; every block is read, some thousand each second.
+mutirao ledger audit does, so they are complete and no amount is taken on trust. Blocks that were read once are kept in the cache folder of this
+user ($XDG_CACHE_HOME, mutirao/blocks) and not asked for again; before they are believed the node confirms the hash of the last of them.
 A network that does not run is read from its folder.`,
 		Example: "  mutirao credits history --limit 20\n  mutirao credits history --limit 20 --after 512.3 --json",
 		Args:    cobra.NoArgs,
@@ -68,6 +71,7 @@ A network that does not run is read from its folder.`,
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 100, "movements at most; 0 is all")
+	o.cache(cmd)
 	cmd.Flags().StringVar(&after, "after", "", "go on after the movement with this id")
 	return cmd
 }
@@ -81,6 +85,9 @@ func (o *options) movements(cmd *cobra.Command, each func(ledgeraudit.Movement) 
 	log, err := o.log()
 	if err != nil {
 		return audit.Account(who), ledgeraudit.Story{}, err
+	}
+	if !o.noCache {
+		log.Cache = cacheFolder()
 	}
 	shown := time.Now()
 	log.Progress = func(height, last int64) {
@@ -101,6 +108,15 @@ func (o *options) movements(cmd *cobra.Command, each func(ledgeraudit.Movement) 
 		err = failure.New(failure.Network, "the blocks cannot be read", err, "try again, or name another validator with --network http://HOST:PORT")
 	}
 	return audit.Account(who), story, err
+}
+
+// cacheFolder is where blocks are kept that were read; empty if this machine has no such place.
+func cacheFolder() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "mutirao", "blocks")
 }
 
 // place is the id of a movement: its block, and its place there.

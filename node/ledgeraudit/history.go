@@ -32,7 +32,7 @@ type Story struct {
 // History tells each the movements of an account from the first block to the last, recomputed from the log of blocks alone. It reads
 // every block; each may end it early by returning false.
 func History(ctx context.Context, o Options, who audit.Account, each func(Movement) bool) (story Story, err error) {
-	s, err := open(o)
+	s, err := open(ctx, o)
 	if err != nil {
 		return story, err
 	}

@@ -15,6 +15,7 @@ import (
 type Options struct {
 	Dir      string
 	RPC      string
+	Cache    string                   // folder that keeps the blocks of a running validator; empty for none
 	Progress func(height, last int64) // may be nil
 }
 
@@ -36,7 +37,7 @@ type Report struct {
 
 // Audit recomputes the books of a network up to its last block and compares them with its state.
 func Audit(ctx context.Context, o Options) (r *Report, err error) {
-	s, err := open(o)
+	s, err := open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +85,14 @@ func audited(ctx context.Context, s source, progress func(height, last int64)) (
 }
 
 // open finds the log.
-func open(o Options) (source, error) {
+func open(ctx context.Context, o Options) (source, error) {
 	network.Configure()
 	if o.RPC != "" {
-		return dial(o.RPC)
+		s, err := dial(o.RPC)
+		if err != nil || o.Cache == "" {
+			return s, err
+		}
+		return keep(ctx, s, o.Cache)
 	}
 	return openDisk(o.Dir)
 }

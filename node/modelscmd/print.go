@@ -63,6 +63,12 @@ func (c *Card) Print(w io.Writer) error {
 	fmt.Fprintf(t, "uses\t%d\n", i.Uses)
 	fmt.Fprintf(t, "income\t%s: %s to holders (%s paid), %s to parents, %s not yet divided\n",
 		i.Earned.Coins(), i.ToHolders.Coins(), i.Paid.Coins(), i.ToParents.Coins(), i.Undivided.Coins())
+	fmt.Fprintf(t, "proof\tmutirao proof model %s, mutirao proof share %s ACCOUNT\n", c.ID, c.ID)
+	for _, from := range c.Lineage.From {
+		if from.Kind == "run" {
+			fmt.Fprintf(t, "paid\tmutirao credits receipts %s\n", from.ID)
+		}
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}

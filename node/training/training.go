@@ -300,6 +300,10 @@ func (a *author) ended(ctx context.Context, state *work.State) error {
 		}
 	}
 	a.tell(News{Event: "published", Model: id.String(), File: a.Model}, "model %s is published%s", id, map[bool]string{true: " and written to " + a.Model}[a.Model != ""])
+	if len(receipts) > 0 {
+		a.say("who was paid: mutirao credits receipts %.8s", a.run)
+		a.say("proven to others: mutirao proof model %s · mutirao proof receipt %s %s", id, a.run, receipts[0].ID)
+	}
 	return nil
 }
 
