@@ -184,6 +184,7 @@ func TestDemoGoesOnAfterKill(t *testing.T) {
 		t.Fatalf("continuing the killed demo: %v\n%s", err, &trouble)
 	}
 	r.check(t)
+	proven(t, dir)
 	before := basePrice(t, dir)
 	train(t, dir, 0)
 	train(t, dir, 2)
