@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"math/big"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
+	creditsprecompile "github.com/mutirao/mutirao/chain/precompile/credits"
 	"github.com/mutirao/mutirao/protocol/commons"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
@@ -83,6 +85,9 @@ func TestEarnedCreditIsUsableAtOnceAndSentLater(t *testing.T) {
 		t.Fatalf("%s are left", got.Coins())
 	}
 	refused("what came back of a bond", s.native(s.provider, 300_000, banktypes.NewMsgSend(from[:], to[:], network.Coins(money.MUT(2)))).Code)
+	if amount, free := s.earnedBy(s.provider); amount.Compare(money.MUT(2)) < 0 || free <= uint64(s.height) {
+		t.Errorf("contracts see %s earned, free from block %d", amount.Coins(), free)
+	}
 	jobs, err := s.app.Commons.Jobs(s.context())
 	if err != nil || jobs.Count != 2 || jobs.FromCredit != 1 || jobs.Earned != money.MUT(5) || jobs.SharePPM() != 333_333 {
 		t.Errorf("%+v, %v", jobs, err)
@@ -95,5 +100,27 @@ func TestEarnedCreditIsUsableAtOnceAndSentLater(t *testing.T) {
 	if r := s.native(s.provider, 300_000, banktypes.NewMsgSend(from[:], to[:], network.Coins(money.MUT(2)))); r.Code != 0 {
 		t.Error(r.Log)
 	}
+	if amount, free := s.earnedBy(s.provider); !amount.IsZero() || free != 0 {
+		t.Errorf("after two epochs contracts see %s earned, free from block %d", amount.Coins(), free)
+	}
 	s.audit()
+}
+
+// earnedBy is what contracts see of an account's credit.
+func (c *chain) earnedBy(who person) (money.Amount, uint64) {
+	c.t.Helper()
+	credits := readABI(c.t, "ICredits")
+	raw, err := c.ethCall(who, creditsprecompile.Address, pack(c.t, credits, "earned", common.Address(who.Account())))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	values, err := credits.Unpack("earned", raw)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	amount, err := money.Parse(values[0].(*big.Int).String())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return amount, values[1].(uint64)
 }

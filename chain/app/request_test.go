@@ -14,6 +14,7 @@ import (
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 
 	"github.com/mutirao/mutirao/chain/escrow"
+	marketprecompile "github.com/mutirao/mutirao/chain/precompile/market"
 	requestprecompile "github.com/mutirao/mutirao/chain/precompile/request"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/engine/graph"
@@ -390,5 +391,41 @@ func TestRequestRefuses(t *testing.T) {
 	}
 	if _, err := a.ethCall(a.owner, requestprecompile.Address, pack(t, a.requests, "wanted", [32]byte{}, big.NewInt(5))); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestReadsCostWhatTheyAsk: a read that may bring much costs gas for as much as it asks for, and no list is without a bound.
+func TestReadsCostWhatTheyAsk(t *testing.T) {
+	a := newAskers(t)
+	long := make([]uint32, 1000)
+	market := readABI(t, "IMarket")
+	none, who := [32]byte{}, common.Address(a.owner.Account())
+	for _, c := range []struct {
+		at        common.Address
+		names     abi.ABI
+		method    string
+		few, many []any
+		more      uint64 // gas, at least
+	}{
+		{requestprecompile.Address, a.requests, "wanted", []any{none, big.NewInt(1)}, []any{none, big.NewInt(100)}, 99 * 2000},
+		{requestprecompile.Address, a.requests, "requestsOf", []any{who, none, big.NewInt(1)}, []any{who, none, big.NewInt(100)}, 99 * 2000},
+		{requestprecompile.Address, a.requests, "sealOf", []any{none, who, long[:1], none}, []any{none, who, long, none}, 999 * 32 * 4},
+		{marketprecompile.Address, market, "leases", []any{who, none, big.NewInt(1)}, []any{who, none, big.NewInt(50)}, 49 * 5000},
+	} {
+		used := func(args []any) uint64 {
+			return a.ok(a.ethereum(a.owner, &c.at, money.Amount{}, 8_000_000, pack(t, c.names, c.method, args...))).GasUsed
+		}
+		few, many := used(c.few), used(c.many)
+		if many < few+c.more {
+			t.Errorf("%s: %d gas and %d, which is not %d more", c.method, few, many, c.more)
+		}
+		if c.method == "sealOf" {
+			continue
+		}
+		endless := slices.Clone(c.many)
+		endless[len(endless)-1] = new(big.Int).Lsh(big.NewInt(1), 255)
+		if got := used(endless); got > many+1000 {
+			t.Errorf("%s of 2^255: %d gas, not %d", c.method, got, many)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/view"
 	"github.com/mutirao/mutirao/protocol"
+	"github.com/mutirao/mutirao/protocol/commons"
 	"github.com/mutirao/mutirao/protocol/market"
 	"github.com/mutirao/mutirao/protocol/money"
 )
@@ -21,10 +22,13 @@ import (
 // Address is where the precompile lives on every chain of the network.
 var Address = common.HexToAddress("0x0000000000000000000000000000000000000904")
 
-// maxCounted bounds what is counted of each kind, gasLocked is the gas of fetching as many.
+// maxCounted bounds what is counted of each kind, gasLocked is the gas of fetching as many; gasEarned that of fetching what is earned, gasPart
+// of each part of it, one for an epoch.
 const (
 	maxCounted = 100
 	gasLocked  = 300_000
+	gasEarned  = 10_000
+	gasPart    = 1_000
 )
 
 // Bank tells balances.
@@ -46,12 +50,32 @@ type (
 	}
 )
 
+// Earner tells which of an account's coins it has earned and cannot send yet.
+type Earner interface {
+	Earned(ctx context.Context, who protocol.Account) (commons.Earnings, error)
+}
+
 // New returns the contract.
-func New(bank Bank, leases Leases, channels Channels, requests Requests) *view.Contract {
+func New(bank Bank, leases Leases, channels Channels, requests Requests, earner Earner) *view.Contract {
 	return view.New("credits", "ICredits", Address, map[string]view.Method{
 		"spendable": func(ctx sdk.Context, args []any) ([]any, error) {
 			who := args[0].(common.Address)
 			return []any{bank.GetBalance(ctx, who[:], network.Denom).Amount.BigInt()}, nil
+		},
+		"earned": func(ctx sdk.Context, args []any) ([]any, error) {
+			ctx.GasMeter().ConsumeGas(gasEarned, "credit")
+			e, err := earner.Earned(ctx, protocol.Account(args[0].(common.Address)))
+			if err != nil {
+				return nil, err
+			}
+			ctx.GasMeter().ConsumeGas(gasPart*uint64(len(e.Parts)), "parts of it")
+			var free uint64
+			for _, p := range e.Parts {
+				if free == 0 || uint64(p.Free) < free {
+					free = uint64(p.Free)
+				}
+			}
+			return []any{number(e.Locked), free}, nil
 		},
 		"locked": func(ctx sdk.Context, args []any) ([]any, error) {
 			ctx.GasMeter().ConsumeGas(gasLocked, "escrow")

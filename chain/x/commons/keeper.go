@@ -190,6 +190,16 @@ func (k *Keeper) Credit(ctx context.Context, who protocol.Account) (commons.Cred
 	return k.credits.Credit(ctx, who)
 }
 
+// Earned tells which of an account's coins it has earned and cannot send yet, and when it can.
+func (k *Keeper) Earned(ctx context.Context, who protocol.Account) (commons.Earnings, error) {
+	p, err := k.Params(ctx)
+	if err != nil {
+		return commons.Earnings{}, err
+	}
+	c, err := k.Credit(ctx, who)
+	return c.Earnings(p), err
+}
+
 // Jobs counts the jobs that began, and what earned credit paid for.
 func (k *Keeper) Jobs(ctx context.Context) (commons.Jobs, error) { return k.credits.Jobs(ctx) }
 

@@ -144,12 +144,8 @@ func (q queryServer) Account(ctx context.Context, r *commonspb.AccountRequest) (
 	if len(r.Account) != len(protocol.Account{}) {
 		return nil, fault.Query(fmt.Errorf("%w: account of %d bytes", protocol.ErrInvalid, len(r.Account)))
 	}
-	p, err := q.Keeper.Params(ctx)
-	if err != nil {
-		return nil, fault.Query(err)
-	}
-	c, err := q.Credit(ctx, protocol.Account(r.Account))
-	return answer(c.Earnings(p), err)
+	e, err := q.Earned(ctx, protocol.Account(r.Account))
+	return answer(e, err)
 }
 
 func answer(v any, err error) (*commonspb.JSONResponse, error) {

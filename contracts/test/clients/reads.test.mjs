@@ -43,9 +43,10 @@ test("market: prices and leases", async () => {
   assert.deepEqual(await read(market, "leases", dev.accounts[0].address, "0x" + "00".repeat(32), 10n), []);
 });
 
-test("credits: spendable and locked", async () => {
+test("credits: spendable, locked and earned", async () => {
   const who = dev.accounts[9].address;
   assert.equal(await read(credits, "spendable", who), await provider.getBalance(who));
   const [leases, channels, requests, complete] = await ethers(credits).locked(who);
   assert.deepEqual([leases, channels, requests, complete], [0n, 0n, 0n, true]);
+  assert.deepEqual([...(await ethers(credits).earned(who))], [0n, 0n]);
 });
