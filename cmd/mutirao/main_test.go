@@ -35,6 +35,7 @@ func run(m *testing.M) int {
 		os.Stderr.Write(out)
 		return 1
 	}
+	os.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache")) // blocks of the tests' networks; after the build, which has its cache there, too
 	return m.Run()
 }
 
