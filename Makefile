@@ -1,7 +1,7 @@
 # Everything needs only Go, a C compiler and make. `make help` lists the targets.
 GO ?= go
 
-.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model chaos simulate audit-economics market-eval generate contracts-test foundry-test infer-gas clean
+.PHONY: help build demo test lint fuzz ledger-audit bench bench-keeper same-bits exhaustive onnx-conformance same-model drills chaos simulate audit-economics market-eval generate contracts-test foundry-test infer-gas clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,7 +57,10 @@ audit-economics: ## does lying pay? simulations on the real rules into docs/econ
 same-model: ## the whole demo on each of these, one model root (about 8 minutes)
 	tools/same-model.sh
 
-chaos: ## kill -9 one of four validators at KILLS (50) random moments; then two of four; about ten minutes
+drills: ## a validator is jailed and comes back, another signs twice; four ways of pruning; an upgrade: real nodes, four minutes
+	$(GO) test ./cmd/mutirao -run '^TestDrill' -count=1 -timeout 0 -v -args -drills
+
+chaos: ## kill -9 one of four validators at KILLS (50) moments under load; then two of four; about ten minutes
 	$(GO) test ./cmd/mutirao -run '^TestOperate$$' -count=1 -timeout 0 -v -args -kills $(or $(KILLS),50) -dice $(or $(SEED),1)
 
 simulate: ## full, non-determinism, import-export and after-import simulations of BLOCKS (1,000) random blocks, SEEDS (5) times; two minutes

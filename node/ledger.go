@@ -102,6 +102,8 @@ func auditFailure(o ledgeraudit.Options, err error) error {
 	switch {
 	case ledgeraudit.Missing(err):
 		return failure.New(failure.NotFound, "there is no network in "+o.Dir, err, "mutirao demo --dir "+o.Dir)
+	case ledgeraudit.Pruned(err):
+		return failure.New(failure.NotFound, "the books cannot be recomputed from this node", err, "ask one that has all blocks: with retain_blocks = 0 in its validator.toml, and not begun from a snapshot")
 	case o.RPC != "" && !errors.Is(err, context.Canceled):
 		return failure.New(failure.Network, "the validator at "+o.RPC+" does not answer", err, "mutirao ledger audit FOLDER  reads a validator's folder")
 	case ledgeraudit.Locked(err):

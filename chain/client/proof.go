@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	lighthttp "github.com/cometbft/cometbft/light/provider/http"
@@ -14,6 +16,9 @@ import (
 	"github.com/mutirao/mutirao/chain/lightproof"
 	"github.com/mutirao/mutirao/chain/network"
 )
+
+// ErrPruned reports that a node keeps an old state no more, or never had it.
+var ErrPruned = errors.New("the node has pruned the state, or began after it")
 
 // Proof fetches the proof of a subject in the state after block height, or after the last block that another commits to if height is 0. The
 // headers begin at block from, or consist of the one that commits to the state if from is 0. Nothing is verified here but that the headers
@@ -34,10 +39,14 @@ func (c *Client) Proof(ctx context.Context, s lightproof.Subject, height, from i
 	}
 	p := &lightproof.Proof{Schema: lightproof.Schema, Chain: network.ChainID, Subject: s, Height: height}
 	var blocks []*cmttypes.LightBlock
+	pruned := false // an answer: asking again does not help
 	err = c.endpoints.do(ctx, func(rpc *rpchttp.HTTP) error {
 		r, err := rpc.ABCIQueryWithOptions(ctx, "/store/"+store+"/key", key, rpcclient.ABCIQueryOptions{Height: height, Prove: true})
 		if err != nil {
 			return err
+		}
+		if pruned = r.Response.Code != 0 && strings.Contains(r.Response.Log, "pruned"); pruned {
+			return nil
 		}
 		if err := fault.FromABCI(r.Response.Codespace, r.Response.Code, r.Response.Log); err != nil {
 			return err
@@ -57,6 +66,9 @@ func (c *Client) Proof(ctx context.Context, s lightproof.Subject, height, from i
 	})
 	if err != nil {
 		return nil, err
+	}
+	if pruned {
+		return nil, fmt.Errorf("%w: that after block %d", ErrPruned, height)
 	}
 	for _, b := range blocks {
 		pb, err := b.ToProto()

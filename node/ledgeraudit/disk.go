@@ -122,5 +122,8 @@ func Missing(err error) bool {
 	return errors.Is(err, errNoNetwork) || errors.Is(err, fs.ErrNotExist)
 }
 
+// Pruned reports whether blocks are missing without which the books cannot be recomputed.
+func Pruned(err error) bool { return errors.Is(err, errMissing) }
+
 // Locked reports whether another process has the databases open.
 func Locked(err error) bool { return errors.Is(err, syscall.EAGAIN) }

@@ -2,6 +2,8 @@ package ledgeraudit
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
@@ -43,13 +45,21 @@ func (r *remote) height(ctx context.Context) (int64, error) {
 func (r *remote) block(ctx context.Context, height int64) (*cmttypes.Block, *abci.ResponseFinalizeBlock, error) {
 	b, err := r.rpc.Block(ctx, &height)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, gone(err)
 	}
 	results, err := r.rpc.BlockResults(ctx, &height)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, gone(err)
 	}
 	return b.Block, &abci.ResponseFinalizeBlock{TxResults: results.TxsResults, Events: results.FinalizeBlockEvents, ValidatorUpdates: results.ValidatorUpdates}, nil
+}
+
+// gone marks the refusal of a block that the validator keeps no more. CometBFT says it in words only.
+func gone(err error) error {
+	if strings.Contains(err.Error(), "lowest height is") {
+		return fmt.Errorf("%w: %w", errMissing, err)
+	}
+	return err
 }
 
 func (r *remote) query(ctx context.Context, path string, data []byte, height int64) (abci.ResponseQuery, error) {

@@ -101,8 +101,10 @@ func fetch(cmd *cobra.Command, network string, s lightproof.Subject, height, fro
 	switch {
 	case errors.Is(err, client.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		return failure.New(failure.Network, "the network does not answer", err, "check the address")
+	case errors.Is(err, client.ErrPruned):
+		return failure.New(failure.NotFound, "there is no such proof", err, "choose a later --height, or ask a node with pruning = \"nothing\" in its validator.toml")
 	case err != nil:
-		return failure.New(failure.NotFound, "there is no such proof", err, "a node that prunes has old states no more: choose a later --height, or another node")
+		return failure.New(failure.NotFound, "there is no such proof", err, "mutirao validator status  shows the node's last block")
 	}
 	if len(p.Value) == 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "the ledger does not hold it; the file proves that\n")

@@ -332,7 +332,7 @@ func (h *Home) bond(ctx context.Context, stake string, commission uint32, say fu
 		say(fmt.Sprintf("is a validator already, with %s", v.Stake.Coins()))
 		return nil
 	}
-	have, err := h.coins(ctx, c, amount)
+	have, err := h.coins(ctx, c, amount, say)
 	if err != nil {
 		return err
 	}
@@ -354,11 +354,15 @@ func (h *Home) bond(ctx context.Context, stake string, commission uint32, say fu
 const payTimeout = 15 * time.Second
 
 // coins is what the account has, once it is more than amount or after a while.
-func (h *Home) coins(ctx context.Context, c *client.Client, amount money.Amount) (have money.Amount, err error) {
-	for began := time.Now(); ; {
+func (h *Home) coins(ctx context.Context, c *client.Client, amount money.Amount, say func(string)) (have money.Amount, err error) {
+	for began, said := time.Now(), false; ; {
 		have, err = c.Balance(ctx, h.Key.Account())
 		if err != nil || have.Compare(amount) > 0 || time.Since(began) > payTimeout {
 			return have, err
+		}
+		if !said {
+			said = true
+			say(fmt.Sprintf("waiting %s for coins: %s has %s", payTimeout, h.Key.Account(), have.Coins()))
 		}
 		at, err := c.Height(ctx)
 		if err != nil {

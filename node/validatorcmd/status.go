@@ -11,6 +11,7 @@ import (
 	"github.com/mutirao/mutirao/node/failure"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
+	"github.com/mutirao/mutirao/protocol/rewards"
 )
 
 // Status is what an operator wants to know at a glance.
@@ -94,7 +95,7 @@ func (s Status) Print(w io.Writer) error {
 	fmt.Fprintf(w, "height     %d (%s), %s old\nhash       %s\npeers      %d\naccount    %s with %s\n", s.Height, state, time.Since(s.Time).Round(time.Second), s.Hash, len(s.Peers), s.Account, s.Balance.Coins())
 	if v := s.Validator; v != nil {
 		fmt.Fprintf(w, "validator  %s, %s, power %d, stake %s\nmissed     %d of the last %d blocks\n", v.Moniker, v.Status, v.Power, v.Stake.Coins(), v.Missed, v.Window)
-		fmt.Fprintf(w, "earned     %s by its stake, %s as commission; you had %s of it, %s more are due\n", v.Rewards.Stake.Coins(), v.Rewards.Commission.Coins(), v.Rewards.Paid.Plus(v.Rewards.Commission).Coins(), v.Rewards.Due.Coins())
+		fmt.Fprintf(w, "earned     %s by its stake, %s as commission; you had %s of it, %s are due; fees are divided again in block %d\n", v.Rewards.Stake.Coins(), v.Rewards.Commission.Coins(), v.Rewards.Paid.Plus(v.Rewards.Commission).Coins(), v.Rewards.Due.Coins(), (s.Height/rewards.Epoch+1)*rewards.Epoch)
 		if v.Jailed && !v.Tombstoned {
 			fmt.Fprintf(w, "jailed     until %s\n", v.Until.UTC().Format(time.RFC3339))
 		}
