@@ -46,6 +46,7 @@ type Client struct {
 	known    bool       // whether number and sequence were read from the ledger
 	number   uint64
 	sequence uint64
+	newcomer bool // the ledger does not know the account yet
 }
 
 // Dial returns a client that asks the validators at urls ("http://host:port") and signs with key. It sends nothing yet,

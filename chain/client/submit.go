@@ -140,8 +140,8 @@ func (c *Client) execute(ctx context.Context, gas uint64, msgs ...sdk.Msg) error
 		}
 		c.known = false // a message that failed has taken its sequence, one that was refused has not
 		switch {
-		case result.is(sdkerrors.ErrWrongSequence):
-			// Another process signs for this account, or the endpoint is a block behind. What waits in the pool counts for the sequence, and
+		case result.is(sdkerrors.ErrWrongSequence), result.is(sdkerrors.ErrUnknownAddress) && !c.newcomer:
+			// The pool checks against a state that may be a block older than the one which told of the account. Another process signs for this account, or the endpoint is a block behind. What waits in the pool counts for the sequence, and
 			// queries only tell of it after the next block.
 			h, err := c.Height(ctx)
 			if err != nil {
@@ -174,7 +174,7 @@ func (c *Client) account(ctx context.Context) error {
 	request := &authtypes.QueryAccountInfoRequest{Address: sdk.AccAddress(who[:]).String()}
 	err := c.query(ctx, "/cosmos.auth.v1beta1.Query/AccountInfo", request, &answer)
 	if errors.Is(err, protocol.ErrNotFound) { // a newcomer: its first transaction makes the account
-		c.number, c.sequence, c.known = network.NewcomerNumber(who), 0, true
+		c.number, c.sequence, c.known, c.newcomer = network.NewcomerNumber(who), 0, true, true
 		return nil
 	}
 	if err != nil {
@@ -183,7 +183,7 @@ func (c *Client) account(ctx context.Context) error {
 	if answer.Info == nil {
 		return fmt.Errorf("account %s: %w", who, errEmptyAnswer)
 	}
-	c.number, c.sequence, c.known = answer.Info.AccountNumber, answer.Info.Sequence, true
+	c.number, c.sequence, c.known, c.newcomer = answer.Info.AccountNumber, answer.Info.Sequence, true, false
 	return nil
 }
 
