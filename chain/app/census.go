@@ -63,3 +63,20 @@ func (a *App) UpgradeNeeded() string {
 	}
 	return due.Name
 }
+
+// UpgradeEarly names an upgrade that this program has and the chain has not reached, with its block: another program must run until then.
+// It is empty if there is none.
+func (a *App) UpgradeEarly() (name string, height int64) {
+	if a.LastBlockHeight() < 1 {
+		return "", 0
+	}
+	ctx, err := a.CreateQueryContext(0, false)
+	if err != nil {
+		return "", 0
+	}
+	plan, err := a.Upgrade.GetUpgradePlan(ctx)
+	if err != nil || plan.Height <= a.LastBlockHeight()+1 || !a.Upgrade.HasHandler(plan.Name) {
+		return "", 0
+	}
+	return plan.Name, plan.Height
+}

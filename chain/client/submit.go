@@ -141,8 +141,8 @@ func (c *Client) execute(ctx context.Context, gas uint64, msgs ...sdk.Msg) error
 		c.known = false // a message that failed has taken its sequence, one that was refused has not
 		switch {
 		case result.is(sdkerrors.ErrWrongSequence), result.is(sdkerrors.ErrUnknownAddress) && !c.newcomer:
-			// The pool checks against a state that may be a block older than the one which told of the account. Another process signs for this account, or the endpoint is a block behind. What waits in the pool counts for the sequence, and
-			// queries only tell of it after the next block.
+			// Another process signs for this account, or the endpoint is a block behind; so may its pool be, which then does not know an account
+			// that queries tell of. What waits in the pool counts for the sequence, and queries only tell of it after the next block.
 			h, err := c.Height(ctx)
 			if err != nil {
 				return err

@@ -28,7 +28,7 @@ const stallAfter = 30 * time.Second
 type Health struct {
 	Schema     string `json:"schema"` // "mutirao.health/v1"
 	Ready      bool   `json:"ready"`
-	Reason     string `json:"reason"` // "ok", "no-block", "catching-up", "stalled", "upgrade-needed" or "key-elsewhere"
+	Reason     string `json:"reason"` // "ok", "no-block", "catching-up", "stalled", "upgrade-needed", "upgrade-early" or "key-elsewhere"
 	Height     int64  `json:"height"`
 	AgeSeconds int64  `json:"age_seconds"` // of the last block
 	Peers      int    `json:"peers"`
@@ -49,6 +49,8 @@ func (n *Node) Health() Health {
 		h.Reason = "key-elsewhere"
 	case h.Upgrade != "":
 		h.Reason = "upgrade-needed"
+	case n.early() != nil:
+		h.Reason = "upgrade-early"
 	case last == nil || h.Height == 0:
 		h.Reason = "no-block"
 	case n.comet.ConsensusReactor().WaitSync():

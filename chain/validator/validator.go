@@ -27,6 +27,9 @@ import (
 // ErrStart reports that a validator could not start.
 var ErrStart = errors.New("start validator")
 
+// ErrEarly reports a program that has an upgrade before the network does.
+var ErrEarly = errors.New("the program is too new")
+
 // ErrLocked reports that another process runs the node of this folder.
 var ErrLocked = errors.New("another process has the folder open")
 
@@ -106,6 +109,9 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	if err := n.early(); err != nil {
+		return nil, err
+	}
 	cometLogger := servercmtlog.CometLoggerWrapper{Logger: logger}
 	n.comet, err = node.NewNodeWithContext(ctx, cfg, n.guard, &p2p.NodeKey{PrivKey: c.Keys.Node},
 		proxy.NewLocalClientCreator(server.NewCometABCIWrapper(n.app)),
@@ -140,6 +146,14 @@ func start(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, err
 	}
 	return n, nil
+}
+
+// early returns ErrEarly if the chain must be run by an older program still, in which this one would stop at the next block.
+func (n *Node) early() error {
+	if name, height := n.app.UpgradeEarly(); name != "" {
+		return fmt.Errorf("%w: it has upgrade %q, which is for block %d; the last one is %d", ErrEarly, name, height, n.app.LastBlockHeight())
+	}
+	return nil
 }
 
 func newLogger(c Config) (log.Logger, error) {

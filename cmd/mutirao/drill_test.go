@@ -357,7 +357,7 @@ func TestDrillUpgrade(t *testing.T) {
 	all[3].kill()
 	all[3].binary = newer // too early
 	all[3].start()
-	if said := all[3].ended(1, time.Minute); !strings.Contains(said, "drill") {
+	if said := all[3].ended(1, time.Minute); !strings.Contains(said, "too new") {
 		t.Errorf("a program that is too new said:\n%s", said)
 	}
 	all[3].binary = binary

@@ -76,6 +76,9 @@ func look(ctx context.Context, n *validator.Node, dir string, news *event.Writer
 			return failure.New(failure.General, fmt.Sprintf("the chain stopped before block %d", h.Height+1), fmt.Errorf("%w: upgrade %q", errUpgrade, h.Upgrade),
 				"install the version with that upgrade and start it with the same command")
 		}
+		if h.Reason == "upgrade-early" { // voted for while this program ran
+			return failure.New(failure.General, fmt.Sprintf("the node stopped at block %d", h.Height), validator.ErrEarly, nextEarly)
+		}
 		if h.Elsewhere > 0 {
 			return failure.New(failure.Denied, "the node stopped before it signed", fmt.Errorf("block %d %w", h.Elsewhere, errElsewhere),
 				"end the other node; if it is gone for good: mutirao validator start --take-over --home "+dir)
@@ -88,6 +91,9 @@ func look(ctx context.Context, n *validator.Node, dir string, news *event.Writer
 	}
 }
 
+// nextEarly is what to do with a program that is too new.
+const nextEarly = "start the version before that upgrade; it says when this one is needed"
+
 func startFailure(h *Home, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -97,6 +103,8 @@ func startFailure(h *Home, err error) error {
 	switch {
 	case errors.Is(err, validator.ErrAddressInUse), errors.Is(err, validator.ErrAddress):
 		next, code = "end the program that listens there, or change the address in "+filepath.Join(h.Dir, configFile), failure.Network
+	case errors.Is(err, validator.ErrEarly):
+		next = nextEarly
 	case errors.Is(err, validator.ErrLocked):
 		next, code = "end the other process: two nodes with one key would be punished", failure.Denied
 	}
