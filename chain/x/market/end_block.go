@@ -102,7 +102,7 @@ func (k *Keeper) expire(ctx sdk.Context, id protocol.Hash, params market.Params,
 	}
 	var next []market.Candidate
 	if l.Status == market.Offered {
-		if next, err = k.best(ctx, l.Class, maxNext, all, env, escrow.Free); err != nil {
+		if next, err = k.best(ctx, l.Class, maxNext, l.Grade, all, env, escrow.Free); err != nil {
 			return err
 		}
 	}
@@ -180,10 +180,12 @@ func (k *Keeper) clear(ctx sdk.Context, bids []market.Bid, params market.Params,
 func (k *Keeper) book(ctx sdk.Context, bids []market.Bid, env protocol.Env, charge escrow.Charge) ([]market.Candidate, error) {
 	var classes []market.Class
 	seen := map[market.Class]bool{} // looked up, never walked over
+	grade := uint32(0)
 	for _, b := range bids {
 		if b.Open == nil {
 			continue
 		}
+		grade = max(grade, b.Open.MinReputation)
 		for _, a := range b.Open.Alternatives {
 			if seen[a.Class] || len(classes) == auction.MaxClasses {
 				continue
@@ -200,7 +202,7 @@ func (k *Keeper) book(ctx sdk.Context, bids []market.Bid, env protocol.Env, char
 	}
 	var asks []market.Candidate
 	for _, c := range classes {
-		list, err := k.best(ctx, c, maxBook/len(classes), all, env, charge)
+		list, err := k.best(ctx, c, maxBook/len(classes), grade, all, env, charge)
 		if err != nil {
 			return nil, err
 		}

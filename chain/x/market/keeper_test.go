@@ -700,3 +700,24 @@ func TestProposal(t *testing.T) {
 		t.Errorf("served %v", served)
 	}
 }
+
+// Who wants no reputation gets what it would get if all had been read, and who wants some gets only those that have it.
+func TestReputationIsReadWhereItIsWanted(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.send(person(0), ask(0, 1, 10)))
+	w.must(w.send(person(1), ask(0, 1, 20)))
+	for range 20 {
+		w.must(w.k.Checked(w.at(), person(1), true))
+	}
+	for _, c := range []struct {
+		grade uint32
+		want  int
+	}{{3, 1}, {0, 0}} {
+		m := market.TakeNow{Class: cpu(0), Units: 1, Tenors: 1, Limit: 100, MinReputation: c.grade}
+		w.must(w.send(person(2), m))
+		id := market.LeaseID(market.TakeID(m, person(2)), market.AskID(person(c.want), cpu(0)))
+		if l, err := w.k.Lease(w.ctx, id, escrow.Free); err != nil || l.Provider != person(c.want) {
+			t.Errorf("grade %d: %+v, %v", c.grade, l, err)
+		}
+	}
+}

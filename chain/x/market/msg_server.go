@@ -224,7 +224,7 @@ func (s msgServer) take(c call, m market.TakeNow) error {
 	if err != nil {
 		return err
 	}
-	offers, err := s.best(c.ctx, m.Class, maxOffers, units(m.Class, m.Units, m.MinReputation, c.env), c.env, c.charge)
+	offers, err := s.best(c.ctx, m.Class, maxOffers, m.MinReputation, units(m.Class, m.Units, m.MinReputation, c.env), c.env, c.charge)
 	if err != nil {
 		return err
 	}

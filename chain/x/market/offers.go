@@ -13,8 +13,9 @@ import (
 	"github.com/mutirao/mutirao/protocol/market"
 )
 
-// best lists open asks of a class, by reserve and then by id: most of them, or as many as enough wants.
-func (k *Keeper) best(ctx context.Context, class market.Class, most int, enough func(market.Candidate) bool, env protocol.Env, charge escrow.Charge) ([]market.Candidate, error) {
+// best lists open asks of a class, by reserve and then by id: most of them, or as many as enough wants. Their reputations are read, each from
+// elsewhere in the store, only if somebody wants more than none; otherwise all have grade 0, which then makes no difference.
+func (k *Keeper) best(ctx context.Context, class market.Class, most int, grade uint32, enough func(market.Candidate) bool, env protocol.Env, charge escrow.Charge) ([]market.Candidate, error) {
 	id := class.ID()
 	var list []market.Candidate
 	err := k.offers.Walk(ctx, collections.NewPrefixedTripleRange[[]byte, uint64, []byte](id[:]), func(key offer) (bool, error) {
@@ -22,11 +23,14 @@ func (k *Keeper) best(ctx context.Context, class market.Class, most int, enough 
 		if err != nil {
 			return true, err
 		}
-		r, err := k.Reputation(ctx, a.Owner, charge)
-		if err != nil {
-			return true, err
+		c := market.Candidate{Ask: a}
+		if grade > 0 {
+			r, err := k.Reputation(ctx, a.Owner, charge)
+			if err != nil {
+				return true, err
+			}
+			c.Grade = r.Grade(env.Height)
 		}
-		c := market.Candidate{Ask: a, Grade: r.Grade(env.Height)}
 		list = append(list, c)
 		return len(list) == most || enough(c), nil
 	})

@@ -28,7 +28,7 @@ func (k *Keeper) Quote(ctx sdk.Context, c market.Class, n, minReputation uint32,
 		return 0, 0, err
 	}
 	env := escrow.Env(ctx)
-	offers, err := k.best(ctx, c, maxOffers, units(c, n, minReputation, env), env, charge)
+	offers, err := k.best(ctx, c, maxOffers, minReputation, units(c, n, minReputation, env), env, charge)
 	if err != nil {
 		return 0, 0, err
 	}
