@@ -1,9 +1,11 @@
-// Compares `mutirao dev` with Hardhat's own node, in one run on the same machine: time until the first answer, transfers
+// Compares `mutirao dev` with Hardhat's own node and, if it was fetched (npm ci in test/tools), with anvil, in one run on the same machine: time until the first answer, transfers
 // one after the other (each mined before its hash comes back), and snapshot and revert around one of them.
 // Run: node bench.mjs  (after npm install and `make build`; MUTIRAO names another binary)
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { tool } from "./test/tools/nodes.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const binary = process.env.MUTIRAO ?? resolve(root, "../bin/mutirao");
@@ -52,7 +54,9 @@ async function measure(command, args, port) {
 
 const ours = await measure(binary, ["dev", "--port", "18651"], 18651);
 const theirs = await measure(process.execPath, [join(root, "node_modules/hardhat/internal/cli/cli.js"), "node", "--port", "18652"], 18652);
-console.log("milliseconds                    mutirao dev   hardhat node   ratio");
+const peers = [["hardhat node", theirs]];
+if (existsSync(tool("anvil"))) peers.push(["anvil", await measure(tool("anvil"), ["--port", "18653"], 18653)]);
+console.log("milliseconds".padEnd(30), "mutirao dev".padStart(12), ...peers.map(([name]) => name.padStart(14) + "   ratio"));
 for (const [name, key] of [["until the first answer", "ready"], ["a transfer", "transfer"], ["snapshot, transfer, revert", "fixture"]]) {
-  console.log(name.padEnd(30), ours[key].toFixed(2).padStart(12), theirs[key].toFixed(2).padStart(14), (ours[key] / theirs[key]).toFixed(2).padStart(7));
+  console.log(name.padEnd(30), ours[key].toFixed(2).padStart(12), ...peers.map(([, t]) => t[key].toFixed(2).padStart(14) + (ours[key] / t[key]).toFixed(2).padStart(8)));
 }
