@@ -14,7 +14,7 @@ type slot struct {
 }
 
 // allocate gives every planned storage a slot: that of an input which the operation can overwrite, else the smallest free one
-// that is long enough, else the longest free one, made longer. A slot is free again after the last instruction that reads it.
+// that is long enough but not much too long, else the longest free one, made longer. A slot is free again after the last instruction that reads it.
 func (c *compiler) allocate(p *Program) {
 	last := make([]int, len(c.storages))
 	home := make([]int, len(c.storages))
@@ -90,11 +90,15 @@ func (in *instruction) overwrites(o, j int) bool {
 	return o == 0 && in.relayout == nil && in.take == nil && slices.Contains(operations[in.call.Node.Op].overwrites, j)
 }
 
+// roomy is how many times as long as a storage a slot may be that it takes. A longer one is left to a longer storage, because a number that is
+// kept for long would hold all of it.
+const roomy = 4
+
 // take finds a slot for s and marks it used.
 func take(slots *[]slot, s storage) int {
 	best := -1
 	for i, have := range *slots {
-		if !have.free || have.dtype != s.dtype {
+		if !have.free || have.dtype != s.dtype || have.len > roomy*s.len {
 			continue
 		}
 		if best < 0 {

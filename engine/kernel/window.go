@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // Axis is what a window does along one spatial axis: at output o and place k it reads input o·Stride + k·Dilation - Before. What
 // is outside of [0, In) is padding.
 type Axis struct{ In, Kernel, Stride, Dilation, Before, Out int }
@@ -7,10 +9,17 @@ type Axis struct{ In, Kernel, Stride, Dilation, Before, Out int }
 // Window is what a window does along three spatial axes. Tensors with fewer have axes of one element in front (see Along).
 type Window [3]Axis
 
-// Along makes a window of one to three axes.
+// Along makes a window of one to three axes. Those of one element, in which there is nothing to walk, come first: rows of outputs are
+// along the last one, and the order of the others, which is all that shows in a sum, stays.
 func Along(axes ...Axis) Window {
 	w := Window{{1, 1, 1, 1, 0, 1}, {1, 1, 1, 1, 0, 1}, {1, 1, 1, 1, 0, 1}}
-	copy(w[len(w)-len(axes):], axes)
+	at := len(w)
+	for _, a := range slices.Backward(axes) {
+		if a.In != 1 || a.Kernel != 1 || a.Before != 0 || a.Out != 1 {
+			at--
+			w[at] = a
+		}
+	}
 	return w
 }
 
@@ -74,28 +83,35 @@ type staging struct {
 // channel is the number of elements of one channel.
 func (s *staging) channel(w *Window) int { return w[0].Kernel * len(s.phases) * s.rows * s.cols }
 
+// phase is the remainder of place k by the stride, and how many strides it is away.
+func (a *Axis) phase(k int) (remainder, steps int) {
+	return k * a.Dilation % a.Stride, k * a.Dilation / a.Stride
+}
+
 // newStaging covers at most the given rows and columns of outputs.
 func newStaging(w *Window, rows, cols int) *staging {
-	s := &staging{rows: rows, cols: cols}
-	shift := func(a Axis, k int) (phase, step int) { return k * a.Dilation % a.Stride, k * a.Dilation / a.Stride }
-	index := map[[2]int]int{}
+	s := &staging{rows: rows, cols: cols, offsets: make([]int, 0, w.places())}
+	index := make([]int, w[1].Stride*w[2].Stride) // of a phase, and 1; 0 for one that no place reads
 	for k1 := range w[1].Kernel {
 		for k2 := range w[2].Kernel {
-			p1, s1 := shift(w[1], k1)
-			p2, s2 := shift(w[2], k2)
+			p1, s1 := w[1].phase(k1)
+			p2, s2 := w[2].phase(k2)
 			s.rows, s.cols = max(s.rows, rows+s1), max(s.cols, cols+s2)
-			if _, ok := index[[2]int{p1, p2}]; !ok {
-				index[[2]int{p1, p2}] = len(s.phases)
+			if i := &index[p1*w[2].Stride+p2]; *i == 0 {
 				s.phases = append(s.phases, [2]int{p1, p2})
+				*i = len(s.phases)
 			}
 		}
 	}
-	for p := range w.places() {
-		k := w.place(p)
-		p1, s1 := shift(w[1], k[1])
-		p2, s2 := shift(w[2], k[2])
-		phase := k[0]*len(s.phases) + index[[2]int{p1, p2}]
-		s.offsets = append(s.offsets, (phase*s.rows+s1)*s.cols+s2)
+	for k0 := range w[0].Kernel {
+		for k1 := range w[1].Kernel {
+			for k2 := range w[2].Kernel {
+				p1, s1 := w[1].phase(k1)
+				p2, s2 := w[2].phase(k2)
+				phase := k0*len(s.phases) + index[p1*w[2].Stride+p2] - 1
+				s.offsets = append(s.offsets, (phase*s.rows+s1)*s.cols+s2)
+			}
+		}
 	}
 	return s
 }
@@ -106,6 +122,9 @@ func stagingOf(w *Window, rows, cols int) *staging {
 		if a.Stride > 64 || a.Dilation > 4096 || a.Kernel > blockK {
 			return nil
 		}
+	}
+	if w.places() > blockK*blockK {
+		return nil
 	}
 	if s := newStaging(w, rows, cols); s.channel(w) <= 2*w.places()*rows*cols+stagedPlane {
 		return s

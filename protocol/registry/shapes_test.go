@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/mutirao/mutirao/engine/graph"
@@ -81,6 +82,12 @@ func spread(b *graph.Builder, x graph.Ref, shape ...int) graph.Ref {
 	return b.Op("Reshape", nil, b.Op("Expand", nil, x, b.Ints(n/wide, wide)), b.Ints(shape...))
 }
 
+// varied gives the rows of a matrix orders of their own, so that no branch is predicted from the row before.
+func varied(b *graph.Builder, x graph.Ref) graph.Ref {
+	shape := b.Shape(x)
+	return b.Op("Abs", nil, b.Op("Sub", nil, x, floats(b, "column"+strconv.Itoa(b.Nodes()), shape[0], 1)))
+}
+
 // quantized is a value in 8-bit integers.
 func quantized(b *graph.Builder, x graph.Ref) graph.Ref {
 	zero := b.Initializer("zero", tensor.From([]int8{0}))
@@ -113,11 +120,21 @@ func shapedModels() []shaped {
 		if size.n > wide {
 			shape = []int{size.n / wide, wide}
 		}
-		for _, op := range []string{"Neg", "Abs", "Sign", "Relu", "Sqrt", "Reciprocal", "Exp", "Log", "Tanh", "Erf", "Sigmoid", "Sin", "Cos", "Gelu", "Softmax", "LogSoftmax"} {
+		for _, op := range []string{"Neg", "Abs", "Sign", "Relu", "Sqrt", "Reciprocal", "Exp", "Log", "Tanh", "Erf", "Sigmoid", "Gelu", "Softmax", "LogSoftmax", "Identity"} {
 			add(op+" "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
 				return repeat(size.times, func(x graph.Ref) graph.Ref { return b.Op(op, nil, x) })(spread(b, x, shape...))
 			})
 		}
+		for _, op := range []string{"Sin", "Cos"} {
+			add(op+" "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
+				return repeat((size.times+2)/3, func(x graph.Ref) graph.Ref { return b.Op(op, nil, b.Op("Mul", nil, x, b.Float(1000))) })(spread(b, x, shape...))
+			})
+		}
+		add("Squeeze, Unsqueeze "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
+			return repeat(size.times/3, func(x graph.Ref) graph.Ref {
+				return b.Op("Squeeze", nil, b.Op("Unsqueeze", nil, x, b.Ints(1)), b.Ints(1))
+			})(spread(b, x, shape...))
+		})
 		for _, op := range []string{"Add", "Sub", "Mul", "Div", "Max", "Min"} {
 			add(op+" "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
 				x = spread(b, x, shape...)
@@ -151,12 +168,14 @@ func shapedModels() []shaped {
 			less := b.Op("Less", nil, x, b.Float(0))
 			return repeat(size.times-2, func(y graph.Ref) graph.Ref { return b.Op("Where", nil, less, y, x) })(x)
 		})
-		add("Less, Cast "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
-			x = spread(b, x, shape...)
-			return repeat(size.times/2, func(y graph.Ref) graph.Ref {
-				return b.Op("Cast", graph.Attrs{"to": 1}, b.Op("Less", nil, y, x))
-			})(x)
-		})
+		for _, op := range []string{"Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"} {
+			add(op+", Cast "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
+				x = spread(b, x, shape...)
+				return repeat(size.times/2, func(y graph.Ref) graph.Ref {
+					return b.Op("Cast", graph.Attrs{"to": 1}, b.Op(op, nil, y, x))
+				})(x)
+			})
+		}
 		add("Cast int64 "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
 			return repeat(size.times/2, func(y graph.Ref) graph.Ref {
 				return b.Op("Cast", graph.Attrs{"to": 1}, b.Op("Cast", graph.Attrs{"to": 7}, y))
@@ -191,7 +210,7 @@ func shapedModels() []shaped {
 				return b.Op("Concat", graph.Attrs{"axis": 1}, parts[3], parts[2], parts[1], parts[0])
 			})(spread(b, x, shape...))
 		})
-		for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceSumSquare"} {
+		for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSumSquare"} {
 			for axis, name := range []string{"columns", "rows"} {
 				add(op+" of "+name+" "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
 					y := spread(b, x, shape...)
@@ -227,9 +246,11 @@ func shapedModels() []shaped {
 			y := spread(b, x, shape...)
 			return repeat(size.times/2, func(y graph.Ref) graph.Ref { return b.Op("Cast", graph.Attrs{"to": 1}, quantizedOnce(b, y)) })(y)
 		})
-		add("TopK 1 "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref { return topK(b, spread(b, x, shape...), 1, 60) })
+		add("TopK 1 "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
+			return topK(b, varied(b, spread(b, x, shape...)), 1, 60)
+		})
 		add("TopK half "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
-			return topK(b, spread(b, x, shape...), shape[1]/2, min(size.times/2, 60))
+			return topK(b, varied(b, spread(b, x, shape...)), shape[1]/2, min(size.times/2, 60))
 		})
 		add("Gather "+size.name, func(b *graph.Builder, x graph.Ref) graph.Ref {
 			index := indices(b, "index", shape[0])
@@ -466,7 +487,7 @@ func sequences(add func(string, func(*graph.Builder, graph.Ref) graph.Ref)) {
 	}
 	for _, s := range []struct{ rows, depth, trees int }{{1, 8, 4}, {1, 3, 200}, {64, 8, 4}, {1024, 6, 16}, {1024, 1, 200}} {
 		add(fmt.Sprintf("TreeEnsemble %d rows %d trees of %d", s.rows, s.trees, s.depth), func(b *graph.Builder, x graph.Ref) graph.Ref {
-			return forest(b, spread(b, x, s.rows, 16*max(1, wide/16/s.rows)), s.depth, s.trees)
+			return forest(b, varied(b, spread(b, x, s.rows, 16*max(1, wide/16/s.rows))), s.depth, s.trees)
 		})
 	}
 	add("SoftmaxCrossEntropyLoss", func(b *graph.Builder, x graph.Ref) graph.Ref {
