@@ -120,11 +120,13 @@ func windowCount(a kernel.Axis, o int, padding bool) int {
 	if padding {
 		return a.Kernel
 	}
-	n := 0
-	for k := range a.Kernel {
-		if i := o*a.Stride + k*a.Dilation - a.Before; i >= 0 && i < a.In {
-			n++
-		}
+	first, skip := o*a.Stride-a.Before, 0
+	if first < 0 {
+		skip = (-first + a.Dilation - 1) / a.Dilation
+		first += skip * a.Dilation
 	}
-	return n
+	if first >= a.In {
+		return 0
+	}
+	return max(0, min(a.Kernel-skip, (a.In-1-first)/a.Dilation+1))
 }

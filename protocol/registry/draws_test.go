@@ -604,16 +604,16 @@ func (d *drawing) sequence(op string) []graph.Ref {
 	return []graph.Ref{d.b.Op(op, attrs, q, k, v)}
 }
 
-// forest draws full trees, a chain, or nodes that share their children, with leaves of some weights.
+// forest draws full trees, or chains in which every row goes all the way, with leaves of some weights.
 func (d *drawing) forest() graph.Ref {
 	rows, features := d.size(1024), d.size(256)
 	for rows*features > manyElements {
 		rows = (rows + 1) / 2
 	}
 	targets := d.size(max(1, min(64, manyElements/rows)))
-	kind, depth, trees := d.IntN(3), d.size(10), d.size(300)
+	shared, depth, trees := d.IntN(2) == 0, d.size(10), d.size(300)
 	inner := 1<<depth - 1
-	if kind > 0 {
+	if shared {
 		inner = d.size(200)
 	}
 	for inner*trees > 6000 {
@@ -633,10 +633,7 @@ func (d *drawing) forest() graph.Ref {
 				return -1 - (leaf + int32(min(c-inner, inner)))
 			}
 			first, second := child(2*i+1), child(2*i+2)
-			switch kind {
-			case 1:
-				first, second = child(i+1), child(inner+i)
-			case 2:
+			if shared {
 				first, second = child(i+1), child(i+1)
 			}
 			thresholds = append(thresholds, float32(d.NormFloat64()))

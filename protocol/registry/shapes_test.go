@@ -299,6 +299,30 @@ func shapedModels() []shaped {
 		index := b.Op("Unsqueeze", nil, indices(b, "index", 4096), b.Ints(1))
 		return repeat(40, func(y graph.Ref) graph.Ref { return b.Op("GatherND", nil, y, index) })(spread(b, x, 4096))
 	})
+	add("Gather far apart", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		return b.Op("Gather", nil, spread(b, x, 1<<19), farApart(b, x, 1<<17))
+	})
+	add("ScatterND far apart", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		index := b.Op("Unsqueeze", nil, farApart(b, x, 1<<17), b.Ints(1))
+		return b.Op("ScatterND", nil, spread(b, x, 1<<19), index, spread(b, x, 1<<17))
+	})
+	add("Transpose 512k", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		return b.Op("Transpose", graph.Attrs{"perm": []int{1, 0}}, spread(b, x, 512, 1024))
+	})
+	add("Softmax of columns 512k", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		return b.Op("Softmax", graph.Attrs{"axis": 0}, spread(b, x, 512, 1024))
+	})
+	add("TreeEnsemble of one tree over 1M", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		return forest(b, spread(b, x, 1024, 1024), 1, 1)
+	})
+	add("ConvInteger of few places of 1M", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		w := bytesOf(b, "w", 8, 16, 1, 1)
+		return b.Op("ConvInteger", graph.Attrs{"strides": []int{64, 64}}, quantized(b, spread(b, x, 1, 16, 256, 256)), w)
+	})
+	add("AveragePoolGrad of few places of 1M", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		attrs := graph.Attrs{"kernel_shape": []int{1, 1}, "strides": []int{64, 64}, "shape": []int{1, 16, 256, 256}}
+		return b.Op("AveragePoolGrad", attrs, spread(b, x, 1, 16, 4, 4))
+	})
 	add("Min int64", func(b *graph.Builder, x graph.Ref) graph.Ref {
 		y := b.Op("Cast", graph.Attrs{"to": 7}, spread(b, x, 64, wide))
 		return repeat(10, func(z graph.Ref) graph.Ref { return b.Op("Min", nil, z, y) })(y)
@@ -307,6 +331,14 @@ func shapedModels() []shaped {
 	windows(add)
 	sequences(add)
 	return list
+}
+
+// farApart are n indices below 2^19 that a run computes: constants would be too many bytes, and a table that is read in any order of its own
+// would be in the cache.
+func farApart(b *graph.Builder, x graph.Ref, n int) graph.Ref {
+	y := b.Op("Sigmoid", nil, varied(b, spread(b, x, n/wide, wide)))
+	y = b.Op("Mul", nil, b.Op("Sub", nil, y, b.Float(0.5)), b.Float(1<<20))
+	return b.Op("Reshape", nil, b.Op("Cast", graph.Attrs{"to": 7}, b.Op("Min", nil, b.Op("Abs", nil, y), b.Float(1<<19-1))), b.Ints(n))
 }
 
 func quantizedOnce(b *graph.Builder, x graph.Ref) graph.Ref {
