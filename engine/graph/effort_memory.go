@@ -68,6 +68,3 @@ func renames(c *Call) bool {
 
 // bytesOf is the size of a value.
 func bytesOf(v Value) uint64 { return uint64(v.Len()) * uint64(v.DType.Size()) }
-
-// Peak is temporary.
-func Peak(calls []Call) uint64 { return peak(calls) }

@@ -98,9 +98,6 @@ func TestGasAgainstTime(t *testing.T) {
 	slices.SortFunc(list, func(a, b measured) int { return cmp.Compare(a.perSecond(), b.perSecond()) })
 	text := table(list, large)
 	t.Log("\n" + text)
-	for _, m := range list[max(0, len(list)-12):] {
-		t.Logf("fast: %s: gas %d, cold %v, warm %v: %.0f", m.name, m.gas, m.cold, m.warm, m.perSecond())
-	}
 	if *gasWrite != "" {
 		if err := os.WriteFile(*gasWrite, []byte(text), 0o644); err != nil {
 			t.Fatal(err)

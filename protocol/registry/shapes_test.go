@@ -299,6 +299,16 @@ func shapedModels() []shaped {
 		index := b.Op("Unsqueeze", nil, indices(b, "index", 4096), b.Ints(1))
 		return repeat(40, func(y graph.Ref) graph.Ref { return b.Op("GatherND", nil, y, index) })(spread(b, x, 4096))
 	})
+	add("Add of own constants", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		i := 0
+		return repeat(300, func(y graph.Ref) graph.Ref {
+			i++
+			return b.Op("Add", nil, y, floats(b, "constant"+strconv.Itoa(i), 16))
+		})(spread(b, x, 1, 16))
+	})
+	add("ReduceSum of every other axis", func(b *graph.Builder, x graph.Ref) graph.Ref {
+		return b.Op("ReduceSum", nil, spread(b, x, 8, 4, 8, 4, 8, 4, 4, 2), b.Ints(0, 2, 4, 6))
+	})
 	add("Gather far apart", func(b *graph.Builder, x graph.Ref) graph.Ref {
 		return b.Op("Gather", nil, spread(b, x, 1<<19), farApart(b, x, 1<<17))
 	})
