@@ -103,7 +103,7 @@ func effortAttention(c *Call) uint64 {
 	case masked && c.In[AttentionMask].DType == tensor.Bool:
 		return plus(sum, times(530*s.dv, s.pairs()), times(180_000, s.rows()))
 	case c.Int("is_causal") != 0:
-		return plus(sum, times(240, s.rows(), s.panels()), times(160_000, s.rows()))
+		return plus(sum, times(280, s.rows(), s.panels()), times(160_000, s.rows()))
 	}
 	return plus(sum, times(330, s.rows(), s.panels()))
 }

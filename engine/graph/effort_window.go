@@ -84,7 +84,7 @@ func (w *sliding3) staging(rows, cols uint64) staging {
 func effortPool(c *Call) uint64 {
 	w, planes := window3(c), uint64(c.In[0].Shape[0]*c.In[0].Shape[1])
 	maximum := c.Node.Op == "MaxPool"
-	sum := plus(times(770, lengthOf(c.In[0])), 520_000, times(49_000, planes), times(8500, w.out()), times(4400, w.places()))
+	sum := plus(times(560, lengthOf(c.In[0])), 520_000, times(49_000, planes), times(12_000, w.out()), times(4400, w.places()))
 	call, element, fill, slow, line := uint64(9800), uint64(44), uint64(55), uint64(330), uint64(2000)
 	if maximum {
 		sum = plus(6_000_000, times(56_000, w.places()))

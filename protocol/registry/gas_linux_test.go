@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -65,7 +66,11 @@ func TestGasAgainstTime(t *testing.T) {
 	var list []measured
 	var models [][]byte
 	var large []string
+	only := regexp.MustCompile(*gasOnly)
 	look := func(name string, raw []byte) {
+		if !only.MatchString(name) {
+			return
+		}
 		a, err := openArtifact(raw, nil)
 		if errors.Is(err, protocol.ErrTooLarge) {
 			large = append(large, name)
@@ -86,6 +91,9 @@ func TestGasAgainstTime(t *testing.T) {
 				look(fmt.Sprintf("%s drawn %d", op, i), raw)
 			}
 		}
+	}
+	if len(list) == 0 {
+		t.Fatalf("no model is called %q", *gasOnly)
 	}
 	for range rounds {
 		for i, raw := range models {
