@@ -51,8 +51,9 @@ func (m measured) perSecond() float64 { return float64(m.gas) / m.cold.Seconds()
 const (
 	// drawsInTable is how many random models of each operator are in the table.
 	drawsInTable = 3
-	// rounds is how often all models are measured, one after the other: what disturbs one round is gone in another.
-	rounds = 4
+	// rounds is how often all models are measured, each time in another order: what disturbs one round, the collector for instance, is gone in
+	// another.
+	rounds = 6
 )
 
 // TestGasAgainstTime measures, on one core, a call of every operator at small, middling and large shapes and of some random ones: gas against the
@@ -95,9 +96,9 @@ func TestGasAgainstTime(t *testing.T) {
 	if len(list) == 0 {
 		t.Fatalf("no model is called %q", *gasOnly)
 	}
-	for range rounds {
-		for i, raw := range models {
-			m := measure(t, list[i], raw)
+	for round := range uint64(rounds) {
+		for _, i := range rand.New(rand.NewPCG(round, 1)).Perm(len(models)) {
+			m := measure(t, list[i], models[i])
 			if list[i].cold == 0 || m.cold < list[i].cold {
 				list[i] = m
 			}
@@ -169,7 +170,7 @@ func measure(t *testing.T, m measured, raw []byte) measured {
 	all := rows()
 	warm := make([]time.Duration, len(all))
 	began := cpu()
-	for turn := 0; turn < *gasTurns || turn < 8**gasTurns && cpu()-began < time.Duration(*gasTurns)*3*time.Millisecond; turn++ {
+	for turn := 0; turn < *gasTurns || turn < 8**gasTurns && cpu()-began < time.Duration(*gasTurns)*time.Millisecond; turn++ {
 		var p *exec.Program
 		run := func(x *tensor.Tensor) {
 			if _, err := p.Run(map[string]*tensor.Tensor{"x": x}); err != nil {
