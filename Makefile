@@ -63,8 +63,8 @@ drills: ## a validator is jailed and comes back, another signs twice; four ways 
 chaos: ## kill -9 one of four validators at KILLS (50) moments under load; then two of four; about ten minutes
 	$(GO) test ./cmd/mutirao -run '^TestOperate$$' -count=1 -timeout 0 -v -args -kills $(or $(KILLS),50) -dice $(or $(SEED),1)
 
-simulate: ## full, non-determinism, import-export and after-import simulations of BLOCKS (1,000) random blocks, SEEDS (5) times; two minutes
-	$(GO) test ./chain/app -run '^TestSimulations$$' -count=$(or $(SEEDS),5) -timeout 0 -v -args -simulation-seed 0 -blocks $(or $(BLOCKS),1000)
+simulate: ## full, non-determinism, import-export and after-import simulations of BLOCKS (1,000) random blocks, SEEDS (5) times; half an hour
+	$(GO) test ./chain/app -run '^Test(SDK)?Simulations$$' -count=$(or $(SEEDS),5) -timeout 0 -v -args -simulation-seed 0 -simulation-full -blocks $(or $(BLOCKS),1000)
 
 contracts-test: build ## ethers, viem, OpenZeppelin and Hardhat against `mutirao dev`; needs Node.js, fetches pinned packages
 	cd contracts && npm ci --no-audit --no-fund && npm test

@@ -41,7 +41,9 @@ the last unit. Where they differ, the first block with a difference is named, an
 
 Read from the log are transactions, whether they were carried out, gas, base fees and verdicts (which units counted, who was
 expelled); no amount that the ledger announced. The folder is a validator's, or a demo's kept with --dir; with --rpc a running
-validator is asked. The exit code is 9 if anything differs.`,
+validator is asked. A network that was imported goes on from the state of another, which is taken as it is; with
+--before, that one's folder, both logs are read as one. A network that was imported goes on from another's state: name that one's folder with --before, and both logs are read
+as one. The exit code is 9 if anything differs.`,
 		Example: "  mutirao ledger audit ./network                        after mutirao demo --dir ./network\n  mutirao ledger audit --rpc http://127.0.0.1:26657     a running validator",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,6 +64,7 @@ validator is asked. The exit code is 9 if anything differs.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.RPC, "rpc", "", "CometBFT RPC of a running validator")
+	cmd.Flags().StringArrayVar(&o.Before, "before", nil, "folder of the network from whose export this one goes on; if that goes on from another, name the older one first")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

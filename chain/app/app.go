@@ -52,6 +52,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/gov"
 	govkeeper "github.com/cosmos/cosmos-sdk/x/gov/keeper"
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
+	govv1beta1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1beta1"
 	"github.com/cosmos/cosmos-sdk/x/slashing"
 	slashingkeeper "github.com/cosmos/cosmos-sdk/x/slashing/keeper"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
@@ -259,10 +260,13 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	}
 	a.Staking.SetHooks(stakingtypes.NewMultiStakingHooks(a.Slashing.Hooks(), a.Rewards.Hooks()))
 	a.Evidence = evidencekeeper.NewKeeper(a.codec, store(evidencetypes.StoreKey), a.Staking, a.Slashing, a.Account.AddressCodec(), runtime.ProvideCometInfoService())
+	a.Evidence.SetRouter(evidencetypes.NewRouter()) // transactions bring no evidence; without a router each that tries would be a panic
 	a.FeeGrant = feegrantkeeper.NewKeeper(a.codec, store(feegrant.StoreKey), a.Account).SetBankKeeper(a.Bank)
 	a.Upgrade = upgradekeeper.NewKeeper(nil, store(upgradetypes.StoreKey), a.codec, a.home, a.BaseApp, governance.String())
 	a.Gov = govkeeper.NewKeeper(a.codec, store(govtypes.StoreKey), a.Account, a.Bank, treasury{a.Bank}, a.MsgServiceRouter(), govtypes.DefaultConfig(),
 		authority.String(), govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(a.Staking))
+	// Of the contents of governance's first version only texts are taken; without a router each of them would be a panic.
+	a.Gov.SetLegacyRouter(govv1beta1.NewRouter().AddRoute(govtypes.RouterKey, govv1beta1.ProposalHandler))
 	a.FeeMarket = feemarketkeeper.NewKeeper(a.codec, authority, keys[feemarkettypes.StoreKey])
 
 	a.Registry, err = registry.NewKeeper(store(registry.ModuleName), a.Bank,
@@ -357,7 +361,7 @@ func (a *App) addModules(bare bool) error {
 		slashing.NewAppModule(a.codec, a.Slashing, a.Account, a.Bank, a.Staking, nil, a.registry),
 		evidence.NewAppModule(*a.Evidence),
 		gov.NewAppModule(a.codec, a.Gov, a.Account, a.Bank, nil),
-		upgrade.NewModule(a.Upgrade),
+		upgrade.NewModule(a.Upgrade, runtime.NewKVStoreService(a.keys[upgradetypes.StoreKey])),
 		feegrantmodule.NewAppModule(a.codec, a.Account, a.Bank, a.FeeGrant, a.registry),
 		consensus.NewAppModule(a.codec, a.Consensus),
 		feemarket.NewAppModule(a.FeeMarket),

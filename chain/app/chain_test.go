@@ -59,6 +59,8 @@ type chain struct {
 	proposer []byte
 	height   int64
 	programs dispute.Programs
+	upgrades []app.Upgrade // that the program knows
+	but      string        // the store that same does not compare
 	log      ledgeraudit.Log
 	price    int64 // of native transactions' gas, in the least prices; 0 for one
 }
@@ -115,7 +117,7 @@ func validatorSet(doc *cmttypes.GenesisDoc) *cmttypes.ValidatorSet {
 func (c *chain) open() {
 	c.t.Helper()
 	var err error
-	if c.app, err = app.New(log.NewNopLogger(), c.db, c.programs); err != nil {
+	if c.app, err = app.NewNode(log.NewNopLogger(), c.db, app.Options{Programs: c.programs, Upgrades: c.upgrades}); err != nil {
 		c.t.Fatal(err)
 	}
 }

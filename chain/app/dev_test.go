@@ -30,17 +30,18 @@ import (
 // desk is a development chain behind its JSON-RPC with a client. Its id is the network's, because other apps live in this
 // process.
 type desk struct {
-	t     *testing.T
+	t     testing.TB
 	chain *dev.Chain
 	eth   *ethclient.Client
 	rpc   *ethrpc.Client
 	auth  *bind.TransactOpts
 	stop  func()
 
+	server  *dev.Server
 	address string // host:port
 }
 
-func newDesk(t *testing.T, state string, change func(*dev.Config)) *desk {
+func newDesk(t testing.TB, state string, change func(*dev.Config)) *desk {
 	t.Helper()
 	c := dev.Config{ChainID: network.EVMChainID, Accounts: 3, Balance: money.MUT(10_000), State: state,
 		Models: []registry.DepositModel{{Name: "risk", Artifact: graph.Encode(artifact(t))}}}
@@ -56,7 +57,7 @@ func newDesk(t *testing.T, state string, change func(*dev.Config)) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.address = server.Address()
+	d.server, d.address = server, server.Address()
 	if d.rpc, err = ethrpc.Dial("ws://" + server.Address()); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/cosmos/cosmos-sdk/x/staking"
@@ -39,7 +40,11 @@ func (a *App) Export(last time.Time) (*cmttypes.GenesisDoc, error) {
 	if err != nil {
 		return nil, err
 	}
-	consensus := cmttypes.ConsensusParamsFromProto(a.GetConsensusParams(ctx))
+	stored := a.GetConsensusParams(ctx)
+	if stored.Version == nil { // a genesis may leave it out
+		stored.Version = new(cmtproto.VersionParams)
+	}
+	consensus := cmttypes.ConsensusParamsFromProto(stored)
 	doc := &cmttypes.GenesisDoc{
 		ChainID: network.ChainID, GenesisTime: last.UTC(), InitialHeight: height + 1, ConsensusParams: &consensus, Validators: validators, AppState: raw,
 	}

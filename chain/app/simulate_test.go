@@ -2,10 +2,18 @@ package app_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"math/rand"
+	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,88 +21,115 @@ import (
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	dbm "github.com/cosmos/cosmos-db"
 
-	"cosmossdk.io/log/v2"
 	"cosmossdk.io/math"
 	cryptocodec "github.com/cosmos/cosmos-sdk/crypto/codec"
+	"github.com/cosmos/cosmos-sdk/testutil/simsx"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	simtypes "github.com/cosmos/cosmos-sdk/types/simulation"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
-	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
-	"github.com/cosmos/cosmos-sdk/x/feegrant"
+	"github.com/cosmos/cosmos-sdk/x/bank"
+	bankkeeper "github.com/cosmos/cosmos-sdk/x/bank/keeper"
+	feegrantmodule "github.com/cosmos/cosmos-sdk/x/feegrant/module"
+	"github.com/cosmos/cosmos-sdk/x/gov"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
-	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
+	"github.com/cosmos/cosmos-sdk/x/slashing"
+	"github.com/cosmos/cosmos-sdk/x/staking"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
-	"github.com/ethereum/go-ethereum/common"
+	evmtypes "github.com/cosmos/evm/x/vm/types"
 
 	"github.com/mutirao/mutirao/chain/app"
-	"github.com/mutirao/mutirao/chain/client"
-	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/x/rewards"
-	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/protocol"
-	"github.com/mutirao/mutirao/protocol/market"
-	"github.com/mutirao/mutirao/protocol/market/auction"
-	"github.com/mutirao/mutirao/protocol/money"
-	paramrules "github.com/mutirao/mutirao/protocol/params"
-	"github.com/mutirao/mutirao/protocol/registry"
-	"github.com/mutirao/mutirao/protocol/voucher"
 )
 
 var (
 	simulated = flag.Int("blocks", 40, "blocks of each simulation")
 	simSeed   = flag.Int64("simulation-seed", 1, "seed of the simulations; 0 for a new one")
+	simFull   = flag.Bool("simulation-full", false, "every message and every method of a precompile must have been carried out")
 )
 
-// world is a chain of four validators and twenty people who do at random whatever they may, also what is refused.
+// world is a chain whose genesis is drawn at random and whose people do at random whatever they may, also what is refused. It puts
+// the operations of the SDK's own simulations and ours into blocks, as consensus would. The SDK's driver, which package simsx_test.go runs
+// on the same app, delivers them between the end of a block and its commitment instead (x/simulation/simulate.go: FinalizeBlock, then
+// SimDeliver), where no log of them arises that could be audited.
 type world struct {
 	*chain
 	r       *rand.Rand
 	people  []person
-	keys    []genesis.Keys // of validators there are and may be, one for each of the first people
+	sims    []simtypes.Account
+	plot    *plot
+	ops     []operation
+	weights int
 	now     time.Time
 	votes   map[string]abci.Validator // the set that signs the next block, by address
 	coming  [][]abci.ValidatorUpdate  // changes of the set: whose votes they change are in the third block after
-	done    map[string]int            // messages that were carried out, by kind
+	done    map[string]int            // deeds that were carried out, by label
 	refused map[string]int
-	events  map[string]int // of what follows by itself
-	hashes  [][]byte       // of the state after each block
+	why     map[string]string // the last refusal
+	events  map[string]int    // of what follows by itself
+	journal []string          // of the last blocks, for who looks for a fault
+	hashes  [][]byte          // of the state after each block
+	open    map[uint64][]string
 }
 
-const (
-	validators = 4
-	candidates = 8
-	crowd      = 20
-)
+const crowd = 24
 
-func newWorld(t *testing.T, seed int64) *world {
+func newWorld(t testing.TB, seed int64) *world {
 	t.Helper()
-	w := &world{r: rand.New(rand.NewSource(seed)), now: time.Unix(1_700_000_000, 0).UTC(), votes: map[string]abci.Validator{}, done: map[string]int{}, refused: map[string]int{}, events: map[string]int{}}
-	spec := genesis.Spec{Time: w.now, Voting: 12 * time.Hour, Changes: &paramrules.Terms{Delay: 3, Rest: 5, Factor: 2}, Stake: 1000}
-	w.keys = genesis.DeriveKeys([32]byte{1}, candidates)
-	for i := range byte(crowd) {
-		p := newPerson(t, 1+i)
-		w.people = append(w.people, p)
-		spec.Accounts = append(spec.Accounts, genesis.Balance{Address: p.Account(), Amount: money.MUT(10_000)})
-		if i < candidates {
-			w.keys[i].Operator = p.Account()
+	w := &world{r: rand.New(rand.NewSource(seed)), now: time.Unix(1_700_000_000, 0).UTC(), votes: map[string]abci.Validator{}, done: map[string]int{}, refused: map[string]int{},
+		why: map[string]string{}, events: map[string]int{}, open: map[uint64][]string{}}
+	w.people, w.sims = randomPeople(w.r, crowd)
+	w.plot = newPlot(&scene{t: t})
+	w.chain = &chain{t: t, db: dbm.NewMemDB(), doc: randomGenesis(t, w.r, w.sims, 4+w.r.Intn(9), w.now), programs: toyPrograms{w.plot.truth}}
+	w.chain.open()
+	t.Cleanup(func() { w.app.Close() })
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("seed %d; the last transactions:\n%s", seed, strings.Join(w.journal, "\n"))
 		}
-	}
-	spec.Validators = w.keys[:validators]
-	doc, err := genesis.New(spec)
+	})
+	answer, err := w.app.InitChain(app.InitRequest(w.doc))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Absence of a few blocks counts, so that it happens.
-	doc.AppState = bytes.Replace(doc.AppState, []byte(`"signed_blocks_window":"5400"`), []byte(`"signed_blocks_window":"20"`), 1)
-	w.chain = &chain{t: t, db: dbm.NewMemDB(), doc: doc}
-	w.open()
-	t.Cleanup(func() { w.app.Close() })
-	init := app.InitRequest(doc)
-	if _, err := w.app.InitChain(init); err != nil {
-		t.Fatal(err)
+	w.enter(answer.Validators)
+	w.ops = operations(w.app)
+	for _, o := range w.ops {
+		w.weights += o.weight
 	}
-	w.enter(init.Validators)
 	return w
+}
+
+// operations are all that people may do, in one order.
+func operations(a *app.App) []operation {
+	return slices.Concat(sdkOperations(a), ofSDK(), ofRules(), ofContracts())
+}
+
+// sdkOperations are those of the SDK's own simulations of its modules, and proposals of parameters that they would like to have changed.
+func sdkOperations(a *app.App) []operation {
+	f, weights := new(factories), simsx.WeightSourceFn(func(_ string, usual uint32) uint32 { return max(usual/3, 15) })
+	bankModule := bank.NewAppModule(a.Codec(), a.Bank, a.Account, nil)
+	stakingModule := staking.NewAppModule(a.Codec(), a.Staking, a.Account, a.Bank, nil)
+	slashingModule := slashing.NewAppModule(a.Codec(), a.Slashing, a.Account, a.Bank, a.Staking, nil, a.InterfaceRegistry())
+	proposals := simsx.NewUniqueTypeRegistry()
+	bankModule.ProposalMsgsX(weights, proposals)
+	stakingModule.ProposalMsgsX(weights, proposals)
+	slashingModule.ProposalMsgsX(weights, proposals)
+	bankModule.WeightedOperationsX(weights, f)
+	stakingModule.WeightedOperationsX(weights, f)
+	slashingModule.WeightedOperationsX(weights, f)
+	feegrantmodule.NewAppModule(a.Codec(), a.Account, a.Bank, a.FeeGrant, a.InterfaceRegistry()).WeightedOperationsX(weights, f)
+	gov.NewAppModule(a.Codec(), a.Gov, a.Account, a.Bank, nil).WeightedOperationsX(weights, f, proposals.Iterator(), nil)
+	return f.list
+}
+
+// modest has the SDK's operations spend a part of what people have: they would be poor after a few.
+type modest struct{ bankkeeper.Keeper }
+
+// SpendableCoins is a twentieth.
+func (m modest) SpendableCoins(ctx context.Context, of sdk.AccAddress) sdk.Coins {
+	return m.Keeper.SpendableCoins(ctx, of).QuoInt(math.NewInt(20))
 }
 
 // enter makes changes of the validator set hold.
@@ -117,49 +152,95 @@ func (w *world) enter(updates []abci.ValidatorUpdate) {
 func (w *world) request(txs [][]byte) *abci.RequestFinalizeBlock {
 	w.height++
 	w.now = w.now.Add(time.Duration(1+w.r.Intn(3600)) * time.Second)
-	if w.r.Intn(20) == 0 {
-		w.now = w.now.Add(12 * 24 * time.Hour) // stake that has left comes free
+	if w.r.Intn(40) == 0 {
+		w.now = w.now.Add(4 * 24 * time.Hour) // stake that has left comes free
 	}
 	req := &abci.RequestFinalizeBlock{Height: w.height, Time: w.now, Txs: txs}
 	for _, address := range slices.Sorted(maps.Keys(w.votes)) {
 		v := w.votes[address]
 		flag := cmtproto.BlockIDFlagCommit
-		if w.r.Intn(10) == 0 || address[0]%4 == 0 && w.height%40 > 12 {
+		if len(w.votes) > 3 && (w.r.Intn(10) == 0 || address[0]%4 == 0 && w.height%100 > 40) {
 			flag = cmtproto.BlockIDFlagAbsent
 		}
 		req.DecidedLastCommit.Votes = append(req.DecidedLastCommit.Votes, abci.VoteInfo{Validator: v, BlockIdFlag: flag})
 		req.ProposerAddress = v.Address
-		if w.r.Intn(200) == 0 && w.height > 5 && len(w.votes) > 3 {
+		if w.r.Intn(800) == 0 && w.height > 5 && len(w.votes) > 3 {
 			req.Misbehavior = append(req.Misbehavior, abci.Misbehavior{Type: abci.MisbehaviorType_DUPLICATE_VOTE, Validator: v, Height: w.height - 2, Time: w.now.Add(-time.Minute), TotalVotingPower: v.Power})
 		}
 	}
 	return req
 }
 
+// scene is what people see before the next block.
+func (w *world) scene() *scene {
+	return &scene{t: w.t, app: w.app, ctx: w.context().WithBlockTime(w.now), r: w.r, people: w.people, sims: w.sims, plot: w.plot}
+}
+
+// deeds draws what people do in a block; nobody does two things.
+func (w *world) deeds() (list []*deed) {
+	if w.height == 0 {
+		return nil
+	}
+	s := w.scene()
+	least := 2 + w.r.Intn(9)
+	for tries := 0; tries < 40 && len(list) < least; tries++ {
+		d := w.draw(s)
+		if d == nil || slices.ContainsFunc(list, func(o *deed) bool { return o.from.Account() == d.from.Account() }) {
+			continue
+		}
+		if d.call == nil && s.chance(15) {
+			s.borrows(d)
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// borrows lets somebody pay the fee who has allowed it.
+func (s *scene) borrows(d *deed) {
+	who := d.from.Account()
+	for i := range s.people {
+		granter := s.people[i].Account()
+		if a, err := s.app.FeeGrant.GetAllowance(s.ctx, granter[:], who[:]); err == nil && a != nil {
+			d.pays, d.labels = &s.people[i], append(d.labels, "fee of a granter")
+			return
+		}
+	}
+}
+
+func (w *world) draw(s *scene) *deed {
+	n := w.r.Intn(w.weights)
+	for _, o := range w.ops {
+		if n -= o.weight; n < 0 {
+			return o.act(s)
+		}
+	}
+	return nil
+}
+
 // step makes one block of what people do at random, and checks the books.
 func (w *world) step() (*abci.RequestFinalizeBlock, *abci.ResponseFinalizeBlock) {
 	w.t.Helper()
+	deeds := w.deeds()
 	var txs [][]byte
-	var kinds []string
-	for _, i := range w.r.Perm(crowd)[:1+w.r.Intn(6)] {
-		if w.height == 0 {
-			break
-		}
-		if raw, kind := w.act(i); raw != nil {
-			txs, kinds = append(txs, raw), append(kinds, kind)
+	if len(deeds) > 0 {
+		s := w.scene()
+		for _, d := range deeds {
+			txs = append(txs, s.sign(d))
 		}
 	}
 	req := w.request(txs)
+	if w.upgrade() {
+		w.ops = operations(w.app)
+		w.events["the program was exchanged"]++
+	}
 	r := w.execute(req)
 	for i, result := range r.TxResults {
-		if result.Code == 0 {
-			w.done[kinds[i]]++
-		} else {
-			w.refused[kinds[i]]++
-		}
+		w.judge(deeds[i], result)
 	}
 	for _, e := range r.Events {
 		w.events[e.Type]++
+		w.decided(e)
 	}
 	w.hashes = append(w.hashes, r.AppHash)
 	w.coming = append(w.coming, r.ValidatorUpdates)
@@ -169,6 +250,118 @@ func (w *world) step() (*abci.RequestFinalizeBlock, *abci.ResponseFinalizeBlock)
 	}
 	w.books()
 	return req, r
+}
+
+// mustFail ends the label of a deed that no rule allows.
+const mustFail = ", which must fail"
+
+// judge counts a deed by what became of it.
+func (w *world) judge(d *deed, r *abci.ExecTxResult) {
+	w.t.Helper()
+	ok, why := r.Code == 0, r.Log
+	if ok && d.call != nil {
+		answer, err := evmtypes.DecodeTxResponse(r.Data)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		ok, why = !answer.Failed(), answer.VmError
+	}
+	who := d.from.Account()
+	w.journal = append(w.journal, fmt.Sprintf("block %d: %s by %x: %t %.200s", w.height, strings.Join(d.labels, " + "), who[:4], ok, why))
+	w.journal = w.journal[max(0, len(w.journal)-200):]
+	for _, label := range d.labels {
+		if ok {
+			w.done[label]++
+		} else {
+			w.refused[label]++
+			w.why[label] = why
+		}
+		if bare, forbidden := strings.CutSuffix(label, mustFail); forbidden && ok {
+			w.t.Errorf("block %d: %s was carried out for somebody who may not send it", w.height, bare)
+		}
+	}
+	if strings.Contains(r.Log, "panic") || strings.Contains(r.Log, "runtime error") {
+		w.t.Errorf("block %d: %v: %s", w.height, d.labels, r.Log)
+	}
+	for _, m := range d.msgs {
+		if p, put := m.(*govv1.MsgSubmitProposal); put && ok {
+			w.submitted(p, r)
+		}
+	}
+}
+
+// submitted remembers what a proposal would do.
+func (w *world) submitted(m *govv1.MsgSubmitProposal, r *abci.ExecTxResult) {
+	w.t.Helper()
+	id := ""
+	for _, e := range r.Events {
+		for _, a := range e.Attributes {
+			if e.Type == "submit_proposal" && a.Key == "proposal_id" {
+				id = a.Value
+			}
+		}
+	}
+	var labels []string
+	for _, any := range m.Messages {
+		inner := any.GetCachedValue().(sdk.Msg)
+		if x, ours := inner.(interface{ GetKind() string }); ours {
+			labels = append(labels, x.GetKind())
+			continue
+		}
+		labels = append(labels, sdk.MsgTypeURL(inner))
+	}
+	var number uint64
+	if _, err := fmt.Sscan(id, &number); err != nil {
+		w.t.Fatalf("proposal %q: %v", id, err)
+	}
+	w.open[number] = labels
+}
+
+// decided counts what governance did.
+func (w *world) decided(e abci.Event) {
+	if e.Type != "active_proposal" {
+		return
+	}
+	id, result := uint64(0), ""
+	for _, a := range e.Attributes {
+		switch a.Key {
+		case "proposal_id":
+			fmt.Sscan(a.Value, &id)
+		case "proposal_result":
+			result = a.Value
+		}
+	}
+	for _, label := range w.open[id] {
+		switch result {
+		case "proposal_passed":
+			w.done[label]++
+		case "proposal_failed":
+			w.refused[label]++
+		}
+	}
+	w.events[result]++
+}
+
+// upgrade exchanges the program where an upgrade is due in the next block, as operators do.
+func (c *chain) upgrade() bool {
+	c.t.Helper()
+	if c.app.LastBlockHeight() < 1 {
+		return false
+	}
+	before, err := c.app.CreateQueryContext(c.app.LastBlockHeight(), false)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	plan, err := c.app.Upgrade.GetUpgradePlan(before)
+	if err != nil || plan.Height != c.app.LastBlockHeight()+1 {
+		return false
+	}
+	if err := c.app.Close(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.upgrades = append(c.upgrades, app.Upgrade{Name: plan.Name})
+	c.open()
+	return true
 }
 
 // books checks that no coin came or went but by the supply, and that the stake of validators is there.
@@ -183,7 +376,7 @@ func (w *world) books() {
 	if supply := w.app.Bank.GetSupply(ctx, network.Denom).Amount; !supply.Equal(sum) {
 		w.t.Fatalf("block %d: accounts have %s, the supply is %s", w.height, sum, supply)
 	}
-	bonded := math.ZeroInt()
+	bonded, leaving := math.ZeroInt(), math.ZeroInt()
 	all, err := w.app.Staking.GetAllValidators(ctx)
 	if err != nil {
 		w.t.Fatal(err)
@@ -191,13 +384,42 @@ func (w *world) books() {
 	for _, v := range all {
 		if v.IsBonded() {
 			bonded = bonded.Add(v.Tokens)
+		} else {
+			leaving = leaving.Add(v.Tokens)
 		}
 	}
-	pool := w.app.Bank.GetBalance(ctx, authtypes.NewModuleAddress(stakingtypes.BondedPoolName), network.Denom).Amount
-	if !pool.Equal(bonded) {
-		w.t.Fatalf("block %d: validators have %s bonded, the pool holds %s", w.height, bonded, pool)
+	pool := func(name string) math.Int {
+		return w.app.Bank.GetBalance(ctx, authtypes.NewModuleAddress(name), network.Denom).Amount
+	}
+	if !pool(stakingtypes.BondedPoolName).Equal(bonded) {
+		w.t.Fatalf("block %d: validators have %s bonded, the pool holds %s", w.height, bonded, pool(stakingtypes.BondedPoolName))
+	}
+	err = w.app.Staking.IterateUnbondingDelegations(ctx, func(_ int64, u stakingtypes.UnbondingDelegation) bool {
+		for _, e := range u.Entries {
+			leaving = leaving.Add(e.Balance)
+		}
+		return false
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if !pool(stakingtypes.NotBondedPoolName).Equal(leaving) {
+		w.t.Fatalf("block %d: %s is on its way out of stakes, the pool holds %s", w.height, leaving, pool(stakingtypes.NotBondedPoolName))
 	}
 	w.earned(ctx)
+	for _, model := range w.scene().knownModels() {
+		parts := uint32(0)
+		for _, p := range append([]protocol.Account{named(network.TreasuryAccount)}, accountsOf(w.people)...) {
+			h, err := w.app.Registry.Holding(ctx, model, p)
+			if err != nil && !errors.Is(err, protocol.ErrNotFound) {
+				w.t.Fatal(err)
+			}
+			parts += h.PPM
+		}
+		if parts != 1_000_000 {
+			w.t.Fatalf("block %d: the holders of model %s have %d parts", w.height, model, parts)
+		}
+	}
 }
 
 // earned checks that the escrow of rewards holds what is owed, to the last part of an amut.
@@ -207,117 +429,16 @@ func (w *world) earned(ctx sdk.Context) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if held := w.balance(protocol.Account(authtypes.NewModuleAddress(rewards.ModuleName))); held != owed || !exact {
+	if held := w.balance(named(rewards.ModuleName)); held != owed || !exact {
 		w.t.Fatalf("block %d: stake is owed %s (a whole number: %v), the escrow holds %s", w.height, owed, exact, held)
 	}
 }
 
-// rate is a commission.
-func (w *world) rate() math.LegacyDec { return math.LegacyNewDecWithPrec(w.r.Int63n(101), 2) }
-
-// act is one transaction of one person.
-func (w *world) act(i int) ([]byte, string) {
-	who := w.people[i]
-	own := who.Account()
-	kinds := []string{"send", "send", "delegate", "undelegate", "redelegate", "create", "edit", "unjail", "propose", "vote", "vote", "grant", "revoke", "dataset", "model", "upload", "use", "shares", "ask", "take", "channel", "ethereum"}
-	kind := kinds[w.r.Intn(len(kinds))]
-	other := w.people[w.r.Intn(crowd)].Account()
-	amount := money.New(w.r.Uint64()).Times(uint64(1 + w.r.Intn(100)))
-	coin := network.Coins(amount)[0]
-	bech := sdk.AccAddress(own[:]).String()
-	valoper := func() string {
-		o := w.keys[w.r.Intn(candidates)].Operator
-		return sdk.ValAddress(o[:]).String()
+func accountsOf(people []person) (list []protocol.Account) {
+	for _, p := range people {
+		list = append(list, p.Account())
 	}
-	var m sdk.Msg
-	switch kind {
-	case "send":
-		m = banktypes.NewMsgSend(own[:], other[:], sdk.NewCoins(coin))
-	case "delegate":
-		m = stakingtypes.NewMsgDelegate(bech, valoper(), network.Coins(money.MUT(1 + uint64(w.r.Intn(500))))[0])
-	case "undelegate":
-		m = stakingtypes.NewMsgUndelegate(bech, valoper(), coin)
-	case "redelegate":
-		m = stakingtypes.NewMsgBeginRedelegate(bech, valoper(), valoper(), coin)
-	case "create":
-		key, err := cryptocodec.FromCmtPubKeyInterface(w.keys[i%candidates].Consensus.PubKey())
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		m, err = stakingtypes.NewMsgCreateValidator(sdk.ValAddress(own[:]).String(), key, network.Coins(money.MUT(1 + uint64(w.r.Intn(2000))))[0], stakingtypes.NewDescription("v", "", "", "", ""),
-			stakingtypes.NewCommissionRates(w.rate(), math.LegacyOneDec(), math.LegacyOneDec()), math.OneInt())
-		if err != nil {
-			w.t.Fatal(err)
-		}
-	case "edit":
-		rate := w.rate()
-		m = stakingtypes.NewMsgEditValidator(sdk.ValAddress(own[:]).String(), stakingtypes.NewDescription("w", "", "", "", ""), &rate, nil)
-	case "unjail":
-		m = slashingtypes.NewMsgUnjail(sdk.ValAddress(own[:]).String())
-	case "propose":
-		b := paramrules.Bounds[w.r.Intn(len(paramrules.Bounds))]
-		set, _, err := client.Wrap(client.Governance(), paramrules.Set{Name: b.Name, Value: b.Min + uint64(w.r.Int63n(int64(b.Max-b.Min)))})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if m, err = govv1.NewMsgSubmitProposal([]sdk.Msg{set}, network.Coins(money.MUT(60+uint64(w.r.Intn(60)))), bech, "", "t", "s", false); err != nil {
-			w.t.Fatal(err)
-		}
-	case "vote":
-		next, err := w.app.Gov.ProposalID.Peek(w.context())
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		m = govv1.NewMsgVote(own[:], max(next, 3)-1-uint64(w.r.Intn(2)), []govv1.VoteOption{govv1.OptionYes, govv1.OptionYes, govv1.OptionNo, govv1.OptionNoWithVeto}[w.r.Intn(4)], "")
-	case "grant":
-		var err error
-		if m, err = feegrant.NewMsgGrantAllowance(&feegrant.BasicAllowance{SpendLimit: sdk.NewCoins(coin)}, own[:], other[:]); err != nil {
-			w.t.Fatal(err)
-		}
-	case "revoke":
-		revoke := feegrant.NewMsgRevokeAllowance(own[:], other[:])
-		m = &revoke
-	case "ethereum":
-		to := w.people[w.r.Intn(crowd)].Account()
-		return w.signedEthereum(who, (*common.Address)(&to), amount, 50_000, nil), kind
-	default:
-		var err error
-		if m, _, err = client.Wrap(own, w.rule(kind, other)); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	w.price = 100 // the base fee moves
-	return w.signed(who, 3_000_000, m), kind
-}
-
-// rule is a message of our own modules.
-func (w *world) rule(kind string, other protocol.Account) protocol.Msg {
-	class := market.Class{Resource: "cpu", Region: "eu", Tier: market.Audited}
-	artifact := graph.Encode(artifact(w.t))
-	model, err := registry.DepositID(artifact, other)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	switch kind {
-	case "dataset":
-		one := hashOf(byte(w.r.Intn(256)))
-		return registry.RegisterDataset{Root: one, Blob: one, Schema: one, Records: 1, RecordSize: 1, Name: "n", Licence: "l"}
-	case "model":
-		return registry.DepositModel{Name: "risk", Artifact: artifact}
-	case "upload":
-		return registry.OpenUpload{Name: "large", Content: hashOf(byte(w.r.Intn(256))), Size: uint64(1 + w.r.Intn(registry.MaxUpload))}
-	case "use":
-		return registry.Use{Model: model, Fee: money.New(uint64(w.r.Int63()))}
-	case "shares":
-		return registry.TransferShares{Model: model, To: w.people[w.r.Intn(crowd)].Account(), PPM: uint32(1 + w.r.Intn(1_000_000))}
-	case "ask":
-		return market.PlaceAsk{Class: class, Units: uint32(1 + w.r.Intn(4)), Reserve: auction.Price(1 + w.r.Int63n(2_000_000_000)), Until: protocol.Height(w.height + 1 + int64(w.r.Intn(200))), UnitBond: money.MUT(1)}
-	case "take":
-		return market.TakeNow{Class: class, Units: 1, Tenors: 1, Limit: 4_000_000_000, Nonce: w.r.Uint64()}
-	case "channel":
-		return voucher.Open{Model: model, Deposit: money.New(uint64(1 + w.r.Int63())), Blocks: uint32(1 + w.r.Intn(100_000)), Nonce: w.r.Uint64()}
-	}
-	panic("no such kind: " + kind)
+	return list
 }
 
 func seedOf(t *testing.T) int64 {
@@ -329,34 +450,113 @@ func seedOf(t *testing.T) int64 {
 	return seed
 }
 
-// The four simulations that chains of this kind pass, on our own driver, because accounts of the SDK's have keys that this chain refuses: full
-// (whatever people do, the books agree after each block and nothing stops the chain), non-determinism (the same again gives the same
-// hashes), import-export (a network from an export has the same state), after-import (it goes on in the same way).
+// The four simulations that chains of this kind pass: full (whatever people do, the books agree after each block and nothing stops the
+// chain), non-determinism (the same again, in another process with another number of threads, gives the same hashes), import-export (a network from
+// an export has the same state), after-import (it goes on in the same way).
 func TestSimulations(t *testing.T) {
 	seed := seedOf(t)
-	one, two := newWorld(t, seed), newWorld(t, seed)
+	twin := elsewhere(t, seed)
+	w := newWorld(t, seed)
 	for range *simulated {
-		one.step()
-		two.step()
+		w.step()
 	}
-	for i := range one.hashes {
-		if !bytes.Equal(one.hashes[i], two.hashes[i]) {
-			t.Fatalf("the same seed gives two states after block %d", i+1)
+	w.report()
+	w.audit() // stake, slashes and deposits of proposals among all else
+	w.afterImport()
+	twin(w.fingerprints())
+}
+
+// fingerprints are the hashes of the states after each block, shortened.
+func (w *world) fingerprints() string {
+	var b strings.Builder
+	for _, h := range w.hashes[:*simulated] {
+		short := sha256.Sum256(h)
+		b.WriteString(hex.EncodeToString(short[:4]))
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+const twinFile = "MUTIRAO_SIMULATION_TWIN"
+
+// elsewhere runs the same blocks in a process of its own on one thread, and compares their hashes.
+func elsewhere(t *testing.T, seed int64) func(here string) {
+	t.Helper()
+	path := t.TempDir() + "/hashes"
+	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestTwin$", "-test.timeout", "0", "-blocks", fmt.Sprint(*simulated), "-simulation-seed", fmt.Sprint(seed))
+	c.Env = append(os.Environ(), twinFile+"="+path, "GOMAXPROCS=1")
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func(here string) {
+		t.Helper()
+		if err := c.Wait(); err != nil {
+			t.Fatalf("in another process: %v\n%s", err, out.Bytes())
+		}
+		there, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := strings.Split(here, "\n"), strings.Split(string(there), "\n")
+		for i := range a {
+			if i >= len(b) || a[i] != b[i] {
+				t.Fatalf("the same seed gives two states after block %d", i+1)
+			}
 		}
 	}
-	kinds := 0
-	for _, kind := range slices.Sorted(maps.Keys(one.done)) {
-		kinds++
-		t.Logf("%-12s %5d carried out, %5d refused", kind, one.done[kind], one.refused[kind])
+}
+
+// TestTwin is the other process of TestSimulations.
+func TestTwin(t *testing.T) {
+	path := os.Getenv(twinFile)
+	if path == "" {
+		t.Skip("runs in a process of TestSimulations")
 	}
-	for _, event := range []string{"slash", "complete_unbonding", "active_proposal", "params.scheduled", "params.changed", "market.class"} {
-		t.Logf("%-20s %5d", event, one.events[event])
+	w := newWorld(t, *simSeed)
+	for range *simulated {
+		w.step()
 	}
-	if kinds < 10 {
-		t.Errorf("only %d kinds of messages were carried out", kinds)
+	if err := os.WriteFile(path, []byte(w.fingerprints()), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	one.audit() // stake, slashes and deposits of proposals among all else
-	one.afterImport()
+}
+
+// report says what was carried out and what was not. In full, nothing may be missing that can be carried out.
+func (w *world) report() {
+	w.t.Helper()
+	for _, event := range slices.Sorted(maps.Keys(w.events)) {
+		w.t.Logf("event %-42s %6d", event, w.events[event])
+	}
+	must, missing := everything(w.t, w.app), 0
+	for _, label := range slices.Sorted(maps.Keys(union(w.done, w.refused, must))) {
+		note := ""
+		if reason, never := impossible[label]; never {
+			note = "  never: " + reason
+			if w.done[label] > 0 {
+				w.t.Errorf("%s was carried out, though %s", label, reason)
+			}
+		} else if must[label] > 0 && w.done[label] == 0 {
+			note, missing = "  NOT CARRIED OUT, last refusal: "+w.why[label], missing+1
+		}
+		w.t.Logf("%-62s %6d carried out %6d refused%s", label, w.done[label], w.refused[label], note)
+	}
+	w.t.Logf("%d of %d messages and methods were not carried out", missing, len(must))
+	if *simFull && missing > 0 {
+		w.t.Error("the simulation does not do everything")
+	}
+	if !*simFull && len(w.done) < 25 {
+		w.t.Errorf("only %d kinds of deeds were carried out", len(w.done))
+	}
+}
+
+func union(list ...map[string]int) map[string]int {
+	out := map[string]int{}
+	for _, m := range list {
+		maps.Copy(out, m)
+	}
+	return out
 }
 
 // afterImport exports the world, begins another chain from it, and lets both execute the same blocks.
@@ -366,17 +566,16 @@ func (w *world) afterImport() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	other, err := app.New(log.NewNopLogger(), dbm.NewMemDB(), nil)
-	if err != nil {
+	there := &chain{t: w.t, db: dbm.NewMemDB(), doc: doc, programs: w.programs, upgrades: slices.Clone(w.upgrades)}
+	there.open()
+	w.t.Cleanup(func() { there.app.Close() })
+	if _, err := there.app.InitChain(app.InitRequest(doc)); err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { other.Close() })
-	if _, err := other.InitChain(app.InitRequest(doc)); err != nil {
-		w.t.Fatal(err)
-	}
-	there := &world{chain: &chain{t: w.t, app: other}}
+	there.log.Before = &w.log
 	for range *simulated / 2 {
 		req, here := w.step()
+		there.upgrade()
 		r := there.execute(req)
 		for i := range r.TxResults {
 			// Events of staking name serial numbers that begin anew; what they did to the state is compared below.
@@ -384,9 +583,9 @@ func (w *world) afterImport() {
 				w.t.Fatalf("block %d, transaction %d: %s %d after the import, was %s %d: %s", req.Height, i, b.Codespace, b.Code, a.Codespace, a.Code, a.Log+b.Log)
 			}
 		}
-		w.same(there.chain)
-		if w.t.Failed() {
+		if w.same(there) > 0 {
 			w.t.Fatalf("the states differ after block %d", req.Height)
 		}
 	}
+	there.audit() // through both logs
 }

@@ -30,6 +30,7 @@ type Envelope struct {
 	Price    math.Int        // amut per gas
 	Expires  protocol.Height // the last block that may take the transaction; 0 for never
 	Memo     string
+	Granter  protocol.Account // pays the fee by an allowance; zero: the sender pays
 }
 
 // Sign returns the bytes of a transaction of messages that key signs.
@@ -42,6 +43,9 @@ func Sign(ctx context.Context, config sdkclient.TxConfig, key Key, e Envelope, m
 	b.SetFeeAmount(sdk.NewCoins(sdk.NewCoin(network.Denom, e.Price.Mul(math.NewIntFromUint64(e.Gas)))))
 	b.SetTimeoutHeight(uint64(e.Expires))
 	b.SetMemo(e.Memo)
+	if !e.Granter.IsZero() {
+		b.SetFeeGranter(e.Granter[:])
+	}
 
 	public := key.secret.PubKey()
 	data := &signing.SingleSignatureData{SignMode: signing.SignMode_SIGN_MODE_DIRECT}

@@ -23,6 +23,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/mutirao/mutirao/chain/app"
+	"github.com/mutirao/mutirao/chain/fill"
 	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
@@ -281,6 +282,9 @@ func (c *Chain) Submit(tx *ethtypes.Transaction, from common.Address) error {
 	defer c.mu.Unlock()
 	if c.broken != nil {
 		return c.broken
+	}
+	if err := fill.CheckCost(tx); err != nil {
+		return err
 	}
 	w, err := c.wrap(tx, from)
 	if err != nil {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +47,7 @@ type Server struct {
 	stop     chan struct{}
 	every    chan time.Duration
 	done     []chan struct{}
+	methods  map[string]bool
 }
 
 // Serve begins to answer at host:port and to make blocks at the configured interval. Close it before the chain.
@@ -52,7 +56,7 @@ func Serve(c *Chain, address, version string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w at %s: %w", ErrListen, address, err)
 	}
-	s := &Server{chain: c, rpc: ethrpc.NewServer(), listener: listener, stop: make(chan struct{}), every: make(chan time.Duration)}
+	s := &Server{chain: c, rpc: ethrpc.NewServer(), listener: listener, stop: make(chan struct{}), every: make(chan time.Duration), methods: map[string]bool{}}
 	if err := s.register(version); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -74,6 +78,9 @@ func (s *Server) run(f func()) {
 
 // Address is where the server listens.
 func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// Methods lists the names that the server knows; a few exported helpers that it does not answer may be among them.
+func (s *Server) Methods() []string { return slices.Sorted(maps.Keys(s.methods)) }
 
 // Close stops answering and making blocks. Requests under way get a moment to finish.
 func (s *Server) Close() error {
@@ -118,6 +125,11 @@ func (s *Server) register(version string) error {
 	} {
 		if err := s.rpc.RegisterName(service.namespace, service.methods); err != nil {
 			return fmt.Errorf("JSON-RPC namespace %s: %w", service.namespace, err)
+		}
+		kind := reflect.TypeOf(service.methods)
+		for i := range kind.NumMethod() {
+			name := kind.Method(i).Name
+			s.methods[service.namespace+"_"+strings.ToLower(name[:1])+name[1:]] = true
 		}
 	}
 	return nil

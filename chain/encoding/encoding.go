@@ -54,5 +54,6 @@ func New() evmencoding.Config {
 	dispute.RegisterInterfaces(c.InterfaceRegistry)
 	commons.RegisterInterfaces(c.InterfaceRegistry)
 	params.RegisterInterfaces(c.InterfaceRegistry)
+	c.TxConfig = strict{c.TxConfig}
 	return c
 }

@@ -30,7 +30,7 @@ func Transaction(ctx context.Context, b *backend.Backend, args evmtypes.Transact
 	return b.SetTxDefaults(ctx, args)
 }
 
-// API is eth_fillTransaction.
+// API is eth_fillTransaction, and eth_sendRawTransaction with a check before it.
 type API struct{ Backend *backend.Backend }
 
 // FillTransaction returns the completed transaction, unsigned.

@@ -35,7 +35,7 @@ func serveHTTP(purpose, address string, handler http.Handler, failed func(error)
 		return nil, fmt.Errorf("%s %s: %w: %w", purpose, address, ErrAddressInUse, err)
 	}
 	s := &httpServer{
-		server: &http.Server{Handler: handler, ReadHeaderTimeout: rpcTimeout, ReadTimeout: rpcTimeout, WriteTimeout: rpcTimeout},
+		server: &http.Server{Handler: localOnly(listener.Addr(), handler), ReadHeaderTimeout: rpcTimeout, ReadTimeout: rpcTimeout, WriteTimeout: rpcTimeout},
 		done:   make(chan struct{}),
 	}
 	go func() {

@@ -82,6 +82,17 @@ func TestDevSurvivesKill(t *testing.T) {
 	if report["schema"] != "mutirao.dev/v1" || report["chain_id"] != 31337.0 || len(report["models"].([]any)) < 2 {
 		t.Errorf("report %v", report)
 	}
+	onlyLoopback(t, first.cmd.Process.Pid, true)
+	limits(t, first.url)
+	machine := exec.Command(binary, "serve", "--dev-account", "9", "--rpc", first.url)
+	if err := machine.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		onlyLoopback(t, machine.Process.Pid, false) // it asks, and answers nobody
+		machine.Process.Kill()
+		machine.Wait()
+	}()
 	accounts := report["accounts"].([]any)
 	if a := accounts[0].(map[string]any); len(accounts) != 10 || a["address"] != "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266" ||
 		a["key"] != "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80" {

@@ -158,6 +158,7 @@ func TestDemoGoesOnAfterKill(t *testing.T) {
 	if n := providers(t, dir); n < 5 {
 		t.Errorf("%d providers are running, expected at least 5\n%s", n, stderr)
 	}
+	onlyLoopback(t, first.Process.Pid, true) // with its providers
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -271,6 +272,7 @@ func train(t *testing.T, network string, dead int) {
 	author, out, trouble := as("trainer", "train", "start", run, "--network", network, "--model", filepath.Join(dir, "model.graph"), "--number", fmt.Sprint(1+dead))
 	news := json.NewDecoder(out)
 	var events []string
+	var members []int
 	for {
 		var n struct {
 			Event, Invite, Price, Back string
@@ -285,7 +287,8 @@ func train(t *testing.T, network string, dead int) {
 		case "created":
 			for who, more := range map[string][]string{"p1": {"--reserve", "0.2"}, "p3": {"--reserve", "0.3"}, "p5": {"--reserve", "0.7"},
 				"v1": {"--as", "verifier"}, "v2": {"--as", "verifier"}, "v3": {"--as", "verifier"}} {
-				_, out, _ := as(who, append([]string{"join", n.Invite}, more...)...)
+				joined, out, _ := as(who, append([]string{"join", n.Invite}, more...)...)
+				members = append(members, joined.Process.Pid)
 				go io.Copy(io.Discard, out)
 			}
 		case "hired":
@@ -293,6 +296,10 @@ func train(t *testing.T, network string, dead int) {
 				t.Errorf("hired %+v", n)
 			}
 		case "round":
+			onlyLoopback(t, author.Process.Pid, true)
+			for _, pid := range members {
+				onlyLoopback(t, pid, true)
+			}
 			if !n.Replayed || n.Units != 2 {
 				t.Errorf("a round: %+v", n)
 			}

@@ -68,9 +68,7 @@ func newOperator(t *testing.T, dir, name, verb string, args ...string) *operator
 	t.Helper()
 	ports := freePorts(t, 4)
 	o := &operator{t: t, home: filepath.Join(dir, name), rpc: "http://" + ports[1], binary: binary}
-	if loaded() {
-		o.jsonRPC, args = "http://"+ports[3], append(args, "--json-rpc", ports[3])
-	}
+	o.jsonRPC, args = "http://"+ports[3], append(args, "--json-rpc", ports[3])
 	var made struct{ Peer string }
 	out := command(t, append([]string{"validator", verb, "--json", "--home", o.home, "--moniker", name, "--p2p", ports[0], "--rpc", ports[1], "--metrics", ports[2],
 		"--block-time", "150ms", "--snapshot-every", "20"}, args...)...)
@@ -228,6 +226,12 @@ func TestOperate(t *testing.T) {
 			t.Errorf("%s: %+v", o.home, s)
 		}
 	}
+	for _, o := range all {
+		onlyLoopback(t, o.cmd.Process.Pid, true)
+		misled(t, o.rpc+"/status")
+	}
+	limits(t, all[1].jsonRPC)
+	misled(t, all[1].jsonRPC)
 	governed(t, all)
 	proofs(t, all)
 	all[0].reach(22) // a snapshot is there
@@ -363,6 +367,10 @@ func exported(t *testing.T, all []*operator) {
 	if !loaded() { // books that begin in the middle; those of models must begin with the model
 		command(t, "ledger", "audit", "--rpc", next[1].rpc)
 	}
+	for _, n := range next {
+		n.kill()
+	}
+	command(t, "ledger", "audit", next[0].home, "--before", all[0].home) // and books from the first block
 }
 
 // connect adds a peer to the node's configuration.

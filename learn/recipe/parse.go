@@ -20,8 +20,7 @@ func Parse(file []byte) (*Recipe, error) {
 		return nil, &Error{What: "run file", Why: fmt.Sprintf("%d bytes; at most %d are possible", len(file), maxFile)}
 	}
 	r := defaults()
-	dec := toml.NewDecoder(bytes.NewReader(file)).DisallowUnknownFields()
-	if err := dec.Decode(&r); err != nil {
+	if err := decode(file, &r); err != nil {
 		return nil, explain(err)
 	}
 	r.complete()
@@ -34,6 +33,16 @@ func Parse(file []byte) (*Recipe, error) {
 		return nil, err
 	}
 	return &r, nil
+}
+
+// decode reads TOML. The decoder panics for a date where a text belongs.
+func decode(file []byte, into any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a value of another kind: %v", p)
+		}
+	}()
+	return toml.NewDecoder(bytes.NewReader(file)).DisallowUnknownFields().Decode(into)
 }
 
 // explain turns the decoder's error into ours.

@@ -203,6 +203,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(table))
 	f.Add([]byte(text))
 	f.Add([]byte("name = 1\n[[data]]\n"))
+	f.Add([]byte("name = 1979-05-27T07:32:00Z\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		r, err := Parse(file)
 		if err != nil {

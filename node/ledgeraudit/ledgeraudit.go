@@ -2,6 +2,7 @@ package ledgeraudit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -16,6 +17,7 @@ type Options struct {
 	Dir      string
 	RPC      string
 	Cache    string                   // folder that keeps the blocks of a running validator; empty for none
+	Before   []string                 // folders of the networks from whose exports this one goes on, the oldest first
 	Progress func(height, last int64) // may be nil
 }
 
@@ -84,17 +86,37 @@ func audited(ctx context.Context, s source, progress func(height, last int64)) (
 	return r, nil
 }
 
-// open finds the log.
-func open(ctx context.Context, o Options) (source, error) {
+// open finds the log, and those before it.
+func open(ctx context.Context, o Options) (s source, err error) {
 	network.Configure()
-	if o.RPC != "" {
-		s, err := dial(o.RPC)
-		if err != nil || o.Cache == "" {
-			return s, err
+	var list []source
+	defer func() {
+		for i := len(list) - 1; err != nil && i >= 0; i-- {
+			err = errors.Join(err, list[i].close())
 		}
-		return keep(ctx, s, o.Cache)
+	}()
+	for _, dir := range o.Before {
+		d, err := openDisk(dir)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, d)
 	}
-	return openDisk(o.Dir)
+	switch {
+	case o.RPC == "":
+		s, err = openDisk(o.Dir)
+	case o.Cache == "":
+		s, err = dial(o.RPC)
+	default:
+		if s, err = dial(o.RPC); err == nil {
+			s, err = keep(ctx, s, o.Cache)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, s)
+	return join(ctx, list[:len(o.Before)], s)
 }
 
 // reader is told how a replay goes on. Both may be nil.

@@ -258,9 +258,12 @@ func (d decoder) tx(raw cmttypes.Tx, r *abci.ExecTxResult) ([]audit.Tx, error) {
 	}
 	if fee, ok := t.(sdk.FeeTx); ok && charged(r) {
 		out.Payer = padded(fee.FeePayer())
+		if granter := fee.FeeGranter(); len(granter) > 0 {
+			out.Payer = padded(granter)
+		}
 		out.Gas = &audit.Gas{Limit: fee.GetGas(), Used: uint64(r.GasUsed), Fee: fee.GetFee().AmountOf(network.Denom).BigInt(), Priority: priority(t)}
 	}
-	for _, m := range t.GetMsgs() {
+	for _, m := range parts(t.GetMsgs()) {
 		message, err := message(m)
 		if err != nil && out.OK {
 			return nil, err
@@ -304,6 +307,21 @@ func priority(t sdk.Tx) *big.Int {
 		}
 	}
 	return nil
+}
+
+// parts replaces a payment to several by one to each. It has one payer.
+func parts(list []sdk.Msg) (out []sdk.Msg) {
+	for _, m := range list {
+		many, ok := m.(*banktypes.MsgMultiSend)
+		if !ok || len(many.Inputs) != 1 {
+			out = append(out, m)
+			continue
+		}
+		for _, o := range many.Outputs {
+			out = append(out, &banktypes.MsgSend{FromAddress: many.Inputs[0].Address, ToAddress: o.Address, Amount: o.Coins})
+		}
+	}
+	return out
 }
 
 func message(m sdk.Msg) (audit.Message, error) {

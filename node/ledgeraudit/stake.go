@@ -17,6 +17,7 @@ import (
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
+	govv1beta1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1beta1"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
@@ -266,8 +267,12 @@ func governMessage(m sdk.Msg) (out audit.Message, ok bool, err error) {
 		return governed("gov/submit", m.Proposer, body{Amount: amount(m.InitialDeposit), Messages: list})
 	case *govv1.MsgDeposit:
 		return governed("gov/deposit", m.Depositor, body{Proposal: m.ProposalId, Amount: amount(m.Amount)})
+	case *govv1beta1.MsgSubmitProposal: // of a text, which does nothing
+		return governed("gov/submit", m.Proposer, body{Amount: amount(m.InitialDeposit)})
+	case *govv1beta1.MsgDeposit:
+		return governed("gov/deposit", m.Depositor, body{Proposal: m.ProposalId, Amount: amount(m.Amount)})
 	case *govv1.MsgCancelProposal:
-		return governed("gov/cancel", m.Proposer, body{Proposal: m.ProposalId})
+		return governed("gov/cancel", m.Proposer, body{Proposal: m.ProposalId, Amount: "0"})
 	}
 	return out, false, nil
 }
@@ -277,7 +282,7 @@ var quiet = map[string]bool{
 	"/cosmos.gov.v1.MsgVote": true, "/cosmos.gov.v1.MsgVoteWeighted": true, "/cosmos.gov.v1beta1.MsgVote": true, "/cosmos.gov.v1beta1.MsgVoteWeighted": true,
 	"/cosmos.slashing.v1beta1.MsgUnjail":         true,
 	"/cosmos.feegrant.v1beta1.MsgGrantAllowance": true, "/cosmos.feegrant.v1beta1.MsgRevokeAllowance": true, "/cosmos.feegrant.v1beta1.MsgPruneAllowances": true,
-	"/cosmos.upgrade.v1beta1.MsgSoftwareUpgrade": true, "/cosmos.upgrade.v1beta1.MsgCancelUpgrade": true,
+	"/cosmos.gov.v1.MsgExecLegacyContent": true, "/cosmos.upgrade.v1beta1.MsgSoftwareUpgrade": true, "/cosmos.upgrade.v1beta1.MsgCancelUpgrade": true,
 }
 
 // attribute is the value of an event's attribute, or "".

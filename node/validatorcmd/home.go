@@ -108,7 +108,7 @@ func Open(dir string) (*Home, error) {
 	}
 	h := &Home{Dir: dir, Config: defaults()}
 	h.Config.Peers = nil
-	if err := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields().Decode(&h.Config); err != nil {
+	if err := decode(raw, &h.Config); err != nil {
 		var strict *toml.StrictMissingError
 		if errors.As(err, &strict) && len(strict.Errors) > 0 {
 			line, _ := strict.Errors[0].Position()
@@ -120,6 +120,16 @@ func Open(dir string) (*Home, error) {
 		return nil, err
 	}
 	return h, nil
+}
+
+// decode reads TOML. The decoder panics for a date where a text belongs.
+func decode(raw []byte, into *Config) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a value of another kind: %v", p)
+		}
+	}()
+	return toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields().Decode(into)
 }
 
 // create makes the folder of a node that starts from doc.

@@ -4,11 +4,11 @@ package upgrade
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"cosmossdk.io/core/appmodule"
+	"cosmossdk.io/core/store"
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/codec"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
@@ -27,7 +27,10 @@ const ModuleName = types.ModuleName
 var ErrNeeded = errors.New("UPGRADE NEEDED")
 
 // Module is the keeper as the app's module manager sees it.
-type Module struct{ keeper *keeper.Keeper }
+type Module struct {
+	keeper *keeper.Keeper
+	store  store.KVStoreService
+}
 
 var (
 	_ module.AppModule        = Module{}
@@ -36,8 +39,8 @@ var (
 	_ appmodule.HasPreBlocker = Module{}
 )
 
-// NewModule wraps a keeper.
-func NewModule(k *keeper.Keeper) Module { return Module{k} }
+// NewModule wraps a keeper over its store.
+func NewModule(k *keeper.Keeper, s store.KVStoreService) Module { return Module{k, s} }
 
 // Name is ModuleName.
 func (Module) Name() string { return ModuleName }
@@ -100,22 +103,6 @@ func (m Module) known(ctx context.Context) error {
 	}
 	m.keeper.SetDowngradeVerified(true)
 	return nil
-}
-
-// DefaultGenesis has nothing: a plan does not outlive an export.
-func (Module) DefaultGenesis(codec.JSONCodec) json.RawMessage { return []byte("{}") }
-
-// ValidateGenesis accepts everything: nothing is read.
-func (Module) ValidateGenesis(codec.JSONCodec, client.TxEncodingConfig, json.RawMessage) error {
-	return nil
-}
-
-// InitGenesis does nothing: the app notes the versions of its modules.
-func (Module) InitGenesis(sdk.Context, codec.JSONCodec, json.RawMessage) {}
-
-// ExportGenesis exports nothing.
-func (m Module) ExportGenesis(_ sdk.Context, c codec.JSONCodec) json.RawMessage {
-	return m.DefaultGenesis(c)
 }
 
 // ConsensusVersion is that of the SDK's module.
