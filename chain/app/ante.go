@@ -50,7 +50,7 @@ func (a *App) ethereumAnte(ctx sdk.Context, tx sdk.Tx) sdk.AnteHandler {
 
 // senderRules is the EVM as the checks of a sender see it: on a network the EVM itself.
 func (a *App) senderRules(tx sdk.Tx) anteinterfaces.EVMKeeper {
-	if a.solo == nil || !actsFor(tx) {
+	if a.solo == nil || !a.actsFor(tx) {
 		return a.EVM
 	}
 	return anybody{a.EVM}

@@ -131,6 +131,7 @@ type App struct {
 	manager  *module.Manager
 	migrate  module.Configurator
 	pending  []evmante.PendingTxListener
+	senders  *senders
 
 	deductFee authante.DeductFeeDecorator
 	feeBank   authtypes.BankKeeper // of the fees of native transactions
@@ -185,11 +186,14 @@ func NewNode(logger log.Logger, db dbm.DB, o Options) (*App, error) { return bui
 
 func build(logger log.Logger, db dbm.DB, o Options, solo *Solo) (*App, error) {
 	enc := encoding.New()
-	base := baseapp.NewBaseApp(Name, logger, db, enc.TxConfig.TxDecoder(),
+	signed := newSenders()
+	decode := signed.decoder(enc.TxConfig.TxDecoder())
+	base := baseapp.NewBaseApp(Name, logger, db, decode,
 		append([]func(*baseapp.BaseApp){baseapp.SetChainID(network.ChainID)}, o.Base...)...)
 	base.SetInterfaceRegistry(enc.InterfaceRegistry)
 	base.SetTxEncoder(enc.TxConfig.TxEncoder())
-	a := &App{BaseApp: base, solo: solo, home: o.Home, reveal: o.Reveal, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry}
+	a := &App{BaseApp: base, solo: solo, home: o.Home, reveal: o.Reveal, codec: &quick{Codec: enc.Codec}, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry, senders: signed}
+	base.SetBlockSTMTxRunner(runner{decode}) // the SDK's name for whatever runs the transactions of a block
 
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey, evidencetypes.StoreKey,
 		govtypes.StoreKey, upgradetypes.StoreKey, feegrant.StoreKey, consensustypes.StoreKey, feemarkettypes.StoreKey, evmtypes.StoreKey,
@@ -306,7 +310,7 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 
 	engine := infer.New(a.Registry, a.Bank)
 	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
-		a.Account, a.Bank, a.Staking, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
+		a.Account, commons.Contracts{Keeper: a.Bank, Credits: credits}, proposers{a.Staking, store(stakingtypes.StoreKey)}, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
 		WithStaticPrecompiles(precompiles(engine, registryprecompile.New(a.Registry, a.Bank), requestprecompile.New(a.Requests, engine, a.Bank),
 			marketprecompile.New(a.Market), creditsprecompile.New(a.Bank, a.Market, a.Registry, a.Requests, a.Commons), beaconprecompile.New(a.Beacon)))
 	setGlobals()

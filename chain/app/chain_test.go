@@ -82,6 +82,12 @@ func newChainOf(t testing.TB, programs dispute.Programs, people ...person) *chai
 // newChainWith is a chain whose genesis is edited.
 func newChainWith(t testing.TB, programs dispute.Programs, edit func(*genesis.Spec), people ...person) *chain {
 	t.Helper()
+	return newChainIn(t, dbm.NewMemDB(), programs, edit, people...)
+}
+
+// newChainIn is newChainWith over an empty database.
+func newChainIn(t testing.TB, db dbm.DB, programs dispute.Programs, edit func(*genesis.Spec), people ...person) *chain {
+	t.Helper()
 	keys := genesis.DeriveKeys([32]byte{1}, 2)
 	spec := genesis.Spec{Time: time.Unix(1_700_000_000, 0), Validators: keys}
 	for _, p := range people {
@@ -92,7 +98,7 @@ func newChainWith(t testing.TB, programs dispute.Programs, edit func(*genesis.Sp
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &chain{t: t, db: dbm.NewMemDB(), doc: doc, proposer: keys[0].Consensus.PubKey().Address(), programs: programs}
+	c := &chain{t: t, db: db, doc: doc, proposer: keys[0].Consensus.PubKey().Address(), programs: programs}
 	c.open()
 	t.Cleanup(func() { c.app.Close() })
 	params := doc.ConsensusParams.ToProto()

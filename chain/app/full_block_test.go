@@ -6,21 +6,26 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	dbm "github.com/cosmos/cosmos-db"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	evmtypes "github.com/cosmos/evm/x/vm/types"
 	"github.com/ethereum/go-ethereum/common"
 	ethtypes "github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/mutirao/mutirao/chain/genesis"
 	"github.com/mutirao/mutirao/chain/network"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	"github.com/mutirao/mutirao/contracts"
 	"github.com/mutirao/mutirao/engine/graph"
 	"github.com/mutirao/mutirao/engine/tensor"
 	"github.com/mutirao/mutirao/examples"
+	"github.com/mutirao/mutirao/protocol"
 	"github.com/mutirao/mutirao/protocol/money"
 	"github.com/mutirao/mutirao/protocol/registry"
 )
@@ -83,8 +88,8 @@ func shapes(t testing.TB) map[string][]byte {
 			y := b.Op("Expand", nil, x, b.Ints(16384, 16))
 			return b.Op("Sin", nil, b.Op("Sin", nil, y))
 		}),
-		"400 small nodes": build(func(b *graph.Builder, x graph.Ref) graph.Ref {
-			for range 400 {
+		"250 small nodes": build(func(b *graph.Builder, x graph.Ref) graph.Ref {
+			for range 250 {
 				x = b.Op("Less", nil, x, b.Float(0))
 				x = b.Op("Cast", graph.Attrs{"to": 1}, x)
 			}
@@ -103,8 +108,15 @@ func TestFullBlock(t *testing.T) {
 	if !*fullBlock {
 		t.Skip("a measurement: run with -full-block")
 	}
-	p := newPerson(t, 1)
-	c := newChain(t, p)
+	crowd := make([]person, 200)
+	for i := range crowd {
+		crowd[i] = newPerson(t, byte(1+i))
+	}
+	p, c := crowd[0], newMeasured(t, crowd...)
+	c.transfers(crowd)
+	if testing.Short() {
+		return
+	}
 	precompile := readABI(t, "IInfer")
 	calls := map[string][]byte{}
 	deposit := func(name string, raw []byte, inputs int) {
@@ -142,7 +154,6 @@ func TestFullBlock(t *testing.T) {
 			turn = append(turn, calls[fmt.Sprint("turn", i)])
 		}
 	}
-	c.transfers(p)
 	for _, name := range names {
 		c.fill(p, name, [][]byte{calls[name]})
 	}
@@ -152,12 +163,20 @@ func TestFullBlock(t *testing.T) {
 	c.beside(p, calls)
 }
 
+// newMeasured is a chain on disk.
+func newMeasured(t testing.TB, people ...person) *chain {
+	t.Helper()
+	db, err := dbm.NewGoLevelDB("application", t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newChainIn(t, db, nil, func(*genesis.Spec) {}, people...)
+}
+
 // fill makes a block of as many calls as its gas allows, with each's exact gas as limit, and prints its time.
 func (c *chain) fill(p person, name string, data [][]byte) {
 	c.t.Helper()
-	for range 20 { // until the base fee is at its floor again
-		c.block()
-	}
+	c.rest()
 	at := infer.Address
 	used := make([]uint64, len(data))
 	for i := range data {
@@ -176,29 +195,82 @@ func (c *chain) fill(p person, name string, data [][]byte) {
 		gas += used[i%len(data)]
 		nonce++
 	}
-	start := time.Now()
-	results := c.block(txs...)
-	took := time.Since(start)
-	failed := slices.ContainsFunc(results, func(r *abci.ExecTxResult) bool { return r.Code != 0 })
-	c.t.Logf("%-55s %4d calls of %8d gas, %5.1f million gas in %4.0f ms: %4.0f million gas a second, %.2f ms a call%s", name, len(txs), used[0], float64(gas)/1e6,
-		float64(took.Microseconds())/1e3, float64(gas)/took.Seconds()/1e6, took.Seconds()*1e3/float64(len(txs)), map[bool]string{true: ", SOME FAILED"}[failed])
+	c.report(name, txs)
 }
 
-// transfers is a block full of plain transfers, for comparison.
-func (c *chain) transfers(p person) {
+// report executes a block of transactions, which are to succeed, and prints its time.
+func (c *chain) report(name string, txs [][]byte) {
 	c.t.Helper()
-	who := p.Account()
-	nonce, to := c.app.Account.GetAccount(c.context(), who[:]).GetSequence(), common.Address{7}
-	var txs [][]byte
-	for range 1000 {
-		txs = append(txs, c.sign(p, nonce, &to, 21_000, nil))
-		nonce++
+	runtime.GC()
+	c.height++
+	req := &abci.RequestFinalizeBlock{
+		Height: c.height, Time: c.doc.GenesisTime.Add(time.Duration(c.height) * time.Second), Txs: txs, ProposerAddress: c.proposer,
 	}
+	var r *abci.ResponseFinalizeBlock
+	var executed, committed time.Duration // on the core that executes
 	start := time.Now()
-	c.block(txs...)
+	executed = busy(func() {
+		var err error
+		if r, err = c.app.FinalizeBlock(req); err != nil {
+			c.t.Fatal(err)
+		}
+	})
+	committed = busy(func() {
+		if _, err := c.app.Commit(); err != nil {
+			c.t.Fatal(err)
+		}
+	})
 	took := time.Since(start)
-	c.t.Logf("%-55s %4d calls of %8d gas, %5.1f million gas in %4.0f ms: %4.0f million gas a second, %.2f ms a call", "plain transfers, a fifth of a block", len(txs), 21_000, 21.0,
-		float64(took.Microseconds())/1e3, 21/took.Seconds(), took.Seconds()*1e3/float64(len(txs)))
+	gas, failed := int64(0), ""
+	for _, one := range r.TxResults {
+		gas += one.GasUsed
+		if answer, err := evmtypes.DecodeTxResponse(one.Data); err != nil && one.Codespace+one.Log != "" {
+			failed = "FAILED: " + one.Log
+		} else if err == nil && answer.Failed() {
+			failed = "FAILED: " + answer.VmError
+		}
+	}
+	ms := func(d time.Duration) float64 { return d.Seconds() * 1e3 }
+	c.t.Logf("| %-40s | %4d | %8d | %4.0f | %3.0f | %4.0f | %5.2f | %4.0f | %s", name, len(txs), gas/int64(len(txs)), ms(executed), ms(committed), ms(took),
+		ms(executed+committed)/float64(len(txs)), float64(gas)/(executed+committed).Seconds()/1e6, failed)
+}
+
+// transfers are blocks full of plain transfers: of one account, of as many as there are transfers, and the ledger's own.
+func (c *chain) transfers(crowd []person) {
+	c.t.Helper()
+	to := common.Address{7}
+	each := func(name string, gas uint64, from func(i int) person) {
+		nonces := map[protocol.Account]uint64{}
+		var txs [][]byte
+		for i := range int(network.BlockGas / gas) {
+			p := from(i)
+			who := p.Account()
+			if _, seen := nonces[who]; !seen {
+				nonces[who] = c.app.Account.GetAccount(c.context(), who[:]).GetSequence()
+			}
+			txs = append(txs, c.sign(p, nonces[who], &to, gas, nil))
+			nonces[who]++
+		}
+		c.report(name, txs)
+		c.rest()
+	}
+	each("transfers of one account", 21_000, func(int) person { return crowd[0] })
+	each("transfers of many accounts", 21_000, func(i int) person { return crowd[i%len(crowd)] })
+	const perSend = 150_000
+	var txs [][]byte
+	for i := range network.BlockGas / perSend {
+		from, other := crowd[i%len(crowd)].Account(), crowd[(i+1)%len(crowd)].Account()
+		txs = append(txs, c.signed(crowd[i%len(crowd)], perSend, banktypes.NewMsgSend(from[:], other[:], network.Coins(moneyOf(1)))))
+	}
+	c.report("transfers by the ledger's own message", txs)
+	c.rest()
+}
+
+// rest makes blocks until the base fee is at its floor again.
+func (c *chain) rest() {
+	for range 20 {
+		c.block()
+	}
 }
 
 // sign makes the bytes of a transaction.

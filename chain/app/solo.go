@@ -46,14 +46,14 @@ func (a *App) Check(ctx sdk.Context, tx sdk.Tx) error {
 
 // actsFor makes tx valid as its named sender's if somebody else has signed it, and reports whether that is so. It uses that
 // a transaction remembers its sender together with the signer who found it out.
-func actsFor(tx sdk.Tx) bool {
+func (a *App) actsFor(tx sdk.Tx) bool {
 	for _, m := range tx.GetMsgs() {
 		msg, ok := m.(*evmtypes.MsgEthereumTx)
 		if !ok || msg.Raw.Transaction == nil || len(msg.From) != common.AddressLength {
 			continue
 		}
 		signer := ethtypes.LatestSigner(evmtypes.GetEthChainConfig())
-		if by, err := signer.Sender(msg.Raw.Transaction); err != nil || by == msg.GetSender() {
+		if by, err := a.senders.of(signer, msg.Raw.Transaction); err != nil || by == msg.GetSender() {
 			continue
 		}
 		_, err := ethtypes.Sender(named{signer, msg.GetSender()}, msg.Raw.Transaction)

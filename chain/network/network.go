@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/big"
+	"os"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/core/vm"
@@ -66,6 +67,11 @@ var configured sync.Once
 // nothing.
 func Configure() {
 	configured.Do(func() {
+		// The SDK keeps a configuration for each scope, and unless the scope has a name it asks the kernel for the program and the host
+		// at each address that it prints: a tenth of a transfer's time.
+		if os.Getenv(sdk.EnvConfigScope) == "" {
+			_ = os.Setenv(sdk.EnvConfigScope, ChainID) // it fails for malformed names alone
+		}
 		c := sdk.GetConfig()
 		c.SetBech32PrefixForAccount(AddressPrefix, AddressPrefix+"pub")
 		c.SetBech32PrefixForValidator(AddressPrefix+"valoper", AddressPrefix+"valoperpub")

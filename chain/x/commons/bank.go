@@ -54,6 +54,9 @@ func (k Holders) GetAccount(ctx context.Context, addr sdk.AccAddress) sdk.Accoun
 	if account == nil || len(addr) != len(protocol.Account{}) {
 		return account
 	}
+	if !k.Credits.Any(ctx, protocol.Account(addr)) {
+		return account
+	}
 	has, err := network.Amount(k.Balance(escrow.Unmetered(sdk.UnwrapSDKContext(ctx)), addr).Amount)
 	if err != nil {
 		return account
@@ -70,6 +73,29 @@ func (k Holders) SetAccount(ctx context.Context, account sdk.AccountI) {
 		account = h.AccountI
 	}
 	k.AccountKeeper.SetAccount(ctx, account)
+}
+
+// Contracts is the bank for the EVM, which asks for each account that it touches, several times, what can be spent of it. Only earned credit
+// is ever locked, so that without any nothing needs to be known of the account.
+type Contracts struct {
+	bankkeeper.Keeper
+	Credits *Credits
+}
+
+// LockedCoins are those that an account cannot send.
+func (c Contracts) LockedCoins(ctx context.Context, addr sdk.AccAddress) sdk.Coins {
+	if len(addr) == len(protocol.Account{}) && !c.Credits.Any(ctx, protocol.Account(addr)) {
+		return sdk.Coins{}
+	}
+	return c.Keeper.LockedCoins(ctx, addr)
+}
+
+// SpendableCoin is what an account can send.
+func (c Contracts) SpendableCoin(ctx context.Context, addr sdk.AccAddress, denom string) sdk.Coin {
+	if len(addr) == len(protocol.Account{}) && !c.Credits.Any(ctx, protocol.Account(addr)) {
+		return c.Keeper.GetBalance(ctx, addr, denom)
+	}
+	return c.Keeper.SpendableCoin(ctx, addr, denom)
 }
 
 // Paying is the bank for modules whose escrows earned credit may enter: what they lock is credit first, what they pay is credit

@@ -88,6 +88,12 @@ func (c *Credits) change(metered context.Context, who protocol.Account, rule fun
 	return c.accounts.Set(ctx, who[:], raw)
 }
 
+// Any reports whether an account may have earned something that it cannot send yet. It costs no gas.
+func (c *Credits) Any(metered context.Context, who protocol.Account) bool {
+	found, err := c.accounts.Has(escrow.Unmetered(sdk.UnwrapSDKContext(metered)), who[:])
+	return found || err != nil // what cannot be read is reported by those who read it
+}
+
 // Locked is what an account cannot send, of the coins that it has.
 func (c *Credits) Locked(metered context.Context, who protocol.Account, has money.Amount) money.Amount {
 	credit, err := c.Credit(escrow.Unmetered(sdk.UnwrapSDKContext(metered)), who)
