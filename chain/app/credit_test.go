@@ -25,6 +25,9 @@ func (c *chain) spendable(p person) money.Amount {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	if got, err := money.Parse(c.app.EVM.SpendableCoin(c.context(), common.Address(who)).Dec()); err != nil || got != a {
+		c.t.Errorf("to the EVM %s can be sent, to the bank %s: %v", got, a, err)
+	}
 	return a
 }
 

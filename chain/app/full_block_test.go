@@ -180,7 +180,7 @@ func (c *chain) fill(p person, name string, data [][]byte) {
 	at := infer.Address
 	used := make([]uint64, len(data))
 	for i := range data {
-		if r := c.ethereum(p, &at, moneyOf(0), 60_000_000, data[i]); r.Failed() {
+		if r := c.ethereum(p, &at, moneyOf(0), network.BlockGas/10*9, data[i]); r.Failed() {
 			c.t.Fatalf("%s: %s %s", name, r.VmError, reason(r.Ret))
 		} else {
 			used[i] = r.GasUsed
@@ -349,11 +349,11 @@ func (c *chain) beside(p person, calls map[string][]byte) {
 		to := one.to
 		var gas uint64
 		if data := one.data; to == at {
-			gas = c.ethereum(p, &to, moneyOf(0), 50_000_000, data).GasUsed
+			gas = c.ethereum(p, &to, moneyOf(0), network.BlockGas, data).GasUsed
 		} else {
 			for name, infers := range calls {
 				if string(previewed(infers)) == string(data) && name != "" {
-					gas = c.ethereum(p, &to, moneyOf(0), 50_000_000, infers).GasUsed
+					gas = c.ethereum(p, &to, moneyOf(0), network.BlockGas, infers).GasUsed
 				}
 			}
 		}

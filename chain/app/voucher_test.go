@@ -125,7 +125,7 @@ func TestVouchersOnTheChain(t *testing.T) {
 func BenchmarkVouchers(b *testing.B) {
 	s, model := published(b)
 	s.price = 1_000_000 // full blocks make gas dearer
-	const channels, each, perTx = voucher.MaxVouchers, 10, 500
+	const channels, each, perTx = voucher.MaxVouchers, 10, 250
 	ids := make([]protocol.Hash, channels)
 	for from := 0; from < channels; from += perTx {
 		list := make([]sdk.Msg, perTx)
@@ -152,7 +152,7 @@ func BenchmarkVouchers(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		raw := s.signed(s.verifier, network.BlockGas/2, m)
+		raw := s.signed(s.verifier, network.BlockGas, m)
 		b.StartTimer()
 		if r, err := s.app.CheckTx(&abci.RequestCheckTx{Tx: raw, Type: abci.CheckTxType_New}); err != nil || r.Code != 0 {
 			b.Fatal(err, r)

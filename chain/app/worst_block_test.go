@@ -220,11 +220,15 @@ func TestWorstBlock(t *testing.T) {
 	p := newPerson(t, 1)
 	c := newMeasured(t, p)
 	for _, h := range hogs(t) {
-		c.rest()
-		at := c.deploy(p, creation(loop(h.body)))
-		fundContract(c, p, at)
-		c.report(h.name, [][]byte{c.signedEthereum(p, &at, moneyOf(0), network.BlockGas, h.input)})
+		t.Run(h.name, func(t *testing.T) {
+			c.t = t
+			c.rest()
+			at := c.deploy(p, creation(loop(h.body)))
+			fundContract(c, p, at)
+			c.report(h.name, [][]byte{c.signedEthereum(p, &at, moneyOf(0), network.BlockGas, h.input)})
+		})
 	}
+	c.t = t
 }
 
 func fundContract(c *chain, p person, at common.Address) {

@@ -50,8 +50,8 @@ const (
 	envelopeBytes = 10
 	// stateGas allows for reading a run of 100 kB; a larger one runs out of gas and is sent again with more.
 	stateGas = 100_000 * escrow.GasPerStateByte
-	// maxGas is where a client stops to add gas.
-	maxGas = network.BlockGas / 2
+	// maxGas is where a client stops to add gas: the last chunk of the largest upload takes 37 million.
+	maxGas = network.BlockGas - 1_000_000
 	// maxFee bounds what one transaction may cost in amut, 0.01 MUT: an endpoint from a stranger's invite can name any
 	// base fee. A transaction of maxGas costs 10^-7 MUT at the floor, so an honest base fee has room to grow a hundred
 	// thousand times, which takes a hundred full blocks without a break.

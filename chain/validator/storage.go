@@ -34,7 +34,8 @@ func (n *Node) storage() ([]func(*baseapp.BaseApp), error) {
 		return nil, fmt.Errorf("%w: %w", ErrHome, err)
 	}
 	return []func(*baseapp.BaseApp){
-		baseapp.SetPruning(pruning), baseapp.SetMinRetainBlocks(n.config.Retain),
+		// A block is executed while the votes about it travel. Another block at the same height drops what was executed.
+		baseapp.SetOptimisticExecution(), baseapp.SetPruning(pruning), baseapp.SetMinRetainBlocks(n.config.Retain),
 		baseapp.SetSnapshot(store, snapshottypes.NewSnapshotOptions(n.config.Snapshots, keptSnapshots)),
 	}, nil
 }

@@ -24,7 +24,7 @@ const (
 	MaxRecordSize = 1 << 20    // bytes
 	MaxArtifact   = 256 << 10  // bytes of a callable model in one message
 	MaxMACs       = 50_000_000 // multiply-accumulates of one call
-	MaxGas        = 80_000_000 // of one call, beside what its transaction and its contract take: a block has 100 million
+	MaxGas        = 32_000_000 // of one call, beside what its transaction and its contract take: a block has 40 million
 	MaxElements   = 4 << 20    // elements of all values of a callable model: 16 MiB
 	MaxInputs     = 4096       // numbers of one call's input
 	MaxOutputs    = 256        // numbers of one call's output

@@ -10,8 +10,8 @@ import (
 
 // Bounds of models that are too large for one message. Rule: spec/registry.md §7.
 const (
-	// MaxUpload bounds a deposited model. The gas for finishing the largest, 31 million, fits into a transaction of half a
-	// block beside its last chunk. It holds 500,000 weights in float32 and 2 million in int8.
+	// MaxUpload bounds a deposited model. The gas for finishing the largest, 31 million, fits into a block beside its
+	// last chunk. It holds 500,000 weights in float32 and 2 million in int8.
 	MaxUpload    = 2 << 20   // bytes
 	BytesPerPart = 128       // at least, of a model of MaxArtifact or more; a smaller one has as many parts as that: gas by the byte pays for weights, not for a mesh of tiny nodes
 	ChunkBytes   = 128 << 10 // of every chunk but the last, which has the rest

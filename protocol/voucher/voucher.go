@@ -17,7 +17,7 @@ const Version = 1
 
 // Bounds. Rule: spec/voucher.md §1.
 const (
-	MaxVouchers = 3000       // of one message
+	MaxVouchers = 2500       // of one message
 	MaxBlocks   = 50_000_000 // that a channel lives
 	Notice      = 600        // blocks from the payer's notice to the end
 	MaxUses     = 1 << 40    // that a voucher counts
