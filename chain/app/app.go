@@ -192,7 +192,7 @@ func build(logger log.Logger, db dbm.DB, o Options, solo *Solo) (*App, error) {
 		append([]func(*baseapp.BaseApp){baseapp.SetChainID(network.ChainID)}, o.Base...)...)
 	base.SetInterfaceRegistry(enc.InterfaceRegistry)
 	base.SetTxEncoder(enc.TxConfig.TxEncoder())
-	a := &App{BaseApp: base, solo: solo, home: o.Home, reveal: o.Reveal, codec: &quick{Codec: enc.Codec}, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry, senders: signed}
+	a := &App{BaseApp: base, solo: solo, home: o.Home, reveal: o.Reveal, codec: enc.Codec, txConfig: enc.TxConfig, registry: enc.InterfaceRegistry, senders: signed}
 	base.SetBlockSTMTxRunner(runner{decode}) // the SDK's name for whatever runs the transactions of a block
 
 	names := []string{authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey, evidencetypes.StoreKey,
@@ -248,7 +248,8 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	a.SetParamStore(a.Consensus.ParamsStore)
 
 	prefix := sdk.GetConfig()
-	a.Account = authkeeper.NewAccountKeeper(a.codec, store(authtypes.StoreKey), authtypes.ProtoBaseAccount, permissions,
+	fast := &quick{Codec: a.codec}
+	a.Account = authkeeper.NewAccountKeeper(fast, store(authtypes.StoreKey), authtypes.ProtoBaseAccount, permissions,
 		evmaddress.NewEvmCodec(prefix.GetBech32AccountAddrPrefix()), prefix.GetBech32AccountAddrPrefix(), authority.String())
 	credits := commons.NewCredits(store(commons.ModuleName), moduleAccount(network.PoolAccount), moduleAccount(network.TreasuryAccount))
 	bankKeeper := bankkeeper.NewBaseKeeper(a.codec, store(banktypes.StoreKey), commons.Holders{AccountKeeper: a.Account, Credits: credits, Balance: a.coins}, blocked(), authority.String(), logger)
@@ -309,7 +310,7 @@ func (a *App) addKeepers(logger log.Logger, keys map[string]*storetypes.KVStoreK
 	a.Beacon = beacon.NewKeeper(a.Staking, func() beacon.World { return a.EVM })
 
 	engine := infer.New(a.Registry, a.Bank)
-	a.EVM = evmkeeper.NewKeeper(a.codec, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
+	a.EVM = evmkeeper.NewKeeper(fast, keys[evmtypes.StoreKey], objects[evmtypes.ObjectKey], snapshotted, authority,
 		a.Account, commons.Contracts{Keeper: a.Bank, Credits: credits}, proposers{a.Staking, store(stakingtypes.StoreKey)}, a.FeeMarket, &a.Consensus, nil, a.evmChainID(), "").
 		WithStaticPrecompiles(precompiles(engine, registryprecompile.New(a.Registry, a.Bank), requestprecompile.New(a.Requests, engine, a.Bank),
 			marketprecompile.New(a.Market), creditsprecompile.New(a.Bank, a.Market, a.Registry, a.Requests, a.Commons), beaconprecompile.New(a.Beacon)))

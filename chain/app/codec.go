@@ -20,6 +20,7 @@ import (
 
 // quick is a codec that is fast where every transaction comes by: accounts, and the parameters of the EVM, which it reads at each call
 // between contracts. What it gives is what the codec inside gives for the same bytes.
+// It is for keepers: clients ask a codec for more than its interface says.
 type quick struct {
 	codec.Codec
 	last atomic.Pointer[decodedParams]

@@ -60,7 +60,7 @@ func serveJSONRPC(address string, a *app.App, local *rpclocal.Local, logger log.
 			return nil, fmt.Errorf("JSON-RPC namespace %s: %w", service.Namespace, err)
 		}
 	}
-	for _, own := range []any{&fill.API{Backend: b}, &prevrandao.Blocks{Backend: b, Before: a.BeaconBefore}} { // they replace methods of the same name
+	for _, own := range []any{&fill.API{Backend: b}, &prevrandao.Blocks{Backend: b, Before: a.BeaconBefore}, &receipts{b, a}} { // they replace methods of the same name
 		if err := j.rpc.RegisterName(evmrpc.EthNamespace, own); err != nil {
 			return nil, fmt.Errorf("JSON-RPC namespace %s: %w", evmrpc.EthNamespace, err)
 		}

@@ -264,11 +264,19 @@ func ethereum(t *testing.T, url string) {
 		t.Errorf("hash %s, signed %s", sent, tx.Hash())
 	}
 	var receipt *struct{ Status, ContractAddress, TransactionIndex, BlockNumber string }
-	for deadline := time.Now().Add(20 * time.Second); receipt == nil; time.Sleep(50 * time.Millisecond) {
+	var none *json.RawMessage
+	asked := 0
+	for deadline := time.Now().Add(20 * time.Second); receipt == nil; asked++ {
 		if time.Now().After(deadline) {
 			t.Fatal("no receipt after 20 s")
 		}
-		call(t, url, "eth_getTransactionReceipt", &receipt, sent)
+		call(t, url, "eth_getTransactionReceipt", &receipt, sent) // waits for the block
+	}
+	if asked > 10 {
+		t.Errorf("asked %d times for the receipt of a transaction that waits for its block", asked)
+	}
+	if call(t, url, "eth_getTransactionReceipt", &none, common.Hash{1}); none != nil {
+		t.Errorf("receipt of nothing: %+v", none)
 	}
 	if receipt.Status != "0x1" || receipt.TransactionIndex != "0x0" || common.HexToAddress(receipt.ContractAddress) != crypto.CreateAddress(from, tx.Nonce()) {
 		t.Errorf("receipt %+v", receipt)
