@@ -331,28 +331,13 @@ func moduleAccount(name string) protocol.Account {
 	return protocol.Account(authtypes.NewModuleAddress(name))
 }
 
-// What Ethereum prices so low that a block full of it would take more than a second.
-var (
-	modExp          = common.BytesToAddress([]byte{0x05})
-	pointEvaluation = common.BytesToAddress([]byte{0x0a}) // of blobs, which this chain does not have
-)
-
-// dearer is a precompile that costs several times as much.
-type dearer struct {
-	corevm.PrecompiledContract
-	times uint64
-}
-
-// RequiredGas is what a call costs.
-func (d dearer) RequiredGas(input []byte) uint64 {
-	return d.times * d.PrecompiledContract.RequiredGas(input)
-}
+// modExp is priced by Ethereum so low before EIP-7883 that a block full of it would take more than a second.
+var modExp = common.BytesToAddress([]byte{0x05})
 
 // precompiles are Ethereum's own, which the EVM module leaves to the app, and ours.
 func precompiles(own ...corevm.PrecompiledContract) map[common.Address]corevm.PrecompiledContract {
 	list := maps.Clone(corevm.PrecompiledContractsPrague)
-	list[modExp] = corevm.PrecompiledContractsOsaka[modExp] // EIP-7883: before, 8-byte numbers took six times as long as their gas should
-	list[pointEvaluation] = dearer{list[pointEvaluation], 3}
+	list[modExp] = corevm.PrecompiledContractsOsaka[modExp]
 	for _, p := range own {
 		list[p.Address()] = p
 	}

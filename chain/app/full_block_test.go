@@ -145,7 +145,7 @@ func TestFullBlock(t *testing.T) {
 	for i := range 12 {
 		b := graph.NewBuilder(fmt.Sprint("turn", i))
 		x := b.Input("x", tensor.Float32, 1, 16)
-		for range 800 {
+		for range 600 {
 			x = b.Op("Neg", nil, x)
 		}
 		b.Output("y", x)
@@ -158,7 +158,7 @@ func TestFullBlock(t *testing.T) {
 		c.fill(p, name, [][]byte{calls[name]})
 	}
 	if len(turn) > 0 {
-		c.fill(p, "twelve models of 800 nodes in turn, more than are kept", turn)
+		c.fill(p, "twelve models of 600 nodes in turn, more than are kept", turn)
 	}
 	c.beside(p, calls)
 }
@@ -173,7 +173,7 @@ func newMeasured(t testing.TB, people ...person) *chain {
 	return newChainIn(t, db, nil, func(*genesis.Spec) {}, people...)
 }
 
-// fill makes a block of as many calls as its gas allows, with each's exact gas as limit, and prints its time.
+// fill makes a block of as many calls as its gas allows, and prints its time.
 func (c *chain) fill(p person, name string, data [][]byte) {
 	c.t.Helper()
 	c.rest()
@@ -191,7 +191,7 @@ func (c *chain) fill(p person, name string, data [][]byte) {
 	var txs [][]byte
 	var gas uint64
 	for i := 0; gas+used[i%len(data)] <= network.BlockGas && len(txs) < 2000; i++ {
-		txs = append(txs, c.sign(p, nonce, &at, used[i%len(data)], data[i%len(data)]))
+		txs = append(txs, c.sign(p, nonce, &at, used[i%len(data)]/4*5, data[i%len(data)])) // exactly what is used would not do: a call passes on 63 parts of 64
 		gas += used[i%len(data)]
 		nonce++
 	}

@@ -24,7 +24,7 @@ type Bound struct {
 // fees of the market) is not among them.
 var Bounds = []Bound{
 	{"consensus.block_bytes", 1 << 20, 16 << 20, "bytes"},
-	{"consensus.block_gas", 40_000_000, 400_000_000, "gas"},
+	{"consensus.block_gas", 40_000_000, 160_000_000, "gas"},
 	{"dispute.clock_blocks", 50, 100_000, "blocks"},
 	{"feemarket.change_denominator", 4, 64, "parts of the base fee by which it moves in a block at most"},
 	{"feemarket.min_gas_price", 1, 1_000_000_000, "amut per gas"},
