@@ -46,8 +46,8 @@ const (
 	// which is what makes spam expensive.
 	MinGasPrice = 1000
 
-	// BlockGas bounds the work of one block, so that whatever fills it is executed within a second by two cores, and what people do all day
-	// within half of one (docs/infer-gas.md). It has room for the largest upload, redemption of vouchers or inference in one transaction.
+	// BlockGas bounds the work of one block, so that whatever fills it is executed within a second, and what people do all day within half of
+	// one (docs/infer-gas.md). It has room for the largest upload, redemption of vouchers or inference in one transaction.
 	BlockGas = 40_000_000
 
 	// MaxTxBytes bounds one transaction. It leaves room for the largest model artifact (256 KiB) with its envelope.
