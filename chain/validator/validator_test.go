@@ -361,6 +361,7 @@ func TestWithheldReveals(t *testing.T) {
 		}
 	}()
 	waitHeight(t, nodes[3], 6)
+	waitHeight(t, nodes[0], 6)
 	rpc, err := rpchttp.New(nodes[0].RPC(), "/websocket")
 	if err != nil {
 		t.Fatal(err)
