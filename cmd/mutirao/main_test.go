@@ -298,7 +298,7 @@ func train(t *testing.T, network string, dead int) {
 		case "round":
 			onlyLoopback(t, author.Process.Pid, true)
 			for _, pid := range members {
-				onlyLoopback(t, pid, true)
+				onlyLoopback(t, pid, false) // it dials
 			}
 			if !n.Replayed || n.Units != 2 {
 				t.Errorf("a round: %+v", n)

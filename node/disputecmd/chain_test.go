@@ -109,7 +109,7 @@ func (l *ledger) must(from client.Key, m protocol.Msg) {
 	who := from.Account()
 	account := l.app.Account.GetAccount(ctx, who[:])
 	raw, err := client.Sign(l.t.Context(), l.app.TxConfig(), from, client.Envelope{Number: account.GetAccountNumber(), Sequence: account.GetSequence(),
-		Gas: 50_000_000, Price: sdkmath.NewInt(2 * network.MinGasPrice)}, wrapped)
+		Gas: network.BlockGas, Price: sdkmath.NewInt(2 * network.MinGasPrice)}, wrapped)
 	if err != nil {
 		l.t.Fatal(err)
 	}
