@@ -29,7 +29,7 @@ const (
 	effortNode     = 200_000
 	effortIn       = 200_000 // of each input of a node
 	effortOut      = 630_000 // of each output
-	effortMemory   = 88      // of each byte that is held at a time, at most
+	effortMemory   = 47      // of each byte that is held at a time, at most
 )
 
 // efforts has a line for every operator. Numbers are picoseconds.
@@ -44,9 +44,9 @@ var efforts = func() map[opKey]func(*Call) uint64 {
 	onnx := func(f func(*Call) uint64, names ...string) { add("", f, names...) }
 
 	onnx(func(*Call) uint64 { return 0 }, "Reshape", "Squeeze", "Unsqueeze", "Identity")
-	onnx(perElement(180), "Neg", "Abs", "Relu")
+	onnx(perElement(95), "Neg", "Abs", "Relu")
 	onnx(perElement(260), "Sqrt", "Reciprocal")
-	onnx(perElement(1800), "Sign")
+	onnx(perElement(1500), "Sign")
 	onnx(perElement(290), "Exp")
 	onnx(perElement(370), "Sigmoid")
 	onnx(perElement(600), "Tanh")

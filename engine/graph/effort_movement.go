@@ -15,7 +15,7 @@ func (w walk) moved(size int) uint64 {
 		element += 0
 	}
 	if distance >= 4096 {
-		element += 1500
+		element += 1620
 	}
 	return plus(times(element, n), times(13_000, w.rows))
 }

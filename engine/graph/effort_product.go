@@ -28,7 +28,7 @@ func matMulOf(c *Call) product {
 func (p product) effort() uint64 {
 	m, k, n := p.m, p.k, p.n
 	one := plus(79_000, times(96, m, k, divUp(n, tileVector)), times(1400, divUp(m, tileRows), k, divUp(n, tileVector)),
-		times(87, m, k), times(83, k, n), times(200, m, n, divUp(k, tileDepth)))
+		times(87, m, k), times(83, k, n), times(230, m, n, divUp(k, tileDepth)))
 	return times(p.batch, one)
 }
 

@@ -39,12 +39,12 @@ func effortReduce(c *Call) uint64 {
 }
 
 func reduceRows(c *Call, total uint64) uint64 {
-	element, out := uint64(55), uint64(51_000)
+	element, out := uint64(57), uint64(53_000)
 	switch c.Node.Op {
 	case "ReduceSum", "ReduceMean":
 		element, out = 33, 1300
 	case "ReduceMax", "ReduceMin":
-		element, out = 140, 5100
+		element, out = 150, 5400
 	}
 	return plus(times(element, total), times(out, lengthOf(c.Out[0])))
 }
@@ -59,7 +59,7 @@ func reduceColumns(c *Call, outer, n, inner uint64) uint64 {
 		lanes *= 2
 		steps++
 	}
-	return plus(times(52, outer, n, inner), times(8800, outer, divUp(n, lanes)+steps), times(13, outer, lanes, inner))
+	return plus(times(60, outer, n, inner), times(8800, outer, divUp(n, lanes)+steps), times(13, outer, lanes, inner))
 }
 
 func effortSoftmax(element, row uint64) func(*Call) uint64 {

@@ -84,10 +84,10 @@ func (w *sliding3) staging(rows, cols uint64) staging {
 func effortPool(c *Call) uint64 {
 	w, planes := window3(c), uint64(c.In[0].Shape[0]*c.In[0].Shape[1])
 	maximum := c.Node.Op == "MaxPool"
-	sum := plus(times(560, lengthOf(c.In[0])), 520_000, times(49_000, planes), times(12_000, w.out()), times(4400, w.places()))
+	sum := plus(times(560, lengthOf(c.In[0])), 4_000_000, times(49_000, planes), times(12_000, w.out()), times(4400, w.places()))
 	call, element, fill, slow, line := uint64(9800), uint64(44), uint64(55), uint64(330), uint64(2000)
 	if maximum {
-		sum = plus(6_000_000, times(56_000, w.places()))
+		sum = plus(8_000_000, times(56_000, w.places()))
 		call, element, fill, slow, line = 18_000, 54, 55, 420, 2600
 	}
 	cols := uint64(min(w[2].Out, 1024))
@@ -119,7 +119,7 @@ func effortPoolGrad(c *Call) uint64 {
 		return plus(times(1800, folds), times(950, lines, uint64(w[2].Out)),
 			times(670, lengthOf(x)), times(7800, planes, w.out()))
 	}
-	return plus(times(580, folds), times(680, lines, uint64(w[2].Out)),
+	return plus(2_500_000, times(580, folds), times(680, lines, uint64(w[2].Out)),
 		times(110, lengthOf(x)), times(8800, planes, w.out()), times(25_000, planes), times(6200, w.out()))
 }
 
@@ -142,7 +142,7 @@ func convolutionOf(c *Call, x, w []int) convolution {
 func effortConv(c *Call) uint64 {
 	v := convolutionOf(c, c.In[0].Shape, c.In[1].Shape)
 	out, lines, slabs := v.out(), v.lines(), uint64(v.sliding3[0].Out)
-	sum := plus(4_100_000, times(54, lengthOf(c.Out[0])), times(330, lengthOf(c.In[1])))
+	sum := plus(5_300_000, times(54, lengthOf(c.Out[0])), times(330, lengthOf(c.In[1])))
 	direct := true
 	for _, a := range v.sliding3 {
 		direct = direct && a.Stride == 1 && a.Before == 0 && a.Out+(a.Kernel-1)*a.Dilation <= a.In
@@ -151,7 +151,7 @@ func effortConv(c *Call) uint64 {
 	gather := !direct && !s.fits
 	if v.channels == 1 && v.outputs <= 4 && v.places() <= 256 && !gather {
 		planes := times(v.images, v.outputs)
-		return plus(sum, times(2200, planes, v.places(), lines, divUp(uint64(v.sliding3[2].Out), tileVector)), times(7900, planes, lines),
+		return plus(sum, times(2050, planes, v.places(), lines, divUp(uint64(v.sliding3[2].Out), tileVector)), times(7900, planes, lines),
 			times(v.images, slabs, plus(times(55, s.size), times(880, s.slow))))
 	}
 	sum = plus(sum, times(4400, v.depth))

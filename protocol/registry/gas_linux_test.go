@@ -202,7 +202,7 @@ func table(list []measured, large []string) string {
 	slow, mid, fast := list[0], list[len(list)/2], list[len(list)-1]
 	fmt.Fprintf(&b, "%d models, one core, kernels %s. Million gas a second: slowest %.0f (%s), median %.0f, fastest %.0f (%s): the fastest has %.2f times the slowest.\n",
 		len(list), kernel.Active(), slow.perSecond(), slow.name, mid.perSecond(), fast.perSecond(), fast.name, fast.perSecond()/slow.perSecond())
-	fmt.Fprintf(&b, "At the slowest, a block of 100,000,000 gas takes %.0f ms. Refused as too large: %d more models.\n\n", 1e5/slow.perSecond(), len(large))
+	fmt.Fprintf(&b, "At the slowest, a block of 40,000,000 gas takes %.0f ms. Refused as too large: %d more models.\n\n", 4e4/slow.perSecond(), len(large))
 	b.WriteString("| Operator, its slowest shape | gas | ms, not compiled yet | ms, compiled | million gas a second |\n|---|---|---|---|---|\n")
 	seen := map[string]bool{}
 	for _, m := range list {
