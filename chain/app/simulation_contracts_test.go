@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	beaconprecompile "github.com/mutirao/mutirao/chain/precompile/beacon"
 	creditsprecompile "github.com/mutirao/mutirao/chain/precompile/credits"
 	"github.com/mutirao/mutirao/chain/precompile/infer"
 	marketprecompile "github.com/mutirao/mutirao/chain/precompile/market"
@@ -32,6 +33,7 @@ type contractPlot struct {
 // interfaces of the precompiles and where they are.
 var interfaces = map[string]common.Address{
 	"IInfer": infer.Address, "IRegistry": registryprecompile.Address, "IRequests": requestprecompile.Address, "IMarket": marketprecompile.Address, "ICredits": creditsprecompile.Address,
+	"IBeacon": beaconprecompile.Address,
 }
 
 func (s *scene) abi(name string) abi.ABI {
@@ -141,7 +143,8 @@ func (s *scene) reads() *deed {
 		{"IRequests", "answer", []any{id}}, {"IRequests", "get", []any{id}}, {"IRequests", "inputOf", []any{id}}, {"IRequests", "wanted", []any{[32]byte{}, big.NewInt(10)}}, {"IRequests", "requestsOf", []any{other, [32]byte{}, big.NewInt(10)}},
 		{"IRequests", "cost", []any{callable, requestTerms{2, big.NewInt(1e15), 20, 0, common.Address{}, 0, new(big.Int)}}}, {"IRequests", "bond", []any{id}}, {"IRequests", "sealOf", []any{id, other, bitsOf(1), [32]byte{1}}},
 		{"IMarket", "price", []any{class}}, {"IMarket", "quote", []any{class, uint32(1)}}, {"IMarket", "lease", []any{lease}}, {"IMarket", "leases", []any{other, [32]byte{}, big.NewInt(5)}},
-		{"ICredits", "spendable", []any{other}}, {"ICredits", "locked", []any{other}},
+		{"ICredits", "spendable", []any{other}}, {"ICredits", "locked", []any{other}}, {"ICredits", "earned", []any{other}},
+		{"IBeacon", "beacon", nil}, {"IBeacon", "beaconAt", []any{uint64(max(1, s.height()-1-s.r.Int63n(50)))}},
 	}
 	v := some(s, views)
 	if s.chance(20) {
