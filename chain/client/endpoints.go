@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
+	rpccore "github.com/cometbft/cometbft/rpc/core"
 	rpctypes "github.com/cometbft/cometbft/rpc/jsonrpc/types"
 )
 
@@ -40,7 +42,7 @@ func dial(urls []string) (*endpoints, error) {
 	return e, nil
 }
 
-// do asks the endpoints in turn until one answers. An answer that is an error is an answer.
+// do asks the endpoints in turn until one answers. An answer that is an error is an answer, but not that the node cannot say yet.
 func (e *endpoints) do(ctx context.Context, ask func(*rpchttp.HTTP) error) error {
 	e.mu.Lock()
 	first := e.current
@@ -50,7 +52,7 @@ func (e *endpoints) do(ctx context.Context, ask func(*rpchttp.HTTP) error) error
 		at := (first + i) % len(e.rpc)
 		err := ask(e.rpc[at])
 		var answered *rpctypes.RPCError
-		if err == nil || errors.As(err, &answered) {
+		if err == nil || errors.As(err, &answered) && !behind(answered) {
 			e.mu.Lock()
 			e.current = at
 			e.mu.Unlock()
@@ -62,6 +64,11 @@ func (e *endpoints) do(ctx context.Context, ask func(*rpchttp.HTTP) error) error
 		last = fmt.Errorf("%s: %w", e.rpc[at].Remote(), err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnreachable, last)
+}
+
+// behind reports that a node takes no transactions because it still catches up with the others. RPC carries no code for it.
+func behind(err *rpctypes.RPCError) bool {
+	return strings.Contains(err.Data, rpccore.ErrEndpointClosedCatchingUp.Error()) || strings.Contains(err.Message, rpccore.ErrEndpointClosedCatchingUp.Error())
 }
 
 // rotate makes the next endpoint the preferred one.
