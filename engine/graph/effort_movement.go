@@ -11,9 +11,6 @@ func (w walk) moved(size int) uint64 {
 	for _, s := range w.steps {
 		distance = max(distance, size*s, -size*s)
 	}
-	if distance >= 256 {
-		element += 0
-	}
 	if distance >= 4096 {
 		element += 1620
 	}
